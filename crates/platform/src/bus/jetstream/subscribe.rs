@@ -1,0 +1,180 @@
+//! Following a stream: an ephemeral consumer that begins now, made again whenever anything is in doubt.
+//!
+//! Nothing is resumed. A reader that is told of a gap takes from the feed what it lacks, so the consumer needs no memory,
+//! no acknowledgements and no replicas. Order and completeness show in the stream's sequence numbers, which rise by one.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_nats::jetstream::consumer::pull;
+use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy};
+use backon::{BackoffBuilder as _, ExponentialBackoff, ExponentialBuilder};
+use clientele_contracts::platform::v1::Event;
+use clientele_kernel::Error;
+use futures::{StreamExt as _, stream};
+use tokio::sync::watch;
+
+use super::super::{Delivery, Subscription};
+use super::connection::Connection;
+use super::{message, streams};
+
+/// How long a request for more messages stays open.
+const EXPIRES: Duration = Duration::from_secs(30);
+
+/// How often the server says that it is still there; twice as long a silence counts as a loss.
+const HEARTBEAT: Duration = Duration::from_secs(5);
+
+/// How long the server keeps a consumer nobody asks for messages.
+const INACTIVE: Duration = Duration::from_secs(60);
+
+pub(super) fn follow(connection: Arc<Connection>, source: String) -> Subscription {
+    let follower = Follower { connection, source, state: State::Start };
+    Subscription::new(stream::unfold(follower, |mut follower| async move {
+        let delivery = follower.next().await;
+        Some((delivery, follower))
+    }))
+}
+
+struct Follower {
+    connection: Arc<Connection>,
+    source: String,
+    state: State,
+}
+
+enum State {
+    Start,
+    /// Not following; the pauses between attempts.
+    Away(ExponentialBackoff),
+    Following(Box<Live>),
+}
+
+/// A consumer that delivers.
+struct Live {
+    messages: pull::Stream,
+    /// Sequence number in the stream of the message before the next.
+    last: u64,
+    /// The event behind a gap, delivered after it.
+    held: Option<Event>,
+    losses: watch::Receiver<u64>,
+}
+
+/// What a live consumer gives.
+enum Step {
+    Deliver(Delivery),
+    Lost(String),
+}
+
+impl Follower {
+    async fn next(&mut self) -> Delivery {
+        match &mut self.state {
+            State::Start => {
+                self.state = State::Away(pauses());
+                return Delivery::Gap;
+            }
+            State::Following(live) => match live.next().await {
+                Step::Deliver(delivery) => return delivery,
+                Step::Lost(reason) => {
+                    tracing::warn!(source = %self.source, reason, "lost the bus, following it anew");
+                    self.state = State::Away(pauses());
+                    return Delivery::Gap;
+                }
+            },
+            State::Away(_) => {}
+        }
+        // The gap comes once the new consumer stands: what is committed before it is in the feed, what is published
+        // after it is delivered. While the bus is away it comes after each pause, for the reader to look at the feed.
+        match self.begin().await {
+            Ok(live) => {
+                tracing::info!(source = %self.source, "following the bus");
+                self.state = State::Following(Box::new(live));
+            }
+            Err(error) => {
+                tracing::warn!(source = %self.source, %error, cause = error.source.as_deref(), "cannot follow the bus");
+                if let State::Away(pauses) = &mut self.state {
+                    let pause = pauses.next().unwrap_or(LONGEST_PAUSE);
+                    tokio::time::sleep(pause).await;
+                }
+            }
+        }
+        Delivery::Gap
+    }
+
+    async fn begin(&self) -> Result<Live, Error> {
+        let away = |error| Error::unavailable("the stream cannot be followed").with_reason("BUS_UNAVAILABLE").with_source(error);
+        let losses = self.connection.losses();
+        let jetstream = self.connection.context().await?;
+        let config = &self.connection.config;
+        let stream = jetstream
+            // Followers often start before anything was published. They leave the settings of a stream alone.
+            .get_or_create_stream(streams::settings(config, &self.source))
+            .await
+            .map_err(|error| away(async_nats::Error::from(error)))?;
+        let consumer = stream
+            .create_consumer(pull::Config {
+                deliver_policy: DeliverPolicy::New,
+                ack_policy: AckPolicy::None,
+                inactive_threshold: INACTIVE,
+                num_replicas: 1,
+                memory_storage: true,
+                ..pull::Config::default()
+            })
+            .await
+            .map_err(|error| away(error.into()))?;
+        let last = consumer.cached_info().delivered.stream_sequence;
+        let messages = consumer
+            .stream()
+            .max_messages_per_batch(usize::from(config.prefetch.get()))
+            .expires(EXPIRES)
+            .heartbeat(HEARTBEAT)
+            .messages()
+            .await
+            .map_err(|error| away(error.into()))?;
+        Ok(Live { messages, last, held: None, losses })
+    }
+}
+
+impl Live {
+    async fn next(&mut self) -> Step {
+        if let Some(event) = self.held.take() {
+            return Step::Deliver(Delivery::Event(event));
+        }
+        let message = tokio::select! {
+            biased;
+            message = self.messages.next() => message,
+            _ = self.losses.changed() => return Step::Lost("the connection was lost".to_owned()),
+        };
+        let message = match message {
+            Some(Ok(message)) => message,
+            Some(Err(error)) => return Step::Lost(error.to_string()),
+            None => return Step::Lost("the consumer has ended".to_owned()),
+        };
+        let sequence = match message.info() {
+            Ok(info) => info.stream_sequence,
+            Err(error) => return Step::Lost(format!("a message without a sequence number: {error}")),
+        };
+        let in_order = sequence == self.last + 1;
+        self.last = sequence;
+        match message::decode(&message) {
+            Ok(event) if in_order => Step::Deliver(Delivery::Event(event)),
+            Ok(event) => {
+                self.held = Some(event);
+                Step::Deliver(Delivery::Gap)
+            }
+            Err(error) => {
+                tracing::warn!(subject = %message.subject, %error, "a message on the bus is no event of ours");
+                Step::Deliver(Delivery::Gap)
+            }
+        }
+    }
+}
+
+const LONGEST_PAUSE: Duration = Duration::from_secs(3);
+
+fn pauses() -> ExponentialBackoff {
+    ExponentialBuilder::default()
+        .with_min_delay(Duration::from_millis(50))
+        .with_max_delay(LONGEST_PAUSE)
+        .with_jitter()
+        .without_max_times()
+        .build()
+}

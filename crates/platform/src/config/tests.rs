@@ -1,0 +1,185 @@
+use std::io::Write as _;
+use std::time::Duration;
+
+use secrecy::ExposeSecret as _;
+use serde::Deserialize;
+
+use super::*;
+
+fn read(file: Option<&str>, environment: &[(&str, &str)]) -> Result<Common, Error> {
+    let written = file.map(|text| {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(text.as_bytes()).unwrap();
+        file
+    });
+    Loader::new()
+        .defaults(DEFAULT)
+        .file(written.as_ref().map(tempfile::NamedTempFile::path))
+        .environment(environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())))
+        .read()?
+        .common()
+}
+
+#[test]
+fn the_defaults_are_a_whole_configuration() {
+    let common = read(None, &[]).unwrap();
+    assert_eq!(common.server.listen.to_string(), "127.0.0.1:7100");
+    assert_eq!(common.server.metrics_listen, None);
+    assert_eq!(common.server.request_deadline, Duration::from_secs(10));
+    assert_eq!(common.bus.kind, BusKind::InProcess);
+    assert_eq!(common.services.address("orders").unwrap().port_u16(), Some(7103));
+    assert_eq!(common.services.address("nobody"), None);
+}
+
+#[test]
+fn every_default_is_documented_by_a_comment_above_it() {
+    let mut before = "";
+    let mut keys = 0;
+    for line in DEFAULT.lines() {
+        if line.contains(" = ") && !line.starts_with('#') {
+            assert!(before.starts_with("# ") && before.ends_with('.'), "`{line}` has no comment above it");
+            keys += 1;
+        }
+        before = line;
+    }
+    assert!(keys > 40, "only {keys} keys were looked at");
+}
+
+#[test]
+fn a_file_wins_over_the_defaults_and_a_variable_over_the_file() {
+    let file = "[server]\nlisten = '0.0.0.0:1'\nmax_message_bytes = 7\n";
+    let common = read(Some(file), &[("CLIENTELE_SERVER__LISTEN", "0.0.0.0:2")]).unwrap();
+    assert_eq!(common.server.listen.port(), 2);
+    assert_eq!(common.server.max_message_bytes, 7);
+}
+
+#[test]
+fn an_unknown_key_in_a_file_is_refused_with_its_path_and_what_exists() {
+    let error = read(Some("[server]\nlistenn = 'x'\n"), &[]).unwrap_err().to_string();
+    assert!(error.contains("`server.listenn`"), "{error}");
+    assert!(error.contains("section `server` has listen, max_concurrent_requests"), "{error}");
+
+    let error = read(Some("[servr]\n"), &[]).unwrap_err().to_string();
+    assert!(error.contains("`servr`") && error.contains("the sections are bus, database"), "{error}");
+
+    let error = read(Some("server = 1\n"), &[]).unwrap_err().to_string();
+    assert!(error.contains("`server`") && error.contains("[server]"), "{error}");
+}
+
+#[test]
+fn an_unknown_variable_is_refused_with_its_name_and_what_exists() {
+    let error = read(None, &[("CLIENTELE_SERVER__LISTENN", "x")]).unwrap_err().to_string();
+    assert!(error.starts_with("CLIENTELE_SERVER__LISTENN sets `server.listenn`"), "{error}");
+    assert!(error.contains("listen,"), "{error}");
+    assert!(read(None, &[("CLIENTELE_SERVR__LISTEN", "x")]).is_err());
+    assert!(read(None, &[("CLIENTELE_SERVER__LISTEN__PORT", "1")]).is_err());
+}
+
+#[test]
+fn a_variable_with_one_underscore_too_few_is_refused_and_others_are_let_be() {
+    let error = read(None, &[("CLIENTELE_SERVER_LISTEN", "x")]).unwrap_err().to_string();
+    assert!(error.contains("write CLIENTELE_SERVER__LISTEN"), "{error}");
+    read(None, &[("CLIENTELE_CACHE", "/x"), ("PATH", "/bin"), ("CLIENTELE_SERVER_COLOUR", "x")]).unwrap();
+}
+
+#[test]
+fn a_wrong_value_is_refused_with_key_source_and_what_would_be_right() {
+    let error = read(None, &[("CLIENTELE_SERVER__LISTEN", "nowhere")]).unwrap_err().to_string();
+    assert!(error.starts_with("CLIENTELE_SERVER__LISTEN sets `server.listen`"), "{error}");
+
+    let error = read(None, &[("CLIENTELE_BUS__REPLICAS", "three")]).unwrap_err().to_string();
+    assert!(error.contains("expected a whole number, found `three`"), "{error}");
+
+    let error = read(Some("[bus]\nkind = 'kafka'\n"), &[]).unwrap_err().to_string();
+    assert!(error.contains("`bus.kind`") && error.contains("kafka") && error.contains("jetstream"), "{error}");
+
+    let error = read(Some("[server\n"), &[]).unwrap_err().to_string();
+    assert!(error.contains("is not valid TOML"), "{error}");
+}
+
+#[test]
+fn a_secret_never_shows_in_an_error_or_in_debug_output() {
+    let error = read(Some("[secrets]\nmaster_key = 918273\n"), &[]).unwrap_err().to_string();
+    assert!(error.contains("`secrets.master_key`") && !error.contains("918273"), "{error}");
+
+    let common = read(None, &[("CLIENTELE_DATABASE__URL", "postgres://u:hunter2@db/x")]).unwrap();
+    assert!(!format!("{common:?}").contains("hunter2"));
+}
+
+#[test]
+fn a_secret_of_digits_stays_text() {
+    let common = read(None, &[("CLIENTELE_SECRETS__SERVICE_SECRET", "0123")]).unwrap();
+    assert_eq!(common.secrets.service_secret.expose_secret(), "0123");
+}
+
+#[test]
+fn a_secret_can_be_the_content_of_a_file_but_not_both() {
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    file.write_all(b"from a file\n").unwrap();
+    let path = file.path().to_str().unwrap();
+
+    let common = read(None, &[("CLIENTELE_SECRETS__SERVICE_SECRET_FILE", path)]).unwrap();
+    assert_eq!(common.secrets.service_secret.expose_secret(), "from a file");
+
+    let both = [("CLIENTELE_SECRETS__SERVICE_SECRET_FILE", path), ("CLIENTELE_SECRETS__SERVICE_SECRET", "x")];
+    let error = read(None, &both).unwrap_err().to_string();
+    assert_eq!(error, "both `secrets.service_secret` and `secrets.service_secret_file` are set; keep one of them");
+
+    let error = read(None, &[("CLIENTELE_SECRETS__SERVICE_SECRET_FILE", "/nowhere")]).unwrap_err().to_string();
+    assert!(error.starts_with("cannot read /nowhere"), "{error}");
+}
+
+#[test]
+fn the_configuration_file_can_be_named_by_a_variable() {
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    file.write_all(b"[server]\nlisten = '[::1]:9'\n").unwrap();
+    let common = read(None, &[(FILE_VARIABLE, file.path().to_str().unwrap())]).unwrap();
+    assert_eq!(common.server.listen.port(), 9);
+    assert!(read(None, &[(FILE_VARIABLE, "/nowhere/clientele.toml")]).is_err());
+}
+
+#[test]
+fn a_service_adds_a_section_of_its_own_and_overrides_a_common_default() {
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Own {
+        limit: u32,
+        zones: Vec<String>,
+    }
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct All {
+        shop: Own,
+    }
+    let own = "[shop]\nlimit = 3\nzones = ['UTC']\n";
+    let variables = [("CLIENTELE_SHOP__ZONES".to_owned(), "Europe/Madrid, UTC".to_owned())];
+    let configuration = Loader::new()
+        .defaults(DEFAULT)
+        .defaults(&format!("{own}[server]\nlisten = '127.0.0.1:7999'\n"))
+        .environment(variables.clone())
+        .read()
+        .unwrap();
+    let shop: Own = configuration.section("shop").unwrap();
+    assert_eq!((shop.limit, shop.zones.join(" ")), (3, "Europe/Madrid UTC".to_owned()));
+    assert_eq!(configuration.common().unwrap().server.listen.port(), 7999);
+
+    let all: All = load(&[own], None, variables).unwrap();
+    assert_eq!(all.shop.limit, 3);
+}
+
+#[test]
+fn the_master_key_is_thirty_two_bytes_in_base64() {
+    let key = |text: &str| read(None, &[("CLIENTELE_SECRETS__MASTER_KEY", text)]).unwrap().secrets.master_key();
+    assert_eq!(key("AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=").unwrap().as_slice(), [0; 32]);
+    assert!(key("").unwrap_err().to_string().contains("it is empty"));
+    assert!(key("???").unwrap_err().to_string().contains("it is not base64"));
+    assert!(key("AAAA").unwrap_err().to_string().contains("it has 3 bytes, 32 are needed"));
+}
+
+#[test]
+fn migrations_use_the_ordinary_address_unless_they_have_their_own() {
+    let common = read(None, &[("CLIENTELE_DATABASE__URL", "a")]).unwrap();
+    assert_eq!(common.database.migration_url().expose_secret(), "a");
+    let common = read(None, &[("CLIENTELE_DATABASE__MIGRATION_URL", "b")]).unwrap();
+    assert_eq!(common.database.migration_url().expose_secret(), "b");
+}

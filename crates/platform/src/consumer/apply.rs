@@ -1,0 +1,138 @@
+//! One batch of events and the cursor, in one transaction.
+
+use std::panic::AssertUnwindSafe;
+
+use clientele_contracts::platform::v1::Event;
+use clientele_kernel::{Error, Partition};
+use futures::FutureExt;
+use uuid::Uuid;
+
+use super::{Consumer, parked};
+use crate::caller::Caller;
+use crate::postgres::{Database, Error as StorageError, UnitOfWork};
+
+/// Why a batch was not applied.
+#[derive(Debug)]
+pub(super) enum Failure {
+    /// Another replica works on the partition now.
+    Lost,
+    /// Trying again may help.
+    Transient(Error),
+    /// The handler cannot take it.
+    Poison(Error),
+}
+
+impl From<StorageError> for Failure {
+    fn from(error: StorageError) -> Self {
+        // Whatever the platform's own statements meet is no fault of the event.
+        Self::Transient(error.into())
+    }
+}
+
+/// Where a worker stands.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Place {
+    pub(super) partition: Partition,
+    pub(super) epoch: i64,
+    pub(super) position: i64,
+}
+
+/// Applies events that follow the place's position and moves the cursor past them. Events of an aggregate that is
+/// parked are parked too.
+pub(super) async fn apply(db: &Database, consumer: &Consumer, place: Place, events: &[Event]) -> Result<i64, Failure> {
+    let Some(last) = events.last() else { return Ok(place.position) };
+    let mut work = begin(db, consumer).await?;
+    let parked_count = lock_cursor(&mut work, consumer, place).await?;
+    let parked = if parked_count > 0 { parked::among(&mut work, consumer.name, events).await? } else { Vec::new() };
+
+    let (waiting, ready): (Vec<Event>, Vec<Event>) =
+        events.iter().cloned().partition(|event| parked.contains(&event.aggregate_id));
+    if !ready.is_empty() {
+        handle(consumer, &mut work, &ready).await?;
+    }
+    if !waiting.is_empty() {
+        parked::park(&mut work, consumer.name, place.partition, &waiting, "an earlier event of this aggregate is parked", 0).await?;
+    }
+    move_cursor(&mut work, consumer, place, last, i64::try_from(waiting.len()).unwrap_or_default()).await?;
+    work.commit().await?;
+    Ok(last.position)
+}
+
+/// Parks an event that cannot be applied and moves the cursor past it.
+pub(super) async fn park(
+    db: &Database,
+    consumer: &Consumer,
+    place: Place,
+    event: &Event,
+    error: &Error,
+    attempts: i32,
+) -> Result<i64, Failure> {
+    let mut work = begin(db, consumer).await?;
+    lock_cursor(&mut work, consumer, place).await?;
+    let reason = reason(error);
+    parked::park(&mut work, consumer.name, place.partition, std::slice::from_ref(event), &reason, attempts).await?;
+    move_cursor(&mut work, consumer, place, event, 1).await?;
+    work.commit().await?;
+    Ok(event.position)
+}
+
+/// What is kept of an error for the people who look at parked events.
+pub(super) fn reason(error: &Error) -> String {
+    let cause = error.source.as_ref().map(|source| format!(": {source}")).unwrap_or_default();
+    format!("{}{cause}", error.message).chars().take(1000).collect()
+}
+
+/// Runs the handler; a panic is a failure like any other.
+pub(super) async fn handle(consumer: &Consumer, work: &mut UnitOfWork, events: &[Event]) -> Result<(), Failure> {
+    match AssertUnwindSafe(consumer.handler.apply(work, events)).catch_unwind().await {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(error)) if error.is_transient() => Err(Failure::Transient(error)),
+        Ok(Err(error)) => Err(Failure::Poison(error)),
+        Err(_panic) => Err(Failure::Poison(Error::internal("the handler panicked"))),
+    }
+}
+
+async fn begin(db: &Database, consumer: &Consumer) -> Result<UnitOfWork, Failure> {
+    Ok(db.begin(&Caller::service(consumer.name)).await?)
+}
+
+/// Locks the cursor, so that a replay of parked events and the worker take turns, and gives how many are parked.
+async fn lock_cursor(work: &mut UnitOfWork, consumer: &Consumer, place: Place) -> Result<i64, Failure> {
+    let row: Option<(i64, Option<Uuid>, i64, i64)> = sqlx::query_as(
+        "select epoch, owner, position, parked from cursor where consumer = $1 and partition = $2 for update",
+    )
+    .bind(consumer.name)
+    .bind(place.partition.number())
+    .fetch_optional(work.conn())
+    .await
+    .map_err(StorageError::from)?;
+    match row {
+        Some((epoch, Some(_), position, parked)) if epoch == place.epoch && position == place.position => Ok(parked),
+        _ => Err(Failure::Lost),
+    }
+}
+
+async fn move_cursor(
+    work: &mut UnitOfWork,
+    consumer: &Consumer,
+    place: Place,
+    last: &Event,
+    newly_parked: i64,
+) -> Result<(), Failure> {
+    let recorded_at = crate::proto::instant(last.recorded_at, "recorded_at").map_err(Failure::Poison)?;
+    let done = sqlx::query(
+        "update cursor set position = $5, recorded_at = $6, parked = parked + $7
+         where consumer = $1 and partition = $2 and epoch = $3 and position = $4",
+    )
+    .bind(consumer.name)
+    .bind(place.partition.number())
+    .bind(place.epoch)
+    .bind(place.position)
+    .bind(last.position)
+    .bind(recorded_at)
+    .bind(newly_parked)
+    .execute(work.conn())
+    .await
+    .map_err(StorageError::from)?;
+    if done.rows_affected() == 1 { Ok(()) } else { Err(Failure::Lost) }
+}

@@ -1,0 +1,217 @@
+//! One partition's events, in order: from the bus as they come, from the feed whenever one is missing.
+
+use std::time::Duration;
+
+use clientele_contracts::platform::v1::Event;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use super::apply::{self, Failure, Place};
+use super::partitions::Held;
+use super::{Consumer, Follower, Signal};
+use crate::feed::FeedReader;
+use crate::postgres::Database;
+use crate::telemetry::Metrics;
+
+const BATCH: u32 = 200;
+/// Without news from the bus the feed is looked at this often: the bus may lose the last event of all.
+const LOOK: Duration = Duration::from_secs(15);
+const SHORTEST_RETRY: Duration = Duration::from_millis(50);
+const LONGEST_RETRY: Duration = Duration::from_secs(10);
+/// An event the handler cannot take is tried this often before it is parked.
+const ATTEMPTS: i32 = 5;
+
+pub(super) struct Worker {
+    db: Database,
+    feed: FeedReader,
+    consumer: Consumer,
+    place: Place,
+    signals: mpsc::Receiver<Signal>,
+    metrics: Metrics,
+    stop: CancellationToken,
+}
+
+impl Worker {
+    pub(super) fn new(
+        follower: &Follower,
+        held: Held,
+        signals: mpsc::Receiver<Signal>,
+        stop: CancellationToken,
+    ) -> Self {
+        let Follower { db, feed, consumer, metrics, .. } = follower.clone();
+        let place = Place { partition: held.partition, epoch: held.epoch, position: held.position };
+        Self { db, feed, consumer, place, signals, metrics, stop }
+    }
+
+    /// Works until stopped, or until another replica has taken the partition over.
+    pub(super) async fn run(mut self) {
+        let stop = self.stop.clone();
+        tokio::select! {
+            // A batch under way is rolled back; whoever comes next begins where the cursor stands.
+            () = stop.cancelled() => {}
+            lost = self.follow() => {
+                let Lost = lost;
+                tracing::info!(consumer = self.consumer.name, partition = self.place.partition.number(), "the partition has moved to another replica");
+            }
+        }
+    }
+
+    async fn follow(&mut self) -> Lost {
+        loop {
+            if let Err(lost) = self.catch_up().await {
+                return lost;
+            }
+            if let Err(lost) = self.listen().await {
+                return lost;
+            }
+        }
+    }
+
+    /// Reads the feed until it has nothing more.
+    async fn catch_up(&mut self) -> Result<(), Lost> {
+        let mut retry = SHORTEST_RETRY;
+        loop {
+            match self.feed.read(self.place.partition, self.place.position, BATCH).await {
+                Ok(page) if page.events.is_empty() => {
+                    self.lag(0);
+                    return Ok(());
+                }
+                Ok(page) => {
+                    retry = SHORTEST_RETRY;
+                    self.lag(page.head - self.place.position);
+                    self.apply(page.events).await?;
+                }
+                Err(error) => {
+                    tracing::debug!(consumer = self.consumer.name, %error, "the feed cannot be read; trying again");
+                    tokio::time::sleep(retry).await;
+                    retry = (retry * 2).min(LONGEST_RETRY);
+                }
+            }
+        }
+    }
+
+    /// Applies what the bus brings; returns when the feed is to be looked at.
+    async fn listen(&mut self) -> Result<(), Lost> {
+        loop {
+            let signal = match tokio::time::timeout(LOOK, self.signals.recv()).await {
+                Ok(Some(signal)) => signal,
+                // The channel is closed by the one who stops this worker.
+                Ok(None) => std::future::pending().await,
+                Err(_quiet) => return Ok(()),
+            };
+            let mut batch = Vec::new();
+            let mut look = self.take(signal, &mut batch);
+            while !look && batch.len() < BATCH as usize {
+                match self.signals.try_recv() {
+                    Ok(signal) => look = self.take(signal, &mut batch),
+                    Err(_) => break,
+                }
+            }
+            if !batch.is_empty() {
+                self.apply(batch).await?;
+            }
+            if look {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Adds an event that follows; passes over one already applied. True when something is missing.
+    fn take(&self, signal: Signal, batch: &mut Vec<Event>) -> bool {
+        match signal {
+            Signal::Look => true,
+            Signal::Event(event) => {
+                let next = batch.last().map_or(self.place.position, |last| last.position) + 1;
+                let missing = event.position > next;
+                if event.position == next {
+                    batch.push(*event);
+                }
+                missing
+            }
+        }
+    }
+
+    /// Applies events that follow the cursor, whatever it takes: a transient failure is tried again until it passes, an
+    /// event the handler cannot take is parked.
+    async fn apply(&mut self, events: Vec<Event>) -> Result<(), Lost> {
+        match self.persist(&events).await? {
+            Ok(()) => Ok(()),
+            Err(_) if events.len() > 1 => {
+                // One of them is at fault: one by one shows which.
+                for event in events {
+                    Box::pin(self.apply_one(event)).await?;
+                }
+                Ok(())
+            }
+            Err(error) => self.retry_then_park(&events[0], error).await,
+        }
+    }
+
+    async fn apply_one(&mut self, event: Event) -> Result<(), Lost> {
+        match self.persist(std::slice::from_ref(&event)).await? {
+            Ok(()) => Ok(()),
+            Err(error) => self.retry_then_park(&event, error).await,
+        }
+    }
+
+    async fn retry_then_park(&mut self, event: &Event, first: clientele_kernel::Error) -> Result<(), Lost> {
+        let mut error = first;
+        let mut delay = SHORTEST_RETRY;
+        for _ in 1..ATTEMPTS {
+            tokio::time::sleep(delay).await;
+            delay *= 2;
+            match self.persist(std::slice::from_ref(event)).await? {
+                Ok(()) => return Ok(()),
+                Err(again) => error = again,
+            }
+        }
+        tracing::error!(
+            consumer = self.consumer.name, event = event.id, kind = crate::event::type_name(event),
+            reason = apply::reason(&error), "an event cannot be applied and is parked; later events of its aggregate wait"
+        );
+        loop {
+            match apply::park(&self.db, &self.consumer, self.place, event, &error, ATTEMPTS).await {
+                Ok(position) => {
+                    self.place.position = position;
+                    self.metrics.parked(self.consumer.name, 1);
+                    return Ok(());
+                }
+                Err(Failure::Lost) => return Err(Lost),
+                Err(Failure::Transient(error) | Failure::Poison(error)) => {
+                    tracing::warn!(consumer = self.consumer.name, %error, "an event could not be parked; trying again");
+                    tokio::time::sleep(LONGEST_RETRY).await;
+                }
+            }
+        }
+    }
+
+    fn lag(&self, events: i64) {
+        let number = self.place.partition.number().into();
+        self.metrics.consumer_lag(self.consumer.name, number, u64::try_from(events).unwrap_or_default());
+    }
+
+    /// Tries until it is applied or found to be poison.
+    async fn persist(&mut self, events: &[Event]) -> Result<Result<(), clientele_kernel::Error>, Lost> {
+        let mut retry = SHORTEST_RETRY;
+        loop {
+            match apply::apply(&self.db, &self.consumer, self.place, events).await {
+                Ok(position) => {
+                    self.place.position = position;
+                    self.metrics.applied(self.consumer.name, events.len() as u64);
+                    return Ok(Ok(()));
+                }
+                Err(Failure::Lost) => return Err(Lost),
+                Err(Failure::Poison(error)) => return Ok(Err(error)),
+                Err(Failure::Transient(error)) => {
+                    self.metrics.retried(self.consumer.name);
+                    tracing::warn!(consumer = self.consumer.name, %error, "events could not be applied; trying again");
+                    tokio::time::sleep(retry).await;
+                    retry = (retry * 2).min(LONGEST_RETRY);
+                }
+            }
+        }
+    }
+}
+
+/// Another replica works on the partition now.
+struct Lost;

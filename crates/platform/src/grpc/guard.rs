@@ -1,0 +1,185 @@
+//! The layer every call to a service goes through, over the network or within the process: who calls, may they, how
+//! long may it take; span, metrics and the traces of a panic.
+
+use std::time::{Duration, Instant};
+
+use axum::extract::{Request, State};
+use axum::middleware::Next;
+use axum::response::Response;
+use clientele_contracts::access::{self, Access};
+use clientele_kernel::{Actor, Error, Origin};
+use futures::FutureExt;
+use http::HeaderMap;
+use tonic::service::Routes;
+use tracing::Instrument;
+
+use super::{Verifier, status};
+use crate::caller::Caller;
+use crate::telemetry::{self, Metrics};
+
+/// Metadata that tells where a call came from: `web`, `api`, `import`, `automation`, `channel`.
+pub const HEADER_ORIGIN: &str = "x-clientele-origin";
+/// Metadata with the label of the integration that calls.
+pub const HEADER_INTEGRATION: &str = "x-clientele-integration";
+
+const LONGEST_INTEGRATION: usize = 100;
+
+/// Guards the routes of a service.
+#[derive(Clone, Debug)]
+pub struct Guard {
+    verifier: Verifier,
+    longest: Duration,
+    metrics: Metrics,
+}
+
+impl Guard {
+    /// A guard that admits whom the verifier knows, and lets no call take longer than `longest`.
+    pub fn new(verifier: Verifier, longest: Duration, metrics: Metrics) -> Self {
+        Self { verifier, longest, metrics }
+    }
+
+    /// The routes behind this guard.
+    pub fn protect(self, routes: Routes) -> Routes {
+        let router = routes.into_axum_router().layer(axum::middleware::from_fn_with_state(self, admit));
+        Routes::from(router)
+    }
+
+    async fn caller(&self, path: &str, headers: &HeaderMap) -> Result<Option<Caller>, Error> {
+        let access = access::of_path(path)
+            .ok_or_else(|| Error::permission_denied("nobody may call this method: it does not say who may"))?;
+        let token = headers
+            .get(http::header::AUTHORIZATION)
+            .and_then(|value| value.to_str().ok())
+            .and_then(|value| value.strip_prefix("Bearer ").or_else(|| value.strip_prefix("bearer ")));
+        let Some(token) = token else {
+            return match access {
+                Access::Public => Ok(None),
+                _ => Err(Error::unauthenticated("sign in or send a token")),
+            };
+        };
+        // A public method does not look at tokens: one that has ended must not keep anybody from signing in.
+        if *access == Access::Public {
+            return Ok(None);
+        }
+        let claims = self.verifier.verify(token).await?;
+        let caller = Caller {
+            actor: Actor { kind: claims.actor_kind()?, id: claims.sub.clone() },
+            display_name: claims.name.clone(),
+            permissions: claims.permissions(),
+            origin: text(headers, HEADER_ORIGIN).and_then(|name| Origin::parse(&name)).unwrap_or(Origin::Api),
+            integration: text(headers, HEADER_INTEGRATION).filter(|label| label.len() <= LONGEST_INTEGRATION),
+            traceparent: telemetry::current_traceparent(),
+            token: Some(token.into()),
+        };
+        if let Access::Permission(permission) = access {
+            caller.require(permission)?;
+        }
+        Ok(Some(caller))
+    }
+
+    /// How long the call may take: what its caller grants, but no longer than the service does.
+    fn deadline(&self, headers: &HeaderMap) -> Duration {
+        text(headers, "grpc-timeout").and_then(|value| parse_timeout(&value)).map_or(self.longest, |d| d.min(self.longest))
+    }
+}
+
+fn text(headers: &HeaderMap, name: &str) -> Option<String> {
+    headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned)
+}
+
+/// A timeout as gRPC writes it: up to eight digits and a unit.
+fn parse_timeout(value: &str) -> Option<Duration> {
+    let (digits, unit) = value.split_at_checked(value.len().checked_sub(1)?)?;
+    let amount: u64 = (digits.len() <= 8).then(|| digits.parse().ok()).flatten()?;
+    match unit {
+        "H" => Some(Duration::from_secs(amount * 3600)),
+        "M" => Some(Duration::from_secs(amount * 60)),
+        "S" => Some(Duration::from_secs(amount)),
+        "m" => Some(Duration::from_millis(amount)),
+        "u" => Some(Duration::from_micros(amount)),
+        "n" => Some(Duration::from_nanos(amount)),
+        _ => None,
+    }
+}
+
+/// Health and reflection tell nothing that needs guarding, and probes have no token.
+fn is_infrastructure(path: &str) -> bool {
+    path.starts_with("/grpc.health.v1.") || path.starts_with("/grpc.reflection.")
+}
+
+async fn admit(State(guard): State<Guard>, mut request: Request, next: Next) -> Response {
+    let path = request.uri().path().to_owned();
+    if is_infrastructure(&path) {
+        return next.run(request).await;
+    }
+    let method = if access::of_path(&path).is_some() { path.as_str() } else { "/unknown" }.to_owned();
+    let span = tracing::info_span!("grpc.request", otel.name = %method, otel.kind = "server", rpc.method = %method, grpc.code = tracing::field::Empty);
+    telemetry::extract(&span, request.headers());
+    let deadline = guard.deadline(request.headers());
+    let started = Instant::now();
+
+    let metrics = guard.metrics.clone();
+    metrics.serving(&method);
+    let work = async move {
+        match guard.caller(&path, request.headers()).await {
+            Ok(Some(caller)) => {
+                request.extensions_mut().insert(caller);
+            }
+            Ok(None) => {}
+            Err(refused) => return status(refused).into_http(),
+        }
+        let answer = std::panic::AssertUnwindSafe(next.run(request)).catch_unwind();
+        match tokio::time::timeout(deadline, answer).await {
+            Ok(Ok(response)) => response,
+            Ok(Err(_panic)) => status(Error::internal(format!("{path} panicked"))).into_http(),
+            Err(_late) => status(Error::new(
+                clientele_kernel::Code::DeadlineExceeded,
+                "DEADLINE_EXCEEDED",
+                "the request took longer than it may",
+            ))
+            .into_http(),
+        }
+    };
+    let response = work.instrument(span.clone()).await;
+    let code = tonic::Status::from_header_map(response.headers()).map_or(tonic::Code::Ok, |s| s.code());
+    span.record("grpc.code", tracing::field::debug(code));
+    metrics.served(&method, code_name(code), started.elapsed());
+    response
+}
+
+/// The code as gRPC's documents spell it: a label of metrics.
+fn code_name(code: tonic::Code) -> &'static str {
+    match code {
+        tonic::Code::Ok => "OK",
+        tonic::Code::Cancelled => "CANCELLED",
+        tonic::Code::Unknown => "UNKNOWN",
+        tonic::Code::InvalidArgument => "INVALID_ARGUMENT",
+        tonic::Code::DeadlineExceeded => "DEADLINE_EXCEEDED",
+        tonic::Code::NotFound => "NOT_FOUND",
+        tonic::Code::AlreadyExists => "ALREADY_EXISTS",
+        tonic::Code::PermissionDenied => "PERMISSION_DENIED",
+        tonic::Code::ResourceExhausted => "RESOURCE_EXHAUSTED",
+        tonic::Code::FailedPrecondition => "FAILED_PRECONDITION",
+        tonic::Code::Aborted => "ABORTED",
+        tonic::Code::OutOfRange => "OUT_OF_RANGE",
+        tonic::Code::Unimplemented => "UNIMPLEMENTED",
+        tonic::Code::Internal => "INTERNAL",
+        tonic::Code::Unavailable => "UNAVAILABLE",
+        tonic::Code::DataLoss => "DATA_LOSS",
+        tonic::Code::Unauthenticated => "UNAUTHENTICATED",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn timeouts_are_read_as_grpc_writes_them() {
+        assert_eq!(parse_timeout("250m"), Some(Duration::from_millis(250)));
+        assert_eq!(parse_timeout("3S"), Some(Duration::from_secs(3)));
+        for wrong in ["", "S", "123456789S", "1x", "-1S", "1.5S", "é"] {
+            assert_eq!(parse_timeout(wrong), None, "{wrong}");
+        }
+    }
+}

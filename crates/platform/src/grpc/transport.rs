@@ -1,0 +1,122 @@
+//! One transport for both forms: over the network, or straight into the routes of a service in the same process.
+
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use clientele_kernel::Error;
+use tonic::Status;
+use tonic::body::Body;
+use tonic::service::Routes;
+use tonic::transport::{Channel, Endpoint};
+use tower::Service;
+use tower::util::BoxCloneSyncService;
+
+/// Leads to a service. Generated clients work over it: `CustomersClient::new(transport)`.
+pub type Transport = BoxCloneSyncService<http::Request<Body>, http::Response<Body>, tonic::transport::Error>;
+
+/// Leads to every service by name.
+#[derive(Clone, Debug, Default)]
+pub struct Network {
+    nodes: Arc<RwLock<BTreeMap<String, Node>>>,
+}
+
+#[derive(Clone)]
+enum Node {
+    Remote(Channel),
+    Local(Routes),
+}
+
+impl std::fmt::Debug for Node {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Remote(_) => "Remote",
+            Self::Local(_) => "Local",
+        })
+    }
+}
+
+impl Network {
+    /// A network that leads nowhere yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The service of this name is at this address, `http://host:port`. Connects when first used, and again after a loss.
+    pub fn connect(&self, name: &str, address: &str) -> Result<(), Error> {
+        let endpoint = Endpoint::from_shared(address.to_owned())
+            .map_err(|e| Error::invalid(format!("services.{name}"), format!("`{address}` is no address such as http://host:7101: {e}")))?
+            .connect_timeout(Duration::from_secs(2))
+            .tcp_nodelay(true)
+            .http2_keep_alive_interval(Duration::from_secs(10))
+            .keep_alive_timeout(Duration::from_secs(5))
+            .keep_alive_while_idle(true);
+        self.set(name, Some(Node::Remote(endpoint.connect_lazy())));
+        Ok(())
+    }
+
+    /// The service of this name is in this process.
+    pub fn serve(&self, name: &str, routes: Routes) {
+        self.set(name, Some(Node::Local(routes.prepare())));
+    }
+
+    /// The service of this name is gone; calls to it fail as unavailable.
+    pub fn remove(&self, name: &str) {
+        self.set(name, None);
+    }
+
+    /// The way to a service. It need not be there yet: it is looked up anew at each call.
+    pub fn transport(&self, name: &str) -> Transport {
+        Transport::new(Lookup { network: self.clone(), name: name.to_owned() })
+    }
+
+    fn set(&self, name: &str, node: Option<Node>) {
+        let mut nodes = self.nodes.write().unwrap_or_else(PoisonError::into_inner);
+        match node {
+            Some(node) => nodes.insert(name.to_owned(), node),
+            None => nodes.remove(name),
+        };
+    }
+
+    fn node(&self, name: &str) -> Option<Node> {
+        self.nodes.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
+    }
+}
+
+#[derive(Clone)]
+struct Lookup {
+    network: Network,
+    name: String,
+}
+
+impl Service<http::Request<Body>> for Lookup {
+    type Response = http::Response<Body>;
+    type Error = tonic::transport::Error;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Self::Error>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: http::Request<Body>) -> Self::Future {
+        match self.network.node(&self.name) {
+            Some(Node::Remote(mut channel)) => Box::pin(async move {
+                // A clone of a channel must be driven to readiness before it is called.
+                std::future::poll_fn(|cx| channel.poll_ready(cx)).await?;
+                channel.call(request).await
+            }),
+            Some(Node::Local(mut routes)) => Box::pin(async move {
+                let answer: Result<_, Infallible> = routes.call(request).await;
+                Ok(answer.unwrap_or_else(|never| match never {}))
+            }),
+            None => {
+                let status = Status::unavailable(format!("the service {} cannot be reached", self.name));
+                Box::pin(std::future::ready(Ok(status.into_http())))
+            }
+        }
+    }
+}

@@ -1,0 +1,35 @@
+//! What every service of Clientele stands on, so that a service is its domain and little else.
+//!
+//! - [`config`]: documented defaults, file, environment
+//! - [`telemetry`]: logs, traces, metrics
+//! - [`lifecycle`]: tasks and an orderly end
+//! - [`postgres`]: schema, unit of work, journal, sealing, idempotency
+//! - [`feed`], [`relay`], [`bus`], [`consumer`], [`event`]: from the journal of one service to the tables of another
+//! - [`filter`]: filters of lists, typed by declared fields
+//! - [`lease`]: work that one replica at a time does
+//! - [`grpc`], [`caller`], [`proto`]: the way in and out, in whose name, and between plain values and messages
+//! - [`service`], [`run`], [`monitor`]: what a service is made of, how it runs, what watches it
+
+pub mod bus;
+pub mod caller;
+pub mod config;
+pub mod consumer;
+pub mod event;
+pub mod feed;
+pub mod filter;
+pub mod grpc;
+pub mod lease;
+pub mod lifecycle;
+pub mod monitor;
+pub mod postgres;
+pub mod proto;
+pub mod relay;
+pub mod run;
+pub mod service;
+pub mod telemetry;
+mod tls;
+
+pub use caller::{Caller, Permissions};
+pub use run::{Host, run};
+pub use service::{Deps, Service, Task};
+pub use tls::install_crypto;

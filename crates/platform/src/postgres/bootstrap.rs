@@ -1,0 +1,47 @@
+//! What has to be there before migrations can run: the database, and for each service a schema, the role that owns its
+//! tables and the role that works with them.
+
+use sqlx::PgConnection;
+
+use super::Error;
+
+/// The role that owns the tables of a context and migrates them.
+pub fn owner_role(context: &str) -> String {
+    format!("clientele_{context}_owner")
+}
+
+/// The role a context's service works as: it reaches its own schema only, and owns nothing.
+pub fn runtime_role(context: &str) -> String {
+    format!("clientele_{context}_runtime")
+}
+
+/// Makes schema and roles of a context in the database of the connection, which must be a superuser's. Repeating it
+/// changes nothing. Passwords are not set here: the embedded cluster trusts its private socket, elsewhere the people who
+/// run the database set them.
+pub async fn bootstrap(conn: &mut PgConnection, context: &'static str) -> Result<(), Error> {
+    let (owner, runtime) = (owner_role(context), runtime_role(context));
+    // Roles belong to the whole cluster: two bootstraps at once take turns.
+    sqlx::query("select pg_advisory_lock(hashtext('clientele bootstrap'))").execute(&mut *conn).await?;
+    let outcome = make(conn, context, &owner, &runtime).await;
+    sqlx::query("select pg_advisory_unlock(hashtext('clientele bootstrap'))").execute(&mut *conn).await?;
+    outcome
+}
+
+async fn make(conn: &mut PgConnection, context: &str, owner: &str, runtime: &str) -> Result<(), Error> {
+    for role in [owner, runtime] {
+        let known: Option<i32> =
+            sqlx::query_scalar("select 1 from pg_roles where rolname = $1").bind(role).fetch_optional(&mut *conn).await?;
+        if known.is_none() {
+            sqlx::raw_sql(sqlx::AssertSqlSafe(format!("create role {role} login"))).execute(&mut *conn).await?;
+        }
+    }
+    let statements = format!(
+        "create extension if not exists pg_trgm with schema public;
+         create schema if not exists {context} authorization {owner};
+         revoke all on schema {context} from public;
+         grant usage on schema {context} to {runtime};
+         grant usage on schema public to {owner}, {runtime};"
+    );
+    sqlx::raw_sql(sqlx::AssertSqlSafe(statements)).execute(&mut *conn).await?;
+    Ok(())
+}

@@ -1,0 +1,100 @@
+//! What can go wrong with PostgreSQL, sorted by what a caller can do about it.
+
+use clientele_kernel::{Code, Error as KernelError};
+
+/// A failure of storage.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The database said no, or could not be reached.
+    #[error("database: {0}")]
+    Sqlx(#[from] sqlx::Error),
+    /// A statement touched another number of rows than it must.
+    #[error("a statement touched {actual} rows instead of {expected}")]
+    Rows {
+        /// How many it must touch.
+        expected: u64,
+        /// How many it did.
+        actual: u64,
+    },
+    /// A row holds what no row can hold.
+    #[error("corrupt row in {table}: {detail}")]
+    Corrupt {
+        /// The table.
+        table: &'static str,
+        /// What is wrong.
+        detail: String,
+    },
+    /// A sealed payload does not open.
+    #[error("a sealed value does not open: {0}")]
+    Seal(&'static str),
+    /// Another replica has taken over the work of this one.
+    #[error("the lease on {0} was lost")]
+    LeaseLost(String),
+    /// The command itself is at fault.
+    #[error(transparent)]
+    Refused(Box<KernelError>),
+}
+
+impl Error {
+    /// A corrupt row.
+    pub fn corrupt(table: &'static str, detail: impl Into<String>) -> Self {
+        Self::Corrupt { table, detail: detail.into() }
+    }
+}
+
+impl From<KernelError> for Error {
+    fn from(error: KernelError) -> Self {
+        Self::Refused(Box::new(error))
+    }
+}
+
+impl From<Error> for KernelError {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Refused(inner) => *inner,
+            Error::Sqlx(inner) => from_sqlx(inner),
+            Error::LeaseLost(_) => KernelError::unavailable("the work has moved to another replica").with_source(error),
+            other => KernelError::internal(other),
+        }
+    }
+}
+
+fn from_sqlx(error: sqlx::Error) -> KernelError {
+    let code = match &error {
+        sqlx::Error::Database(inner) => inner.code().map(|c| c.into_owned()),
+        sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::Io(_) | sqlx::Error::WorkerCrashed => {
+            return KernelError::unavailable("the database cannot be reached at the moment").with_source(error);
+        }
+        _ => None,
+    };
+    match code.as_deref() {
+        // query_canceled: the statement timeout.
+        Some("57014") => KernelError::new(
+            Code::DeadlineExceeded,
+            "STATEMENT_TIMEOUT",
+            "the search took too long: narrow it by a filter or by more letters",
+        )
+        .with_source(error),
+        // Serialization failure, deadlock, lock timeout; shutting down, starting up, too many connections; connection lost.
+        Some("40001" | "40P01" | "55P03" | "57P01" | "57P02" | "57P03" | "53300" | "08000" | "08003" | "08006") => {
+            KernelError::unavailable("the database is busy or restarting").with_source(error)
+        }
+        // What PostgreSQL cannot store at all, such as a NUL in a text.
+        Some("22021") => KernelError::new(Code::InvalidArgument, "INVALID_TEXT", "a text holds characters that cannot be stored")
+            .with_source(error),
+        _ => KernelError::internal(error),
+    }
+}
+
+/// Name of the constraint a statement violated, if that is what happened.
+pub fn constraint(error: &sqlx::Error) -> Option<&str> {
+    match error {
+        sqlx::Error::Database(inner) => inner.constraint(),
+        _ => None,
+    }
+}
+
+/// Fails unless exactly one row was touched.
+pub fn assert_one(rows_affected: u64) -> Result<(), Error> {
+    if rows_affected == 1 { Ok(()) } else { Err(Error::Rows { expected: 1, actual: rows_affected }) }
+}

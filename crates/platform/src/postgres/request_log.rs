@@ -1,0 +1,130 @@
+//! Idempotency: a command's answer is kept with its request id in the command's own transaction, for 24 hours.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use clientele_kernel::{Code, Error as KernelError};
+use prost::Message;
+use sha2::{Digest, Sha256};
+use sqlx::{PgConnection, PgPool};
+
+use super::{Error, Keyring};
+
+/// How long an answer is kept.
+pub(crate) const RETENTION: TimeDelta = TimeDelta::hours(24);
+const LONGEST_KEY: usize = 128;
+
+/// A request that carries a request id.
+pub(crate) struct RequestKey {
+    actor: String,
+    method: &'static str,
+    request_id: String,
+}
+
+impl RequestKey {
+    fn purpose(&self) -> String {
+        format!("answer {} {} {}", self.actor, self.method, self.request_id)
+    }
+}
+
+/// What is known of a request.
+pub(crate) enum Known<R> {
+    /// Seen for the first time; now claimed by this transaction.
+    New(RequestKey),
+    /// Answered before: this is the answer.
+    Answered(R),
+}
+
+/// Claims a request id, or finds the answer it got. A request with the same id that is being worked on is waited for.
+pub(crate) async fn claim<R: Message + Default>(
+    conn: &mut PgConnection,
+    keyring: &Keyring,
+    actor: String,
+    method: &'static str,
+    request_id: &str,
+    request: &impl Message,
+    now: DateTime<Utc>,
+) -> Result<Known<R>, Error> {
+    let readable = request_id.bytes().all(|b| b.is_ascii_graphic());
+    if request_id.len() > LONGEST_KEY || !readable {
+        return Err(KernelError::invalid(
+            "request_id",
+            format!("must be at most {LONGEST_KEY} printable ASCII characters without spaces"),
+        )
+        .into());
+    }
+    let key = RequestKey { actor, method, request_id: request_id.to_owned() };
+    let hash = Sha256::digest(request.encode_to_vec()).to_vec();
+    // An answer past its retention is as good as none, whether or not it has been cleared away yet.
+    sqlx::query("delete from request_log where actor = $1 and method = $2 and request_id = $3 and created_at < $4")
+        .bind(&key.actor)
+        .bind(key.method)
+        .bind(&key.request_id)
+        .bind(now - RETENTION)
+        .execute(&mut *conn)
+        .await?;
+    let claimed = sqlx::query(
+        "insert into request_log (actor, method, request_id, request_hash, created_at) values ($1, $2, $3, $4, $5)
+         on conflict (actor, method, request_id) do nothing",
+    )
+    .bind(&key.actor)
+    .bind(key.method)
+    .bind(&key.request_id)
+    .bind(&hash)
+    .bind(now)
+    .execute(&mut *conn)
+    .await?;
+    if claimed.rows_affected() == 1 {
+        return Ok(Known::New(key));
+    }
+    let (known_hash, response): (Vec<u8>, Option<Vec<u8>>) = sqlx::query_as(
+        "select request_hash, response from request_log where actor = $1 and method = $2 and request_id = $3",
+    )
+    .bind(&key.actor)
+    .bind(key.method)
+    .bind(&key.request_id)
+    .fetch_one(conn)
+    .await?;
+    if known_hash != hash {
+        return Err(KernelError {
+            violations: vec![clientele_kernel::Violation {
+                field: "request_id".into(),
+                description: "was used for another request within the last 24 hours: take a new one".into(),
+            }],
+            ..KernelError::new(Code::FailedPrecondition, "REQUEST_ID_REUSED", "this request id was used for another request")
+        }
+        .into());
+    }
+    let sealed = response.ok_or_else(|| Error::corrupt("request_log", "a committed request has no answer"))?;
+    let plain = keyring.open_secret(&key.purpose(), &sealed)?;
+    let answer = R::decode(plain.as_slice()).map_err(|e| Error::corrupt("request_log", e.to_string()))?;
+    Ok(Known::Answered(answer))
+}
+
+/// Keeps the answer.
+pub(crate) async fn answer(
+    conn: &mut PgConnection,
+    keyring: &Keyring,
+    key: &RequestKey,
+    response: &impl Message,
+) -> Result<(), Error> {
+    let sealed = keyring.seal_secret(&key.purpose(), &response.encode_to_vec());
+    let done = sqlx::query("update request_log set response = $4 where actor = $1 and method = $2 and request_id = $3")
+        .bind(&key.actor)
+        .bind(key.method)
+        .bind(&key.request_id)
+        .bind(sealed)
+        .execute(conn)
+        .await?;
+    super::assert_one(done.rows_affected())
+}
+
+/// Clears away answers past their retention, at most `limit` at a time; returns how many.
+pub async fn purge(pool: &PgPool, now: DateTime<Utc>, limit: i64) -> Result<u64, Error> {
+    let done = sqlx::query(
+        "delete from request_log where ctid in (select ctid from request_log where created_at < $1 order by created_at limit $2)",
+    )
+    .bind(now - RETENTION)
+    .bind(limit)
+    .execute(pool)
+    .await?;
+    Ok(done.rows_affected())
+}

@@ -1,0 +1,96 @@
+//! The relay: publishes the public part of the journal to the bus, partition by partition in order. One replica at a
+//! time does it. What was published before a crash and not noted is published again; consumers pass over it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use clientele_kernel::{Error, Partition};
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use crate::bus::Bus;
+use crate::feed;
+use crate::lease::Lease;
+use crate::postgres::{Database, Error as StorageError};
+use crate::telemetry::Metrics;
+
+const BATCH_PER_PARTITION: u32 = 100;
+const SHORTEST_POLL: Duration = Duration::from_millis(5);
+const LONGEST_POLL: Duration = Duration::from_millis(500);
+const RETRY: Duration = Duration::from_millis(250);
+
+/// Publishes until stopped.
+pub async fn run(db: Database, bus: Arc<dyn Bus>, metrics: Metrics, stop: CancellationToken) -> Result<(), Error> {
+    let mut lease = Lease::new(db.clone(), "relay", db.ids().next::<Uuid>());
+    let mut poll = SHORTEST_POLL;
+    while !stop.is_cancelled() {
+        let pause = match lease.hold().await {
+            Ok(true) => match publish_some(&db, bus.as_ref(), &metrics, &lease).await {
+                Ok(0) => {
+                    poll = (poll * 2).min(LONGEST_POLL);
+                    poll
+                }
+                Ok(_) => {
+                    poll = SHORTEST_POLL;
+                    continue;
+                }
+                Err(error) => {
+                    tracing::warn!(context = db.context(), %error, "the relay could not publish; trying again");
+                    RETRY
+                }
+            },
+            Ok(false) => LONGEST_POLL,
+            Err(error) => {
+                tracing::warn!(context = db.context(), %error, "the relay cannot reach its database; trying again");
+                RETRY
+            }
+        };
+        // Woken by a commit in this process; the poll finds those of other replicas.
+        tokio::select! {
+            () = stop.cancelled() => break,
+            () = db.committed() => poll = SHORTEST_POLL,
+            () = tokio::time::sleep(pause) => {}
+        }
+    }
+    lease.release().await;
+    Ok(())
+}
+
+async fn publish_some(db: &Database, bus: &dyn Bus, metrics: &Metrics, lease: &Lease) -> Result<usize, Error> {
+    let cursors: Vec<(i16, i64)> = sqlx::query_as("select partition, position from relay_cursor order by partition")
+        .fetch_all(db.pool())
+        .await
+        .map_err(StorageError::from)?;
+    let after: Vec<(Partition, i64)> =
+        cursors.into_iter().filter_map(|(n, position)| Partition::try_new(n.into()).map(|p| (p, position))).collect();
+    let events = feed::rows_after(db, &after, BATCH_PER_PARTITION).await?;
+    if events.is_empty() {
+        return Ok(0);
+    }
+    bus.publish(&events).await?;
+
+    let mut reached = std::collections::BTreeMap::new();
+    for event in &events {
+        reached.insert(i16::try_from(event.partition).unwrap_or_default(), event.position);
+    }
+    let (partitions, positions): (Vec<i16>, Vec<i64>) = reached.into_iter().unzip();
+    sqlx::query(
+        "update relay_cursor c set position = greatest(c.position, r.position)
+         from unnest($1::smallint[], $2::bigint[]) as r(partition, position)
+         where c.partition = r.partition
+           and exists (select 1 from lease where name = $3 and owner = $4 and epoch = $5)",
+    )
+    .bind(&partitions)
+    .bind(&positions)
+    .bind(lease.name())
+    .bind(lease.owner())
+    .bind(lease.epoch())
+    .execute(db.pool())
+    .await
+    .map_err(StorageError::from)?;
+    let oldest = crate::proto::instant(events.iter().filter_map(|e| e.recorded_at).min_by_key(|t| (t.seconds, t.nanos)), "recorded_at")?;
+    let lag = oldest.and_then(|recorded| (db.clock().now() - recorded).to_std().ok()).unwrap_or_default();
+    metrics.published(db.context(), events.len() as u64);
+    metrics.relay_lag(db.context(), events.len() as u64, lag);
+    Ok(events.len())
+}

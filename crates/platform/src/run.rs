@@ -1,0 +1,225 @@
+//! From a built service to a running one, in a process of its own or beside others in one.
+
+use std::future::Future;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use clientele_kernel::{Clock, Entropy, Error, Ids, SystemClock, SystemEntropy};
+use serde::de::DeserializeOwned;
+use tokio::net::TcpListener;
+use tonic::service::Routes;
+
+use crate::bus::{self, Bus};
+use crate::config::{self, Common, Loader};
+use crate::consumer::{self, Follower};
+use crate::feed::FeedReader;
+use crate::grpc::{self, Clients, Credential, Guard, Network, ServerOptions, Verifier};
+use crate::lifecycle::Lifecycle;
+use crate::postgres::{self, Database, DatabaseOptions, Keyring, MasterKey};
+use crate::service::{Deps, Service};
+use crate::telemetry::{self, Metrics};
+use crate::{monitor, relay};
+
+const PURGE_INTERVAL: Duration = Duration::from_secs(300);
+const PURGE_BATCH: i64 = 10_000;
+
+/// What all services of a process share.
+#[derive(Clone, Debug)]
+pub struct Host {
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness.
+    pub entropy: Arc<dyn Entropy>,
+    /// The ways to the services.
+    pub network: Network,
+    /// What carries events.
+    pub bus: Arc<dyn Bus>,
+    /// Instruments.
+    pub metrics: Metrics,
+    /// Tasks and their end.
+    pub lifecycle: Lifecycle,
+    /// How long a request may take.
+    pub request_deadline: Duration,
+}
+
+impl Host {
+    /// What a service is built from.
+    pub fn deps(&self, db: Database, credential: Credential) -> Deps {
+        Deps {
+            clients: Clients::new(self.network.clone(), credential, self.clock.clone(), self.request_deadline),
+            clock: self.clock.clone(),
+            entropy: self.entropy.clone(),
+            ids: Ids::new(self.clock.clone(), self.entropy.clone()),
+            db,
+        }
+    }
+
+    /// Starts what a service does in the background and gives its routes, guarded. The relay and the consumers begin at
+    /// once; they wait by themselves for what they need.
+    pub fn start(&self, service: Service, deps: &Deps) -> Result<Routes, Error> {
+        let name = service.name;
+        let (db, bus, metrics) = (deps.db.clone(), self.bus.clone(), self.metrics.clone());
+        let stop = self.lifecycle.soft();
+        self.lifecycle.spawn(format!("{name}: relay"), relay::run(db, bus, metrics, stop.clone()));
+        self.lifecycle.spawn(format!("{name}: request log"), purge(deps.db.clone(), stop.clone()));
+        for consumer in service.consumers {
+            let task = format!("{name}: consumer {}", consumer.name);
+            let follower = Follower {
+                db: deps.db.clone(),
+                bus: self.bus.clone(),
+                feed: FeedReader::new(&deps.clients, consumer.source)?,
+                consumer,
+                metrics: self.metrics.clone(),
+            };
+            let stop = stop.clone();
+            self.lifecycle.spawn(task, async move { consumer::run(follower, stop).await });
+        }
+        for task in service.tasks {
+            self.lifecycle.spawn(format!("{name}: {}", task.name), (task.work)(stop.clone()));
+        }
+        let verifier = Verifier::new(self.network.transport("identity"), self.clock.clone());
+        Ok(Guard::new(verifier, self.request_deadline, self.metrics.clone()).protect(service.routes))
+    }
+}
+
+async fn purge(db: Database, stop: tokio_util::sync::CancellationToken) -> Result<(), Error> {
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return Ok(()),
+            () = tokio::time::sleep(PURGE_INTERVAL) => {}
+        }
+        if let Err(error) = postgres::purge_request_log(db.pool(), db.clock().now(), PURGE_BATCH).await {
+            tracing::warn!(context = db.context(), %error, "old answers could not be cleared away; trying again later");
+        }
+    }
+}
+
+/// The command line of a service's binary.
+#[derive(Debug, clap::Parser)]
+#[command(version)]
+pub struct Arguments {
+    /// Configuration file (TOML); the documented defaults hold where it says nothing
+    #[arg(long, env = config::FILE_VARIABLE)]
+    pub config: Option<PathBuf>,
+}
+
+/// Runs a service as a process of its own until it is told to stop. `section` names the service's own part of the
+/// configuration, whose documented defaults are `defaults`.
+pub async fn run<C, F>(name: &'static str, defaults: &str, build: impl FnOnce(C, Deps) -> F) -> Result<(), Error>
+where
+    C: DeserializeOwned,
+    F: Future<Output = Result<Service, Error>>,
+{
+    crate::tls::install_crypto();
+    let arguments = <Arguments as clap::Parser>::parse();
+    let configuration = Loader::new()
+        .defaults(config::DEFAULT)
+        .defaults(defaults)
+        .file(arguments.config.as_deref())
+        .environment(std::env::vars())
+        .read()
+        .map_err(wrong_configuration)?;
+    let common = configuration.common().map_err(wrong_configuration)?;
+    let own: C = configuration.section(name).map_err(wrong_configuration)?;
+    let telemetry = telemetry::init(&common.telemetry, name).map_err(Error::internal)?;
+
+    let lifecycle = Lifecycle::new(common.server.shutdown_grace);
+    lifecycle.stop_on_signals().map_err(Error::internal)?;
+    let outcome = serve(name, &common, own, build, &lifecycle, &telemetry).await;
+    if let Err(error) = &outcome {
+        tracing::error!(%error, "the service ends");
+        lifecycle.stop();
+    }
+    let ended = lifecycle.run().await.map_err(Error::internal);
+    telemetry.shutdown().await;
+    outcome.and(ended)
+}
+
+async fn serve<C, F>(
+    name: &'static str,
+    common: &Common,
+    own: C,
+    build: impl FnOnce(C, Deps) -> F,
+    lifecycle: &Lifecycle,
+    telemetry: &telemetry::Guard,
+) -> Result<(), Error>
+where
+    F: Future<Output = Result<Service, Error>>,
+{
+    let host = host(common, lifecycle.clone(), telemetry.metrics()).await?;
+    let db = database(name, common, &host)?;
+    let credential = Credential { service: name.to_owned(), secret: common.secrets.service_secret.clone() };
+    let deps = host.deps(db.clone(), credential);
+    let service = build(own, deps.clone()).await?;
+    let routes = grpc::infrastructure(host.start(service, &deps)?).await?;
+
+    let listener = TcpListener::bind(common.server.listen)
+        .await
+        .map_err(|e| Error::unavailable(format!("cannot listen on {}: {e}", common.server.listen)).with_source(e))?;
+    tracing::info!(service = name, address = %listener.local_addr().map_err(Error::internal)?, "serving");
+    // A service also reaches itself, identity for instance to check tokens: without a way over the network.
+    host.network.serve(name, routes.clone());
+    let options = ServerOptions {
+        max_connection_age: common.server.max_connection_age,
+        max_concurrent_requests: common.server.max_concurrent_requests,
+    };
+    lifecycle.spawn("grpc server", {
+        let stop = lifecycle.soft();
+        async move { grpc::serve(listener, routes, &options, stop).await }
+    });
+    if let Some(address) = common.server.metrics_listen {
+        let pool = db.pool().clone();
+        let stop = lifecycle.soft();
+        let exposition = telemetry.exposition();
+        lifecycle.spawn("monitoring", async move { monitor::serve(address, exposition, pool, stop).await });
+    }
+    Ok(())
+}
+
+/// What the services of a process share, from the common part of the configuration.
+pub async fn host(common: &Common, lifecycle: Lifecycle, metrics: Metrics) -> Result<Host, Error> {
+    let network = Network::new();
+    for context in clientele_contracts::CONTEXTS {
+        if let Some(address) = common.services.address(context) {
+            network.connect(context, &address.to_string())?;
+        }
+    }
+    Ok(Host {
+        clock: Arc::new(SystemClock),
+        entropy: Arc::new(SystemEntropy),
+        network,
+        bus: bus::open(&common.bus).await?,
+        metrics,
+        lifecycle,
+        request_deadline: common.server.request_deadline,
+    })
+}
+
+/// The database of a service, from the common part of the configuration. Connects when it is first used.
+pub fn database(name: &'static str, common: &Common, host: &Host) -> Result<Database, Error> {
+    let pool = postgres::connect_lazy(&options(&common.database), name)?;
+    let keyring = keyring(common, host.entropy.clone())?;
+    Ok(Database::new(pool, name, host.clock.clone(), host.entropy.clone(), keyring))
+}
+
+fn options(database: &config::Database) -> DatabaseOptions {
+    DatabaseOptions {
+        url: database.url.clone(),
+        max_connections: database.max_connections,
+        acquire_timeout: database.acquire_timeout,
+        statement_timeout: database.statement_timeout,
+        lock_timeout: database.lock_timeout,
+    }
+}
+
+/// The keyring of the configured master key.
+pub fn keyring(common: &Common, entropy: Arc<dyn Entropy>) -> Result<Keyring, Error> {
+    let key = common.secrets.master_key().map_err(wrong_configuration)?;
+    let master = MasterKey { id: common.secrets.master_key_id.clone(), key };
+    Ok(Keyring::try_new(vec![master], entropy)?)
+}
+
+fn wrong_configuration(error: config::Error) -> Error {
+    Error::new(clientele_kernel::Code::InvalidArgument, "CONFIGURATION", error.to_string())
+}

@@ -1,0 +1,19 @@
+//! What the tests of all services share: real parts, quickly made.
+//!
+//! - [`clock`]: a clock that the test drives
+//! - [`database`]: a fresh database for each test, copied from a migrated template, used as the runtime role
+//! - [`issuer`]: signs tokens and publishes its keys over the real gRPC service, as identity does
+//! - [`harness`]: a service running behind the real guard, with relay and consumers, in this process
+
+pub mod clock;
+pub mod cluster;
+pub mod database;
+pub mod harness;
+pub mod issuer;
+pub mod wait;
+
+pub use clock::TestClock;
+pub use database::TestDatabase;
+pub use harness::Harness;
+pub use issuer::Issuer;
+pub use wait::{eventually, eventually_within};
