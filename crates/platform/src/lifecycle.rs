@@ -212,10 +212,7 @@ impl fmt::Debug for Running {
 }
 
 fn chain(error: &(dyn std::error::Error + 'static)) -> String {
-    std::iter::successors(Some(error), |error| error.source())
-        .map(ToString::to_string)
-        .collect::<Vec<_>>()
-        .join(": ")
+    std::iter::successors(Some(error), |error| error.source()).map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
 fn panic_text(panic: &(dyn std::any::Any + Send)) -> &str {
@@ -304,7 +301,9 @@ mod tests {
             Ok::<(), Infallible>(())
         });
         let failure = lifecycle.run().await.unwrap_err();
-        assert!(failure.to_string().starts_with("relay failed: it panicked: ") && failure.cause.contains("sums are off"));
+        assert!(
+            failure.to_string().starts_with("relay failed: it panicked: ") && failure.cause.contains("sums are off")
+        );
     }
 
     #[tokio::test]

@@ -45,7 +45,10 @@ pub trait Bus: fmt::Debug + Send + Sync {
 
 /// What a subscriber gets.
 #[derive(Debug, Clone, PartialEq)]
-#[expect(clippy::large_enum_variant, reason = "nearly every delivery is an event, so boxing would cost each and save none")]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly every delivery is an event, so boxing would cost each and save none"
+)]
 pub enum Delivery {
     /// The next event. It may have come before.
     Event(Event),

@@ -81,8 +81,10 @@ impl Error {
         }
     }
 
-    pub(super) fn value(error: &figment::Error) -> Self {
-        let key = error.path.join(".");
+    /// `above` is the section that was read, whose name figment does not tell.
+    pub(super) fn value(above: &str, error: &figment::Error) -> Self {
+        let path = std::iter::once(above).chain(error.path.iter().map(String::as_str));
+        let key = path.filter(|part| !part.is_empty()).collect::<Vec<_>>().join(".");
         let origin = match &error.metadata {
             Some(metadata) if metadata.name == environment::NAME => environment::variable(&key),
             Some(metadata) => match &metadata.source {

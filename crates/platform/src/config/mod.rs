@@ -14,9 +14,9 @@ mod sections;
 
 use std::path::{Path, PathBuf};
 
+use figment::Figment;
 use figment::providers::{Format, Serialized, Toml};
 use figment::value::{Dict, Value};
-use figment::Figment;
 use serde::de::DeserializeOwned;
 
 pub use self::error::Error;
@@ -121,11 +121,11 @@ impl Configuration {
 
     /// One section, by its name.
     pub fn section<T: DeserializeOwned>(&self, name: &str) -> Result<T, Error> {
-        self.figment.extract_inner(name).map_err(|error| Error::value(&error))
+        self.figment.focus(name).extract().map_err(|error| Error::value(name, &error))
     }
 
     fn all<T: DeserializeOwned>(&self) -> Result<T, Error> {
-        self.figment.extract().map_err(|error| Error::value(&error))
+        self.figment.extract().map_err(|error| Error::value("", &error))
     }
 }
 

@@ -39,6 +39,7 @@ pub struct Common {
 #[serde(deny_unknown_fields)]
 pub struct Server {
     /// Address of gRPC.
+    #[serde(deserialize_with = "parsed")]
     pub listen: SocketAddr,
     /// Address of metrics and health over HTTP.
     #[serde(deserialize_with = "optional")]
@@ -235,7 +236,9 @@ impl Secrets {
         };
         let text = self.master_key.expose_secret().trim();
         if text.is_empty() {
-            return Err(wrong("it is empty; set 32 random bytes in base64, for instance from `openssl rand -base64 32`"));
+            return Err(wrong(
+                "it is empty; set 32 random bytes in base64, for instance from `openssl rand -base64 32`",
+            ));
         }
         let bytes = Zeroizing::new(STANDARD.decode(text).map_err(|_| wrong("it is not base64"))?);
         let key = <[u8; 32]>::try_from(bytes.as_slice())

@@ -85,7 +85,10 @@ fn a_variable_with_one_underscore_too_few_is_refused_and_others_are_let_be() {
 #[test]
 fn a_wrong_value_is_refused_with_key_source_and_what_would_be_right() {
     let error = read(None, &[("CLIENTELE_SERVER__LISTEN", "nowhere")]).unwrap_err().to_string();
-    assert!(error.starts_with("CLIENTELE_SERVER__LISTEN sets `server.listen`"), "{error}");
+    assert!(
+        error.starts_with("CLIENTELE_SERVER__LISTEN sets `server.listen`") && error.contains("`nowhere`"),
+        "{error}"
+    );
 
     let error = read(None, &[("CLIENTELE_BUS__REPLICAS", "three")]).unwrap_err().to_string();
     assert!(error.contains("expected a whole number, found `three`"), "{error}");

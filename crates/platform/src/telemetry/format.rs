@@ -18,7 +18,10 @@ where
 {
     let inner = lines::format().json().flatten_event(true).with_current_span(true).with_span_list(false);
     Box::new(
-        lines::layer().fmt_fields(JsonFields::new()).event_format(Traced { inner, splice: after_brace }).with_writer(writer),
+        lines::layer()
+            .fmt_fields(JsonFields::new())
+            .event_format(Traced { inner, splice: after_brace })
+            .with_writer(writer),
     )
 }
 

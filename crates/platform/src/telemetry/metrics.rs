@@ -48,7 +48,10 @@ impl Metrics {
             applied: meter.u64_counter("consumer.applied").with_description("events applied").build(),
             consumer_lag: meter.u64_gauge("consumer.lag").with_description("events not yet applied").build(),
             parked: meter.u64_gauge("consumer.parked").with_description("events set aside as poison").build(),
-            retried: meter.u64_counter("consumer.retried").with_description("batches that had to be tried again").build(),
+            retried: meter
+                .u64_counter("consumer.retried")
+                .with_description("batches that had to be tried again")
+                .build(),
         }
     }
 
@@ -93,7 +96,8 @@ impl Metrics {
 
     /// How many events of a partition a consumer has still before it.
     pub fn consumer_lag(&self, consumer: &str, partition: i32, events: u64) {
-        self.consumer_lag.record(events, &[named("consumer", consumer), KeyValue::new("partition", i64::from(partition))]);
+        self.consumer_lag
+            .record(events, &[named("consumer", consumer), KeyValue::new("partition", i64::from(partition))]);
     }
 
     /// How many events of a consumer are parked.

@@ -42,7 +42,9 @@ const EXPORT_TIMEOUT: Duration = Duration::from_secs(5);
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The log filter cannot be read.
-    #[error("`telemetry.log` is `{filter}`, which is no log filter: {source}; right would be `info` or `info,sqlx=warn`")]
+    #[error(
+        "`telemetry.log` is `{filter}`, which is no log filter: {source}; right would be `info` or `info,sqlx=warn`"
+    )]
     Filter {
         /// The filter.
         filter: String,
@@ -129,8 +131,8 @@ fn pipeline<W>(
 where
     W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
 {
-    let filter = EnvFilter::try_new(&config.log)
-        .map_err(|source| Error::Filter { filter: config.log.clone(), source })?;
+    let filter =
+        EnvFilter::try_new(&config.log).map_err(|source| Error::Filter { filter: config.log.clone(), source })?;
     let resource = Resource::builder()
         .with_service_name(service.to_owned())
         .with_attributes([

@@ -3,7 +3,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use http::HeaderMap;
-use opentelemetry_proto::tonic::collector::metrics::v1::metrics_service_server::{MetricsService, MetricsServiceServer};
+use opentelemetry_proto::tonic::collector::metrics::v1::metrics_service_server::{
+    MetricsService, MetricsServiceServer,
+};
 use opentelemetry_proto::tonic::collector::metrics::v1::{ExportMetricsServiceRequest, ExportMetricsServiceResponse};
 use opentelemetry_proto::tonic::collector::trace::v1::trace_service_server::{TraceService, TraceServiceServer};
 use opentelemetry_proto::tonic::collector::trace::v1::{ExportTraceServiceRequest, ExportTraceServiceResponse};
@@ -74,7 +76,10 @@ fn a_json_line_carries_the_ids_of_its_trace() {
     assert_eq!(lines[0]["trace_id"], TRACE);
     assert_eq!(lines[0]["span_id"].as_str().unwrap().len(), 16);
     assert_ne!(lines[0]["span_id"], PARENT);
-    assert_eq!((&lines[0]["message"], &lines[0]["count"], &lines[0]["level"]), (&"written \"so\"".into(), &3.into(), &"INFO".into()));
+    assert_eq!(
+        (&lines[0]["message"], &lines[0]["count"], &lines[0]["level"]),
+        (&"written \"so\"".into(), &3.into(), &"INFO".into())
+    );
     assert_eq!(lines[0]["span"]["request"], 7);
     assert_eq!(lines[1].get("trace_id"), None);
 }
@@ -189,7 +194,10 @@ impl TraceService for Collector {
     ) -> Result<Response<ExportTraceServiceResponse>, Status> {
         for resource_spans in request.into_inner().resource_spans {
             let attributes = resource_spans.resource.unwrap().attributes;
-            self.services.lock().unwrap().extend(attributes.into_iter().map(|pair| format!("{}={:?}", pair.key, pair.value)));
+            self.services
+                .lock()
+                .unwrap()
+                .extend(attributes.into_iter().map(|pair| format!("{}={:?}", pair.key, pair.value)));
             for scope in resource_spans.scope_spans {
                 self.spans.lock().unwrap().extend(scope.spans);
             }
@@ -234,8 +242,11 @@ async fn a_collector_gets_the_spans_with_their_parents_and_the_metrics() {
     guard.shutdown().await;
 
     let spans = collector.spans.lock().unwrap().clone();
-    let span = |name: &str| spans.iter().find(|span| span.name == name).unwrap_or_else(|| panic!("no {name} in {spans:?}"));
-    let bytes = |id: &str| (0..id.len()).step_by(2).map(|at| u8::from_str_radix(&id[at..at + 2], 16).unwrap()).collect::<Vec<_>>();
+    let span =
+        |name: &str| spans.iter().find(|span| span.name == name).unwrap_or_else(|| panic!("no {name} in {spans:?}"));
+    let bytes = |id: &str| {
+        (0..id.len()).step_by(2).map(|at| u8::from_str_radix(&id[at..at + 2], 16).unwrap()).collect::<Vec<_>>()
+    };
     assert_eq!(span("request").trace_id, bytes(TRACE));
     assert_eq!(span("request").parent_span_id, bytes(PARENT));
     assert_eq!(span("statement").trace_id, bytes(TRACE));

@@ -55,9 +55,9 @@ impl Publisher {
             .with_jitter()
             .without_max_times();
         let attempts = (|| self.attempt(&contexts, &outgoing)).retry(pause).when(Error::is_transient);
-        tokio::time::timeout(self.connection.config.publish_timeout, attempts).await.unwrap_or_else(|_| {
-            Err(away(format!("nats has not acknowledged {} events in time", outgoing.len())))
-        })
+        tokio::time::timeout(self.connection.config.publish_timeout, attempts)
+            .await
+            .unwrap_or_else(|_| Err(away(format!("nats has not acknowledged {} events in time", outgoing.len()))))
     }
 
     async fn attempt(&self, contexts: &HashSet<&str>, outgoing: &[Outgoing]) -> Result<(), Error> {
@@ -87,10 +87,9 @@ impl Publisher {
         if self.ready().contains(context) {
             return Ok(());
         }
-        jetstream
-            .create_or_update_stream(streams::settings(&self.connection.config, context))
-            .await
-            .map_err(|error| away(format!("nats does not keep the stream {}", streams::name(context))).with_source(error))?;
+        jetstream.create_or_update_stream(streams::settings(&self.connection.config, context)).await.map_err(
+            |error| away(format!("nats does not keep the stream {}", streams::name(context))).with_source(error),
+        )?;
         self.ready().insert(context.to_owned());
         Ok(())
     }

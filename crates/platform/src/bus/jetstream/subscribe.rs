@@ -27,6 +27,9 @@ const HEARTBEAT: Duration = Duration::from_secs(5);
 /// How long the server keeps a consumer nobody asks for messages.
 const INACTIVE: Duration = Duration::from_secs(60);
 
+/// How long to wait at most between two attempts to find the bus again.
+const LONGEST_PAUSE: Duration = Duration::from_secs(3);
+
 pub(super) fn follow(connection: Arc<Connection>, source: String) -> Subscription {
     let follower = Follower { connection, source, state: State::Start };
     Subscription::new(stream::unfold(follower, |mut follower| async move {
@@ -43,9 +46,34 @@ struct Follower {
 
 enum State {
     Start,
-    /// Not following; the pauses between attempts.
-    Away(ExponentialBackoff),
+    /// Not following.
+    Away(Away),
     Following(Box<Live>),
+}
+
+/// A search for the bus.
+struct Away {
+    pauses: ExponentialBackoff,
+    /// It has been logged that the bus is away; an outage is told once, not at every attempt.
+    told: bool,
+}
+
+impl Away {
+    fn new() -> Self {
+        let pauses = ExponentialBuilder::default()
+            .with_min_delay(Duration::from_millis(50))
+            .with_max_delay(LONGEST_PAUSE)
+            .with_jitter()
+            .without_max_times();
+        Self { pauses: pauses.build(), told: false }
+    }
+
+    async fn pause(&mut self, source: &str, error: &Error) {
+        if !std::mem::replace(&mut self.told, true) {
+            tracing::warn!(source, %error, cause = error.source.as_deref(), "cannot follow the bus, trying on");
+        }
+        tokio::time::sleep(self.pauses.next().unwrap_or(LONGEST_PAUSE)).await;
+    }
 }
 
 /// A consumer that delivers.
@@ -68,14 +96,14 @@ impl Follower {
     async fn next(&mut self) -> Delivery {
         match &mut self.state {
             State::Start => {
-                self.state = State::Away(pauses());
+                self.state = State::Away(Away::new());
                 return Delivery::Gap;
             }
             State::Following(live) => match live.next().await {
                 Step::Deliver(delivery) => return delivery,
                 Step::Lost(reason) => {
                     tracing::warn!(source = %self.source, reason, "lost the bus, following it anew");
-                    self.state = State::Away(pauses());
+                    self.state = State::Away(Away::new());
                     return Delivery::Gap;
                 }
             },
@@ -89,10 +117,8 @@ impl Follower {
                 self.state = State::Following(Box::new(live));
             }
             Err(error) => {
-                tracing::warn!(source = %self.source, %error, cause = error.source.as_deref(), "cannot follow the bus");
-                if let State::Away(pauses) = &mut self.state {
-                    let pause = pauses.next().unwrap_or(LONGEST_PAUSE);
-                    tokio::time::sleep(pause).await;
+                if let State::Away(away) = &mut self.state {
+                    away.pause(&self.source, &error).await;
                 }
             }
         }
@@ -100,7 +126,9 @@ impl Follower {
     }
 
     async fn begin(&self) -> Result<Live, Error> {
-        let away = |error| Error::unavailable("the stream cannot be followed").with_reason("BUS_UNAVAILABLE").with_source(error);
+        let away = |error| {
+            Error::unavailable("the stream cannot be followed").with_reason("BUS_UNAVAILABLE").with_source(error)
+        };
         let losses = self.connection.losses();
         let jetstream = self.connection.context().await?;
         let config = &self.connection.config;
@@ -166,15 +194,4 @@ impl Live {
             }
         }
     }
-}
-
-const LONGEST_PAUSE: Duration = Duration::from_secs(3);
-
-fn pauses() -> ExponentialBackoff {
-    ExponentialBuilder::default()
-        .with_min_delay(Duration::from_millis(50))
-        .with_max_delay(LONGEST_PAUSE)
-        .with_jitter()
-        .without_max_times()
-        .build()
 }
