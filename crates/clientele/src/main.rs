@@ -1,2 +1,72 @@
-//! Clientele.
-fn main() {}
+//! The `clientele` command.
+//!
+//! - `up`: everything in one process on embedded defaults
+//! - `migrate`: brings the database of services that run apart up to date
+//! - `import`: brings orders in from a file, over the public API
+//! - `config`: prints the documented default configuration
+
+mod client;
+mod configuration;
+mod contexts;
+mod import;
+mod migrate;
+mod secrets;
+mod up;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use clientele_kernel::Error;
+
+/// Clientele, a customer-360 CRM: one card on which a company sees everything it knows about a customer
+#[derive(Parser)]
+#[command(version, max_term_width = 100)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run everything in one process, with a private database under the data directory
+    Up(up::Arguments),
+    /// Bring the database of services that run as processes of their own up to date
+    Migrate(migrate::Arguments),
+    /// Bring data in from files, over the public API
+    #[command(subcommand)]
+    Import(import::What),
+    /// Print the default configuration, which explains every key
+    Config,
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    clientele_platform::install_crypto();
+    let outcome = match Arguments::parse().command {
+        Command::Up(arguments) => up::run(arguments).await,
+        Command::Migrate(arguments) => migrate::run(arguments).await,
+        Command::Import(what) => import::run(what).await,
+        Command::Config => configuration::print(),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tell(&error);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Tells the person at the terminal what went wrong, with its causes: they run the house, nothing is hidden from them.
+#[expect(clippy::print_stderr, reason = "a command speaks to its terminal")]
+fn tell(error: &Error) {
+    eprintln!("error: {error}");
+    for violation in error.violations.iter().skip(1) {
+        eprintln!("  {}: {}", violation.field, violation.description);
+    }
+    let mut next = std::error::Error::source(error);
+    while let Some(cause) = next {
+        eprintln!("  because: {cause}");
+        next = cause.source();
+    }
+}

@@ -1,0 +1,78 @@
+//! The configuration of the whole house: the sections all services share, and each context's own.
+
+use std::io::Write;
+use std::path::Path;
+
+use clientele_kernel::{Code, Error};
+use clientele_platform::config::{self, Bus, Database, Loader, Secrets, Server, Services, Telemetry};
+use serde::Deserialize;
+
+/// Every section there is.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Everything {
+    pub(crate) server: Server,
+    pub(crate) database: Database,
+    pub(crate) bus: Bus,
+    pub(crate) telemetry: Telemetry,
+    #[expect(dead_code, reason = "in one process the services find each other without addresses")]
+    services: Services,
+    pub(crate) secrets: Secrets,
+    pub(crate) identity: clientele_identity::Config,
+    pub(crate) customers: clientele_customers::Config,
+    pub(crate) orders: clientele_orders::Config,
+    pub(crate) analytics: clientele_analytics::Config,
+    pub(crate) gateway: clientele_gateway::Config,
+}
+
+/// The documented defaults, section by section.
+pub(crate) const DEFAULTS: [&str; 6] = [
+    config::DEFAULT,
+    clientele_gateway::config::DEFAULT,
+    clientele_identity::DEFAULT,
+    clientele_customers::DEFAULT,
+    clientele_orders::DEFAULT,
+    clientele_analytics::config::DEFAULT,
+];
+
+/// Reads defaults, file and environment.
+pub(crate) fn load(file: Option<&Path>, environment: impl IntoIterator<Item = (String, String)>) -> Result<Everything, Error> {
+    let loader = DEFAULTS.iter().fold(Loader::new(), |loader, text| loader.defaults(text));
+    let loaded = loader.file(file).environment(environment).read().and_then(|configuration| configuration.all());
+    loaded.map_err(|error| Error::new(Code::InvalidArgument, "CONFIGURATION", error.to_string()))
+}
+
+/// Prints the defaults, as a file that can be edited and given to `--config`.
+pub(crate) fn print() -> Result<(), Error> {
+    let text = DEFAULTS.map(str::trim_end).join("\n\n");
+    match writeln!(std::io::stdout(), "{text}") {
+        // Whoever reads may stop before the end.
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(Error::internal(error)),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_printed_defaults_are_the_ones_compiled_in() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("clientele.toml");
+        std::fs::write(&file, DEFAULTS.join("\n")).unwrap();
+        let printed = load(Some(&file), []).unwrap();
+        let compiled_in = load(None, []).unwrap();
+        assert_eq!(format!("{printed:?}"), format!("{compiled_in:?}"));
+    }
+
+    #[test]
+    fn a_key_that_does_not_exist_is_refused_by_its_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("clientele.toml");
+        std::fs::write(&file, "[server]\nlisten = \"127.0.0.1:1\"\nlsiten = \"127.0.0.1:2\"\n").unwrap();
+        assert!(load(Some(&file), []).unwrap_err().message.contains("lsiten"));
+        std::fs::write(&file, "[sever]\nlisten = \"127.0.0.1:1\"\n").unwrap();
+        assert!(load(Some(&file), []).unwrap_err().message.contains("sever"));
+    }
+}

@@ -1,0 +1,199 @@
+//! The first pass: reads the whole file, refuses what is wrong, and sorts the rows into buckets by order, so that an
+//! order's rows come together wherever in the file they stand, and no more than a bucket is ever in memory.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader, BufWriter, Read, Write};
+use std::path::{Path, PathBuf};
+
+use clientele_kernel::Error;
+use csv::{ReaderBuilder, StringRecord};
+use encoding_rs_io::DecodeReaderBytesBuilder;
+use flate2::bufread::MultiGzDecoder;
+use serde::{Deserialize, Serialize};
+
+use super::mapping::Mapping;
+use super::row::{Layout, Refusal, Row};
+
+/// How many buckets: with a million rows each holds some sixteen thousand.
+pub(crate) const BUCKETS: u64 = 64;
+/// A record longer than this is not a row but a file of another kind, or an open quote.
+const LONGEST_RECORD: usize = 1024 * 1024;
+const ENDED: &str = "staged.json";
+
+/// What the first pass found.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(crate) struct Staged {
+    /// Rows in the file, without the header.
+    pub(crate) rows: u64,
+    /// Rows refused, by themselves or with the order they belong to.
+    pub(crate) refused: u64,
+    /// Customers by their number: the country, as first seen.
+    pub(crate) customers: BTreeMap<String, String>,
+    /// Products by SKU: the name, as first seen on a sale, else anywhere.
+    pub(crate) products: BTreeMap<String, String>,
+    /// Orders of which some row is refused, and that are refused whole: the line of the first such row.
+    pub(crate) broken: BTreeMap<String, u64>,
+}
+
+/// Reads the file into `folder`, or gives what an earlier run has read there. `tell` is told the bytes read so far.
+pub(crate) fn stage(file: &Path, mapping: &Mapping, folder: &Path, tell: &dyn Fn(u64)) -> Result<Staged, Error> {
+    if let Ok(text) = fs::read(folder.join(ENDED)) {
+        return serde_json::from_slice(&text).map_err(Error::internal);
+    }
+    let staged = read(file, mapping, folder, tell)?;
+    let draft = folder.join("staged.draft");
+    let text = serde_json::to_vec(&staged).map_err(Error::internal)?;
+    fs::write(&draft, text).and_then(|()| fs::rename(&draft, folder.join(ENDED))).map_err(|e| unusable(folder, e))?;
+    Ok(staged)
+}
+
+/// The rows of a bucket, by order, in the order of the file.
+pub(crate) fn bucket(folder: &Path, number: u64) -> Result<Vec<(String, Vec<Row>)>, Error> {
+    let path = bucket_path(folder, number);
+    let file = File::open(&path).map_err(|e| unusable(&path, e))?;
+    let mut places: HashMap<String, usize> = HashMap::new();
+    let mut orders: Vec<(String, Vec<Row>)> = Vec::new();
+    for line in BufReader::new(file).lines() {
+        let line = line.map_err(|e| unusable(&path, e))?;
+        let row: Row = serde_json::from_str(&line).map_err(Error::internal)?;
+        let place = *places.entry(row.order.clone()).or_insert_with(|| {
+            orders.push((row.order.clone(), Vec::new()));
+            orders.len() - 1
+        });
+        orders[place].1.push(row);
+    }
+    Ok(orders)
+}
+
+/// Where refused rows are written, one JSON object a line.
+pub(crate) fn refusals_path(folder: &Path) -> PathBuf {
+    folder.join("refused.jsonl")
+}
+
+fn bucket_path(folder: &Path, number: u64) -> PathBuf {
+    folder.join(format!("bucket-{number:02}.jsonl"))
+}
+
+fn read(file: &Path, mapping: &Mapping, folder: &Path, tell: &dyn Fn(u64)) -> Result<Staged, Error> {
+    let create = |path: PathBuf| File::create(&path).map(BufWriter::new).map_err(|e| unusable(&path, e));
+    let mut buckets = (0..BUCKETS).map(|n| create(bucket_path(folder, n))).collect::<Result<Vec<_>, _>>()?;
+    let mut refusals = create(refusals_path(folder))?;
+
+    let mut reader = ReaderBuilder::new()
+        .delimiter(mapping.delimiter)
+        .flexible(true)
+        .from_reader(Bounded { inner: open(file, mapping)?, since_newline: 0 });
+    let header = reader.headers().map_err(|e| unreadable(file, &e))?.clone();
+    let layout = Layout::find(&header, mapping).map_err(|missing| {
+        let found: Vec<_> = header.iter().take(50).map(|h| format!("`{}`", clientele_kernel::error::shorten(h))).collect();
+        Error::invalid(
+            "file",
+            format!("has no column {}: its header is {}", missing.join(", "), found.join(", ")),
+        )
+    })?;
+
+    let mut staged = Staged::default();
+    let mut named_by_sale = BTreeSet::new();
+    let mut record = StringRecord::new();
+    loop {
+        match reader.read_record(&mut record) {
+            Ok(true) => {}
+            Ok(false) => break,
+            Err(error) => return Err(unreadable(file, &error)),
+        }
+        staged.rows += 1;
+        let position = record.position().map_or((0, 0), |p| (p.line(), p.byte()));
+        if staged.rows % 1000 == 0 {
+            tell(position.1);
+        }
+        let read = if record.len() == header.len() {
+            layout.read(&record, position.0, mapping)
+        } else {
+            let reason = format!("has {} fields where the header has {}", record.len(), header.len());
+            Err(Refusal { line: position.0, field: String::new(), value: String::new(), reason })
+        };
+        match read {
+            Ok(row) => {
+                note(&mut staged, &mut named_by_sale, &row);
+                let bucket = clientele_kernel::paging::fingerprint(&[&row.order]) % BUCKETS;
+                let place = usize::try_from(bucket).map_err(Error::internal)?;
+                write_line(&mut buckets[place], &row).map_err(|e| unusable(folder, e))?;
+            }
+            Err(refusal) => {
+                staged.refused += 1;
+                let order = layout.order(&record);
+                if !order.is_empty() {
+                    staged.broken.entry(order.to_owned()).or_insert(refusal.line);
+                }
+                write_line(&mut refusals, &refusal).map_err(|e| unusable(folder, e))?;
+            }
+        }
+    }
+    for writer in buckets.iter_mut().chain([&mut refusals]) {
+        writer.flush().map_err(|e| unusable(folder, e))?;
+    }
+    Ok(staged)
+}
+
+fn note(staged: &mut Staged, named_by_sale: &mut BTreeSet<String>, row: &Row) {
+    if !row.customer.is_empty() {
+        let country = staged.customers.entry(row.customer.clone()).or_default();
+        if country.is_empty() {
+            country.clone_from(&row.country);
+        }
+    }
+    let name = staged.products.entry(row.sku.clone()).or_default();
+    let better = row.is_sale() && !row.name.is_empty() && !named_by_sale.contains(&row.sku);
+    if better || name.is_empty() {
+        name.clone_from(&row.name);
+    }
+    if better {
+        named_by_sale.insert(row.sku.clone());
+    }
+}
+
+pub(crate) fn write_line(writer: &mut impl Write, value: &impl Serialize) -> std::io::Result<()> {
+    serde_json::to_writer(&mut *writer, value)?;
+    writer.write_all(b"\n")
+}
+
+/// The text of the file as UTF-8, unpacked where it is packed by gzip. Bytes that are no text of its encoding show as
+/// U+FFFD, which is refused with the row it stands in.
+fn open(file: &Path, mapping: &Mapping) -> Result<Box<dyn Read>, Error> {
+    let opened = File::open(file).map_err(|e| Error::invalid("file", format!("{} cannot be read: {e}", file.display())))?;
+    let mut raw = BufReader::new(opened);
+    let start = raw.fill_buf().map_err(|e| unusable(file, e))?;
+    let packed = start.starts_with(&[0x1f, 0x8b]);
+    let bytes: Box<dyn Read> = if packed { Box::new(MultiGzDecoder::new(raw)) } else { Box::new(raw) };
+    let decoded = DecodeReaderBytesBuilder::new().encoding(Some(mapping.encoding)).bom_override(true).build(bytes);
+    Ok(Box::new(decoded))
+}
+
+/// Ends the reading of something that has no lines.
+struct Bounded<R> {
+    inner: R,
+    since_newline: usize,
+}
+
+impl<R: Read> Read for Bounded<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let count = self.inner.read(buffer)?;
+        match buffer[..count].iter().rposition(|byte| *byte == b'\n') {
+            Some(last) => self.since_newline = count - last - 1,
+            None => self.since_newline += count,
+        }
+        if self.since_newline > LONGEST_RECORD {
+            return Err(std::io::Error::other("a line is longer than 1 MiB: this is no file of rows"));
+        }
+        Ok(count)
+    }
+}
+
+fn unreadable(file: &Path, error: &csv::Error) -> Error {
+    Error::invalid("file", format!("{} cannot be read as a file of rows: {error}", file.display()))
+}
+
+pub(crate) fn unusable(path: &Path, error: std::io::Error) -> Error {
+    Error::unavailable(format!("cannot use {}: {error}", path.display())).with_source(error)
+}

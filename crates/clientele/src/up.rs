@@ -1,0 +1,220 @@
+//! Everything in one process: a private PostgreSQL, the in-process bus, all services, the gateway.
+
+use std::net::SocketAddr;
+use std::future::Future;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use clientele_embedded::{DataDirLock, Postgres, PostgresOptions};
+use clientele_gateway as gateway;
+use clientele_kernel::{Clock, Entropy, Error, SystemClock, SystemEntropy};
+use clientele_platform::config::{self, FILE_VARIABLE};
+use clientele_platform::grpc::{Credential, Network};
+use clientele_platform::lifecycle::Lifecycle;
+use clientele_platform::postgres::{self, Database, Error as StorageError, Keyring, MasterKey};
+use clientele_platform::{Deps, Host, Service, bus, telemetry};
+use secrecy::{ExposeSecret, SecretString};
+use sqlx::postgres::PgConnectOptions;
+use sqlx::{Connection, PgConnection};
+use tokio::net::TcpListener;
+
+use crate::configuration::{self, Everything};
+use crate::{migrate, secrets};
+
+const DATABASE: &str = "clientele";
+
+/// What `up` can be told.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {
+    /// Where everything is kept [default: /var/lib/clientele for root, else clientele in the user's data folder]
+    #[arg(long, env = "CLIENTELE_DATA_DIR")]
+    data_dir: Option<PathBuf>,
+    /// Address and port to serve on; overrides `server.listen`
+    #[arg(long)]
+    listen: Option<SocketAddr>,
+    /// Configuration file (TOML); the documented defaults hold where it says nothing
+    #[arg(long, env = FILE_VARIABLE)]
+    config: Option<PathBuf>,
+}
+
+/// Runs until told to stop.
+pub(crate) async fn run(arguments: Arguments) -> Result<(), Error> {
+    let mut configuration = configuration::load(arguments.config.as_deref(), std::env::vars())?;
+    if let Some(listen) = arguments.listen {
+        configuration.server.listen = listen;
+    }
+    let data_dir = arguments.data_dir.map_or_else(default_data_dir, Ok)?;
+    let telemetry = telemetry::init(&configuration.telemetry, "clientele").map_err(Error::internal)?;
+    let lifecycle = Lifecycle::new(configuration.server.shutdown_grace);
+    lifecycle.stop_on_signals().map_err(Error::internal)?;
+
+    let lock = DataDirLock::acquire(&data_dir).map_err(embedded)?;
+    say(format_args!("data directory: {}", lock.folder().display()));
+    let postgres = Postgres::start(PostgresOptions::new(lock.folder().join("postgres"))).await.map_err(embedded)?;
+    let started = tokio::select! {
+        started = start(configuration, &lock, &postgres, &lifecycle, &telemetry) => started,
+        // Told to stop before everything stood.
+        () = lifecycle.stopping() => Ok(()),
+    };
+    let outcome = match started {
+        Ok(()) => {
+            lifecycle.spawn("database", watch(postgres.exited(), lifecycle.soft()));
+            lifecycle.run().await.map_err(|failure| Error::unavailable(failure.to_string()))
+        }
+        Err(error) => {
+            lifecycle.stop();
+            let _ = lifecycle.run().await;
+            Err(error)
+        }
+    };
+    postgres.stop().await;
+    telemetry.shutdown().await;
+    outcome
+}
+
+async fn start(
+    configuration: Everything,
+    lock: &DataDirLock,
+    postgres: &Postgres,
+    lifecycle: &Lifecycle,
+    telemetry: &telemetry::Guard,
+) -> Result<(), Error> {
+    let url = |role: &str| postgres.url(DATABASE, role);
+    let superuser: PgConnectOptions = url(postgres.superuser()).parse().map_err(StorageError::from)?;
+    create_database(&superuser).await?;
+    migrate::all(&superuser).await?;
+
+    let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let host = Host {
+        clock: clock.clone(),
+        entropy: entropy.clone(),
+        network: Network::new(),
+        bus: bus::open(&configuration.bus).await?,
+        metrics: telemetry.metrics(),
+        lifecycle: lifecycle.clone(),
+        request_deadline: configuration.server.request_deadline,
+    };
+    let keyring = keyring(&configuration.secrets, lock, &entropy)?;
+    let mut identity = configuration.identity;
+    let mut house = House { host, keyring, database: configuration.database, url: &url, identity: &mut identity };
+
+    let customers = house.deps("customers")?;
+    let orders = house.deps("orders")?;
+    let analytics = house.deps("analytics")?;
+    let own = house.deps("identity")?;
+    let host = house.host;
+
+    let password = clientele_identity::bootstrap(&own.db, entropy.as_ref(), &identity).await?;
+    run_service(&host, clientele_identity::build(identity, own.clone()).await?, &own)?;
+    run_service(&host, clientele_customers::build(configuration.customers, customers.clone()).await?, &customers)?;
+    run_service(&host, clientele_orders::build(configuration.orders, orders.clone()).await?, &orders)?;
+    run_service(&host, clientele_analytics::build(configuration.analytics, analytics.clone()).await?, &analytics)?;
+
+    let deps = gateway::Deps { network: host.network, clock, entropy, metrics: host.metrics, stop: lifecycle.soft() };
+    let edge = gateway::build(configuration.gateway.clone(), &configuration.server, deps)?;
+    for task in edge.tasks {
+        lifecycle.spawn(format!("gateway: {}", task.name), (task.work)(lifecycle.soft()));
+    }
+    let address = configuration.server.listen;
+    let listener = TcpListener::bind(address).await.map_err(|error| {
+        Error::unavailable(format!("cannot listen on {address}: choose another with --listen")).with_source(error)
+    })?;
+    let address = listener.local_addr().map_err(Error::internal)?;
+    let stop = lifecycle.soft();
+    lifecycle.spawn("http server", async move { gateway::serve(listener, edge.router, &configuration.gateway, stop).await });
+
+    if let Some(password) = password {
+        say(format_args!("administrator: {} password: {} (shown this once)", password.login, password.password.expose_secret()));
+    }
+    say(format_args!("listening on http://{address}"));
+    Ok(())
+}
+
+/// What every service of the house is given its parts from.
+struct House<'a> {
+    host: Host,
+    keyring: Keyring,
+    database: config::Database,
+    url: &'a dyn Fn(&str) -> String,
+    identity: &'a mut clientele_identity::Config,
+}
+
+impl House<'_> {
+    /// Parts of a service: its database as its own role, and a credential that identity is told of.
+    fn deps(&mut self, context: &'static str) -> Result<Deps, Error> {
+        let url = (self.url)(&postgres::runtime_role(context)).into();
+        let options = postgres::DatabaseOptions { url, ..clientele_platform::run::options(&self.database) };
+        let pool = postgres::connect_lazy(&options, context)?;
+        let db = Database::new(pool, context, self.host.clock.clone(), self.host.entropy.clone(), self.keyring.clone());
+        let secret: SecretString = secrets::credential(self.host.entropy.as_ref());
+        if context != "identity" {
+            self.identity.set_service_secret(context, secret.clone())?;
+        }
+        Ok(self.host.deps(db, Credential { service: context.to_owned(), secret }))
+    }
+}
+
+fn run_service(host: &Host, service: Service, deps: &Deps) -> Result<(), Error> {
+    let name = service.name;
+    let routes = host.start(service, deps)?;
+    host.network.serve(name, routes);
+    Ok(())
+}
+
+/// The configured master key, else the one of this data directory.
+fn keyring(configured: &config::Secrets, lock: &DataDirLock, entropy: &Arc<dyn Entropy>) -> Result<Keyring, Error> {
+    let mut secrets = configured.clone();
+    if secrets.master_key.expose_secret().is_empty() {
+        secrets.master_key = secrets::master_key(lock.folder(), entropy.as_ref())?;
+    }
+    let key = secrets.master_key().map_err(|error| Error::invalid("secrets.master_key", error.to_string()))?;
+    Ok(Keyring::try_new(vec![MasterKey { id: secrets.master_key_id, key }], entropy.clone())?)
+}
+
+async fn create_database(superuser: &PgConnectOptions) -> Result<(), Error> {
+    let mut conn = PgConnection::connect_with(&superuser.clone().database("postgres")).await.map_err(StorageError::from)?;
+    let known: Option<i32> = sqlx::query_scalar("select 1 from pg_database where datname = $1")
+        .bind(DATABASE)
+        .fetch_optional(&mut conn)
+        .await
+        .map_err(StorageError::from)?;
+    if known.is_none() {
+        let statement = format!("create database {DATABASE}");
+        sqlx::raw_sql(sqlx::AssertSqlSafe(statement)).execute(&mut conn).await.map_err(StorageError::from)?;
+    }
+    conn.close().await.map_err(StorageError::from)?;
+    Ok(())
+}
+
+/// Ends the process when its database ends by itself.
+async fn watch(
+    exited: impl Future<Output = clientele_embedded::Exit>,
+    stop: tokio_util::sync::CancellationToken,
+) -> Result<(), Error> {
+    tokio::select! {
+        () = stop.cancelled() => Ok(()),
+        exit = exited => Err(Error::unavailable(format!("the database ended by itself: {exit}"))),
+    }
+}
+
+/// PostgreSQL refuses root and then runs as another user, who must be able to reach the folder: root's own home is closed.
+fn default_data_dir() -> Result<PathBuf, Error> {
+    if nix::unistd::geteuid().is_root() {
+        return Ok(PathBuf::from("/var/lib/clientele"));
+    }
+    let from = |variable: &str| std::env::var_os(variable).map(PathBuf::from).filter(|path| path.is_absolute());
+    from("XDG_DATA_HOME")
+        .or_else(|| from("HOME").map(|home| home.join(".local/share")))
+        .map(|folder| folder.join("clientele"))
+        .ok_or_else(|| Error::invalid("data_dir", "neither XDG_DATA_HOME nor HOME is set: choose a folder with --data-dir"))
+}
+
+fn embedded(error: clientele_embedded::Error) -> Error {
+    Error::unavailable(error.to_string())
+}
+
+#[expect(clippy::print_stdout, reason = "a command speaks to its terminal")]
+fn say(text: std::fmt::Arguments<'_>) {
+    println!("{text}");
+}
