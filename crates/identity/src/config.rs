@@ -1,0 +1,226 @@
+//! The section `[identity]` of the configuration.
+
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use clientele_kernel::{Error, Violations};
+use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
+
+use crate::domain::password::HashCost;
+use crate::domain::session::Lifetimes;
+use crate::domain::throttle::Limits;
+use crate::domain::token;
+
+/// The documented defaults of the section.
+pub const DEFAULT: &str = include_str!("../default.toml");
+
+/// What identity takes from configuration; `default.toml` of this crate says what each key means.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "each key is documented in default.toml, which a test keeps complete")]
+pub struct Config {
+    pub password_memory_kib: u32,
+    pub password_iterations: u32,
+    pub password_parallelism: u32,
+    pub password_concurrency: usize,
+    pub password_queue: usize,
+    #[serde(with = "humantime_serde")]
+    pub session_idle: Duration,
+    #[serde(with = "humantime_serde")]
+    pub session_absolute: Duration,
+    #[serde(with = "humantime_serde")]
+    pub signing_key_rotation: Duration,
+    pub sign_in_login_failures: u16,
+    pub sign_in_address_failures: u16,
+    #[serde(with = "humantime_serde")]
+    pub sign_in_window: Duration,
+    #[serde(with = "humantime_serde")]
+    pub sign_in_first_wait: Duration,
+    #[serde(with = "humantime_serde")]
+    pub sign_in_longest_wait: Duration,
+    pub administrator_login: String,
+    pub administrator_password: SecretString,
+    pub administrator_password_file: String,
+    pub analytics_secret: SecretString,
+    pub analytics_secret_file: String,
+    pub customers_secret: SecretString,
+    pub customers_secret_file: String,
+    pub gateway_secret: SecretString,
+    pub gateway_secret_file: String,
+    pub orders_secret: SecretString,
+    pub orders_secret_file: String,
+}
+
+/// A secret of fewer characters can be guessed.
+const SHORTEST_SERVICE_SECRET: usize = 32;
+/// How often the use of a session is written down, at most.
+const SESSION_NOTICE: TimeDelta = TimeDelta::minutes(5);
+
+/// The configuration, checked and in the domain's terms.
+#[derive(Debug, Clone)]
+pub(crate) struct Settings {
+    pub(crate) hash_cost: HashCost,
+    pub(crate) hash_concurrency: usize,
+    pub(crate) hash_queue: usize,
+    pub(crate) sessions: Lifetimes,
+    pub(crate) rotation: TimeDelta,
+    pub(crate) login_limits: Limits,
+    pub(crate) address_limits: Limits,
+    pub(crate) administrator_login: String,
+    pub(crate) administrator_password: Option<SecretString>,
+    pub(crate) services: Vec<(&'static str, SecretString)>,
+}
+
+impl Config {
+    /// Sets the secret by which a service of ours proves who it is; for the process that makes these secrets itself.
+    /// `INVALID_ARGUMENT` for a service that identity does not know.
+    pub fn set_service_secret(&mut self, service: &str, secret: SecretString) -> Result<(), Error> {
+        let place = match service {
+            "analytics" => &mut self.analytics_secret,
+            "customers" => &mut self.customers_secret,
+            "gateway" => &mut self.gateway_secret,
+            "orders" => &mut self.orders_secret,
+            other => return Err(Error::invalid("service", format!("there is no service `{other}`"))),
+        };
+        *place = secret;
+        Ok(())
+    }
+
+    /// Checks every value; the error names each key that is wrong.
+    pub(crate) fn settings(&self) -> Result<Settings, Error> {
+        let mut v = Violations::new();
+        let hash_cost = HashCost {
+            memory_kib: self.password_memory_kib,
+            iterations: self.password_iterations,
+            parallelism: self.password_parallelism,
+        };
+        v.take("identity", hash_cost.validate());
+        v.check((1..=64).contains(&self.password_concurrency), "identity.password_concurrency", || {
+            format!("`{}` is out of bounds: 1 to 64", self.password_concurrency)
+        });
+        v.check((1..=10_000).contains(&self.password_queue), "identity.password_queue", || {
+            format!("`{}` is out of bounds: 1 to 10000", self.password_queue)
+        });
+        let minute = Duration::from_mins(1);
+        let year = minute * 60 * 24 * 365;
+        let mut span = |key: &str, value: Duration, least: Duration, most: Duration| {
+            v.check((least..=most).contains(&value), &format!("identity.{key}"), || {
+                format!(
+                    "{} s is out of bounds: {} s to {} s",
+                    value.as_secs_f64(),
+                    least.as_secs_f64(),
+                    most.as_secs_f64()
+                )
+            });
+            TimeDelta::from_std(value).unwrap_or(TimeDelta::MAX)
+        };
+        let idle = span("session_idle", self.session_idle, minute * 10, year);
+        let absolute = span("session_absolute", self.session_absolute, minute * 10, year);
+        let rotation = span("signing_key_rotation", self.signing_key_rotation, minute * 60, year);
+        let window = span("sign_in_window", self.sign_in_window, minute, minute * 60 * 24);
+        let first_wait = span("sign_in_first_wait", self.sign_in_first_wait, Duration::from_secs(1), minute * 15);
+        let longest_wait = span("sign_in_longest_wait", self.sign_in_longest_wait, Duration::from_secs(1), minute * 60);
+        let mut limits = |key: &str, failures: u16| {
+            v.check((1..=1000).contains(&failures), &format!("identity.{key}"), || {
+                format!("`{failures}` is out of bounds: 1 to 1000")
+            });
+            Limits { failures: failures.into(), window, first_wait, longest_wait }
+        };
+        let login_limits = limits("sign_in_login_failures", self.sign_in_login_failures);
+        let address_limits = limits("sign_in_address_failures", self.sign_in_address_failures);
+        let services = self.services(&mut v);
+        v.into_result()?;
+        Ok(Settings {
+            hash_cost,
+            hash_concurrency: self.password_concurrency,
+            hash_queue: self.password_queue,
+            sessions: Lifetimes { idle, absolute, notice: SESSION_NOTICE },
+            rotation,
+            login_limits,
+            address_limits,
+            administrator_login: self.administrator_login.clone(),
+            administrator_password: given(&self.administrator_password),
+            services,
+        })
+    }
+
+    fn services(&self, violations: &mut Violations) -> Vec<(&'static str, SecretString)> {
+        let secret_of = |name| match name {
+            "analytics" => given(&self.analytics_secret),
+            "customers" => given(&self.customers_secret),
+            "gateway" => given(&self.gateway_secret),
+            "orders" => given(&self.orders_secret),
+            _ => None,
+        };
+        let services: Vec<_> = token::service_names().filter_map(|name| Some((name, secret_of(name)?))).collect();
+        for (name, secret) in &services {
+            let length = secret.expose_secret().chars().count();
+            violations.check(length >= SHORTEST_SERVICE_SECRET, &format!("identity.{name}_secret"), || {
+                format!("has {length} characters: at least {SHORTEST_SERVICE_SECRET} are wanted")
+            });
+        }
+        services
+    }
+}
+
+fn given(secret: &SecretString) -> Option<SecretString> {
+    (!secret.expose_secret().is_empty()).then(|| secret.clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use clientele_platform::config::Loader;
+
+    use super::*;
+
+    fn config(variables: &[(&str, &str)]) -> Config {
+        let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        Loader::new().defaults(DEFAULT).environment(variables).read().unwrap().section("identity").unwrap()
+    }
+
+    #[test]
+    fn the_defaults_are_complete_and_valid() {
+        let settings = config(&[]).settings().unwrap();
+        assert_eq!(settings.sessions.idle, TimeDelta::hours(12));
+        assert!(settings.services.is_empty() && settings.administrator_password.is_none());
+    }
+
+    #[test]
+    fn every_key_of_the_defaults_is_explained() {
+        let lines: Vec<_> = DEFAULT.lines().collect();
+        for pair in lines.windows(2).filter(|pair| pair[1].contains(" = ")) {
+            assert!(pair[0].starts_with("# "), "{}", pair[1]);
+        }
+    }
+
+    #[test]
+    fn every_wrong_value_is_named_at_once() {
+        let wrong = config(&[
+            ("CLIENTELE_IDENTITY__PASSWORD_MEMORY_KIB", "64"),
+            ("CLIENTELE_IDENTITY__SESSION_IDLE", "1s"),
+            ("CLIENTELE_IDENTITY__SIGN_IN_LOGIN_FAILURES", "0"),
+            ("CLIENTELE_IDENTITY__ORDERS_SECRET", "short"),
+        ]);
+        let error = wrong.settings().unwrap_err();
+        let fields: Vec<_> = error.violations.iter().map(|v| v.field.as_str()).collect();
+        assert_eq!(
+            fields,
+            [
+                "identity.password_memory_kib",
+                "identity.session_idle",
+                "identity.sign_in_login_failures",
+                "identity.orders_secret"
+            ]
+        );
+        assert!(!error.message.contains("short"));
+    }
+
+    #[test]
+    fn a_service_s_secret_can_be_set_by_its_name() {
+        let mut config = config(&[]);
+        config.set_service_secret("orders", "x".repeat(32).into()).unwrap();
+        assert!(config.set_service_secret("root", "x".repeat(32).into()).is_err());
+        assert_eq!(config.settings().unwrap().services[0].0, "orders");
+    }
+}

@@ -1,0 +1,31 @@
+//! Identity: who may use Clientele, and how they prove it. Users, groups with permissions, stores, sessions, API keys,
+//! and the short-lived signed tokens that every service verifies by itself.
+//!
+//! - `domain`: entities, values and rules, without IO
+//! - `app`: use cases that change state, and questions that do not
+//! - `store`: SQL, row types, mapping
+//! - `grpc`: one gRPC service per aggregate
+//! - `events`: what is told to others
+//! - `bootstrap`: the first administrator
+//! - `config`, `error`, `service`: the section of the configuration, what can go wrong, where the parts meet
+
+mod app;
+mod bootstrap;
+mod config;
+mod domain;
+mod error;
+mod events;
+mod grpc;
+mod service;
+mod store;
+
+pub use bootstrap::{GeneratedPassword, bootstrap};
+pub use config::{Config, DEFAULT};
+pub use error::Error;
+pub use service::build;
+
+/// Name of the service, of its schema and of its section in the configuration.
+pub const NAME: &str = "identity";
+
+/// The migrations of identity's schema.
+pub static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../../migrations/identity");
