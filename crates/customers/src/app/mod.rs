@@ -1,0 +1,52 @@
+//! Use cases: what changes customers, and questions that don't.
+//!
+//! - [`customer`]: create, update, get
+//! - [`upsert`]: create and change many at once, by their references
+//! - [`listing`]: search, filter, sort, page
+//! - [`duplicate`]: who shares contact points
+//! - [`history`]: what changed, and what was
+
+use clientele_contracts::platform::v1::{ReadFeedRequest, ReadFeedResponse};
+use clientele_platform::postgres::Database;
+use clientele_platform::{Caller, feed};
+
+use crate::Error;
+use crate::domain::contact::Region;
+
+pub(crate) mod customer;
+pub(crate) mod duplicate;
+pub(crate) mod history;
+pub(crate) mod listing;
+pub(crate) mod upsert;
+
+/// The use cases over a database.
+#[derive(Debug, Clone)]
+pub(crate) struct App {
+    db: Database,
+    region: Option<Region>,
+}
+
+/// A command as it arrived, for the answer to a repetition.
+#[derive(Debug)]
+pub(crate) struct Command<'a, M> {
+    /// In whose name.
+    pub(crate) caller: &'a Caller,
+    /// gRPC path of the method.
+    pub(crate) method: &'static str,
+    /// Makes a repetition harmless; empty for none.
+    pub(crate) request_id: &'a str,
+    /// The request itself.
+    pub(crate) message: &'a M,
+}
+
+impl App {
+    /// The use cases over this database; numbers without a country code are read by the region's rules.
+    pub(crate) fn new(db: Database, region: Option<Region>) -> Self {
+        Self { db, region }
+    }
+
+    /// Reads a part of the journal.
+    pub(crate) async fn read_feed(&self, request: ReadFeedRequest) -> Result<ReadFeedResponse, Error> {
+        Ok(feed::read(&self.db, request).await?)
+    }
+}

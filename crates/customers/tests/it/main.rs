@@ -1,0 +1,13 @@
+//! The customers service as its callers meet it: behind the real guard, on a real PostgreSQL.
+
+#![expect(clippy::unwrap_used, reason = "a test ends at the first surprise")]
+
+mod customer;
+mod duplicate;
+mod feed;
+mod history;
+mod hostile;
+mod listing;
+mod measure;
+mod upsert;
+mod world;
