@@ -1,0 +1,27 @@
+//! Orders: the catalogue, orders with their lines, statuses and payments, and credit notes. Their amounts are what the
+//! figures of a customer are made of, so all is exact: fixed-point quantities and prices, amounts rounded once.
+//!
+//! - `domain`: what these things are and the rules they keep
+//! - `app`: use cases and questions
+//! - `store`: SQL
+//! - `grpc`: messages in and out
+//! - `events`: what orders learns from customers, and tells the others
+//! - [`build`]: where the parts meet
+//!
+//! The README beside this crate holds the rules in words and the decisions behind them.
+
+mod app;
+mod config;
+mod domain;
+mod error;
+mod events;
+mod grpc;
+mod service;
+mod store;
+
+pub use config::{Config, DEFAULT};
+pub use error::Error;
+pub use service::build;
+
+/// The migrations of the schema `orders`.
+pub static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../../migrations/orders");
