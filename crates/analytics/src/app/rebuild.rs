@@ -1,0 +1,74 @@
+//! Building projections again from the first event.
+
+use std::time::Duration;
+
+use chrono_tz::Tz;
+use clientele_kernel::Error as KernelError;
+use clientele_platform::Caller;
+use clientele_platform::postgres::{Database, UnitOfWork};
+use tokio_util::sync::CancellationToken;
+
+use crate::store::rebuild;
+use crate::{CUSTOMERS, CUSTOMERS_CONSUMER, Error, ORDERS_CONSUMER};
+
+const SHORTEST_RETRY: Duration = Duration::from_millis(100);
+const LONGEST_RETRY: Duration = Duration::from_secs(10);
+
+/// Clears what the consumer has built and has it begin again at the first event. Reads go on: they see what was there
+/// until this commits, and then figures that grow with the events, with the moment they are of.
+pub(crate) async fn rebuild(db: &Database, caller: &Caller, consumer: &str) -> Result<(), Error> {
+    let mut work = db.begin(caller).await?;
+    clear(&mut work, consumer).await?;
+    work.commit().await?;
+    tracing::info!(consumer, "a projection is built again from the first event");
+    Ok(())
+}
+
+async fn clear(work: &mut UnitOfWork, consumer: &str) -> Result<(), Error> {
+    match consumer {
+        ORDERS_CONSUMER => {
+            rebuild::reset(work.conn(), consumer).await?;
+            rebuild::clear_orders(work.conn()).await
+        }
+        CUSTOMERS_CONSUMER => {
+            rebuild::reset(work.conn(), consumer).await?;
+            rebuild::clear_timeline(work.conn(), CUSTOMERS).await
+        }
+        other => {
+            let shown = clientele_kernel::error::shorten(other);
+            let names = format!("`{shown}` does not exist: there are {ORDERS_CONSUMER}, {CUSTOMERS_CONSUMER}");
+            Err(KernelError::invalid("consumer", names).into())
+        }
+    }
+}
+
+/// Sees to it that months are counted in the zone: what was counted in another is thrown away and built again. What is
+/// applied meanwhile goes the same way, so it need not wait for this.
+pub(crate) async fn settle_zone(db: &Database, zone: Tz) -> Result<(), Error> {
+    let mut work = db.begin(&Caller::service(crate::NAME)).await?;
+    let before = rebuild::swap_zone(work.conn(), zone.name()).await?;
+    let stale = match &before {
+        Some(before) => before != zone.name(),
+        // The first start: only an earlier one that ended before it came to this can have left anything.
+        None => rebuild::has_counted(work.conn()).await?,
+    };
+    if stale {
+        clear(&mut work, ORDERS_CONSUMER).await?;
+        tracing::info!(before, now = zone.name(), "months are counted in another time zone: figures are built again");
+    }
+    work.commit().await?;
+    Ok(())
+}
+
+/// Settles the zone as soon as the database is there.
+pub(crate) async fn keep_zone(db: Database, zone: Tz, stop: CancellationToken) -> Result<(), KernelError> {
+    let mut retry = SHORTEST_RETRY;
+    while let Err(error) = settle_zone(&db, zone).await {
+        tracing::warn!(%error, "the reports' time zone could not be settled; trying again");
+        tokio::select! {
+            () = stop.cancelled() => return Ok(()),
+            () = tokio::time::sleep(retry) => retry = (retry * 2).min(LONGEST_RETRY),
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,178 @@
+//! One handler for each context that analytics follows.
+
+use async_trait::async_trait;
+use chrono_tz::Tz;
+use clientele_contracts::customers::v1::{CustomerCreated, CustomerUpdated};
+use clientele_contracts::orders::v1::{
+    CreditNoteRecorded, LineFact, LineKind, OrderRecorded, ProductRecorded, StatusGroup,
+};
+use clientele_contracts::platform::v1::Event;
+use clientele_kernel::{CreditNoteId, Currency, CustomerId, Error, OrderId, ProductId};
+use clientele_platform::consumer::Handler;
+use clientele_platform::postgres::UnitOfWork;
+use clientele_platform::{event, proto};
+
+use crate::app;
+use crate::app::document::Told;
+use crate::domain::document::{DocumentKind, shares};
+use crate::domain::product::Product;
+use crate::domain::timeline::{Entry, Kind};
+use crate::domain::{Document, Month, Share};
+
+/// Follows orders: products, orders, credit notes.
+#[derive(Debug)]
+pub(crate) struct Orders {
+    /// Zone of the reports: decides the month of a document.
+    pub(crate) zone: Tz,
+}
+
+#[async_trait]
+impl Handler for Orders {
+    async fn apply(&self, work: &mut UnitOfWork, events: &[Event]) -> Result<(), Error> {
+        let Some(first) = events.first() else { return Ok(()) };
+        let partition = event::partition(first)
+            .ok_or_else(|| Error::internal(format!("event {} is in partition {}", first.id, first.partition)))?;
+        let told = self.read(events)?;
+        Ok(app::document::apply(work.conn(), partition, told).await?)
+    }
+}
+
+impl Orders {
+    fn read(&self, events: &[Event]) -> Result<Told, Error> {
+        let mut told = Told::default();
+        for event in events {
+            if let Some(order) = event::decode::<OrderRecorded>(event)? {
+                let document = self.order(event, order)?;
+                let entry = document_entry(event, &document, Kind::OrderPlaced)?;
+                told.documents.push((document, entry));
+            } else if let Some(note) = event::decode::<CreditNoteRecorded>(event)? {
+                let document = self.credit_note(event, &note)?;
+                let entry = document_entry(event, &document, Kind::CreditNoteIssued)?;
+                told.documents.push((document, entry));
+            } else if let Some(product) = event::decode::<ProductRecorded>(event)? {
+                told.products.push(Product {
+                    id: ProductId::parse(&product.product_id, "product_id")?,
+                    version: version(event)?,
+                    sku: product.sku,
+                    name: product.name,
+                    category: product.category,
+                });
+            }
+        }
+        Ok(told)
+    }
+
+    fn order(&self, event: &Event, order: OrderRecorded) -> Result<Document, Error> {
+        let placed_at = proto::required_instant(order.placed_at, "placed_at")?;
+        let cancelled = order.status_group() == StatusGroup::Cancelled;
+        let mut sales = order.lines.iter().filter(|line| line.kind() == LineKind::Sale).peekable();
+        let counts = !cancelled && sales.peek().is_some();
+        Ok(Document {
+            id: OrderId::parse(&order.order_id, "order_id")?.uuid(),
+            kind: DocumentKind::Order,
+            version: version(event)?,
+            customer: CustomerId::parse_optional(&order.customer_id, "customer_id")?,
+            currency: Currency::parse(&order.currency, "currency")?,
+            occurred_at: placed_at,
+            month: Month::of(placed_at, self.zone),
+            counts,
+            amount_minor: not_negative(order.gross_minor, "gross_minor")?,
+            adjustment_minor: if cancelled { 0 } else { order.adjustment_minor },
+            shares: if counts { line_shares(sales)? } else { Vec::new() },
+            status: order.status,
+        })
+    }
+
+    fn credit_note(&self, event: &Event, note: &CreditNoteRecorded) -> Result<Document, Error> {
+        let issued_at = proto::required_instant(note.issued_at, "issued_at")?;
+        Ok(Document {
+            id: CreditNoteId::parse(&note.credit_note_id, "credit_note_id")?.uuid(),
+            kind: DocumentKind::CreditNote,
+            version: version(event)?,
+            customer: CustomerId::parse_optional(&note.customer_id, "customer_id")?,
+            currency: Currency::parse(&note.currency, "currency")?,
+            occurred_at: issued_at,
+            month: Month::of(issued_at, self.zone),
+            status: String::new(),
+            counts: true,
+            amount_minor: not_negative(note.total_minor, "total_minor")?,
+            adjustment_minor: 0,
+            shares: line_shares(&note.lines)?,
+        })
+    }
+}
+
+/// Follows customers: what happened to their records.
+#[derive(Debug)]
+pub(crate) struct Customers;
+
+#[async_trait]
+impl Handler for Customers {
+    async fn apply(&self, work: &mut UnitOfWork, events: &[Event]) -> Result<(), Error> {
+        let mut entries = Vec::new();
+        for event in events {
+            if let Some(created) = event::decode::<CustomerCreated>(event)? {
+                entries.push(customer_entry(event, Kind::CustomerCreated, &created.customer_id, Vec::new())?);
+            } else if let Some(updated) = event::decode::<CustomerUpdated>(event)? {
+                let fields = updated.changed_fields;
+                entries.push(customer_entry(event, Kind::CustomerUpdated, &updated.customer_id, fields)?);
+            }
+        }
+        Ok(app::timeline::apply(work.conn(), &entries).await?)
+    }
+}
+
+fn customer_entry(event: &Event, kind: Kind, customer: &str, changed_fields: Vec<String>) -> Result<Entry, Error> {
+    let customer = CustomerId::parse(customer, "customer_id")?;
+    Ok(Entry { subject: customer.uuid(), customer: Some(customer), kind, changed_fields, ..entry(event)? })
+}
+
+/// What the timeline would say of this state of a document; whether it says so, its whole history decides.
+fn document_entry(event: &Event, document: &Document, kind: Kind) -> Result<Entry, Error> {
+    Ok(Entry { subject: document.id, kind, status: document.status.clone(), ..entry(event)? })
+}
+
+fn entry(event: &Event) -> Result<Entry, Error> {
+    let event_at = proto::required_instant(event.occurred_at, "occurred_at")?;
+    let (actor_kind, actor_id) = event.actor.as_ref().map(|actor| (actor.kind, actor.id.clone())).unwrap_or_default();
+    Ok(Entry {
+        subject: event::aggregate_id(event)?,
+        version: version(event)?,
+        event: event::id(event)?,
+        customer: None,
+        kind: Kind::CustomerUpdated,
+        occurred_at: event_at,
+        event_at,
+        amount: None,
+        actor_kind,
+        actor_id,
+        origin: event.origin,
+        changed_fields: Vec::new(),
+        status: String::new(),
+    })
+}
+
+fn line_shares<'a>(lines: impl IntoIterator<Item = &'a LineFact>) -> Result<Vec<Share>, Error> {
+    let lines = lines
+        .into_iter()
+        .map(|line| {
+            let product = ProductId::parse(&line.product_id, "lines.product_id")?;
+            Ok(Share { product, unit_milli: line.quantity_milli, amount_minor: line.amount_minor })
+        })
+        .collect::<Result<Vec<_>, Error>>()?;
+    shares(lines)
+}
+
+fn version(event: &Event) -> Result<i64, Error> {
+    match event.aggregate_version {
+        version if version > 0 => Ok(version),
+        version => Err(Error::invalid("aggregate_version", format!("`{version}` is no version: 1 or more is wanted"))),
+    }
+}
+
+fn not_negative(minor: i64, field: &str) -> Result<i64, Error> {
+    if minor < 0 {
+        return Err(Error::invalid(field, format!("`{minor}` is below zero")));
+    }
+    Ok(minor)
+}

@@ -1,0 +1,36 @@
+//! Where the parts of analytics meet.
+
+use std::sync::Arc;
+
+use clientele_contracts::analytics::v1::feed_server::FeedServer;
+use clientele_contracts::analytics::v1::metrics_server::MetricsServer;
+use clientele_contracts::analytics::v1::operations_server::OperationsServer;
+use clientele_contracts::analytics::v1::reports_server::ReportsServer;
+use clientele_contracts::analytics::v1::timeline_server::TimelineServer;
+use clientele_kernel::Error;
+use clientele_platform::consumer::Consumer;
+use clientele_platform::{Deps, Service, Task};
+use tonic::service::Routes;
+
+use crate::{CUSTOMERS, CUSTOMERS_CONSUMER, Config, NAME, ORDERS, ORDERS_CONSUMER, app, events, grpc};
+
+/// Builds the service. Nothing is asked of the database yet.
+pub async fn build(config: Config, deps: Deps) -> Result<Service, Error> {
+    let Config { report_zone: zone } = config;
+    let Deps { db, clock, .. } = deps;
+    let zone_keeper = db.clone();
+
+    let consumers = vec![
+        Consumer { name: ORDERS_CONSUMER, source: ORDERS, handler: Arc::new(events::consume::Orders { zone }) },
+        Consumer { name: CUSTOMERS_CONSUMER, source: CUSTOMERS, handler: Arc::new(events::consume::Customers) },
+    ];
+    let operations = grpc::operation::Service { db: db.clone(), consumers: consumers.clone() };
+    let routes = Routes::default()
+        .add_service(MetricsServer::new(grpc::metric::Service { db: db.clone(), clock, zone }))
+        .add_service(ReportsServer::new(grpc::report::Service { db: db.clone() }))
+        .add_service(TimelineServer::new(grpc::timeline::Service { db: db.clone() }))
+        .add_service(OperationsServer::new(operations))
+        .add_service(FeedServer::new(grpc::feed::Service { db }));
+    let tasks = vec![Task::new("report zone", move |stop| app::rebuild::keep_zone(zone_keeper, zone, stop))];
+    Ok(Service { name: NAME, routes, consumers, tasks })
+}
