@@ -88,6 +88,7 @@ create table parked_event (
     partition smallint not null,
     position bigint not null,
     aggregate_id uuid not null,
+    aggregate_version bigint not null,
     event bytea not null,
     reason text not null,
     attempts integer not null,
@@ -95,7 +96,7 @@ create table parked_event (
     primary key (consumer, partition, position)
 );
 
-create index parked_event_aggregate on parked_event (consumer, aggregate_id, position);
+create index parked_event_aggregate on parked_event (consumer, aggregate_id, aggregate_version);
 
 -- How far the relay has published each partition.
 create table relay_cursor (

@@ -1,9 +1,10 @@
 //! The analytics service as a process of its own.
 
-use clientele_analytics::{NAME, build, config};
-use clientele_kernel::Error;
+use std::process::ExitCode;
+
+use clientele_analytics::{build, config};
 
 #[tokio::main]
-async fn main() -> Result<(), Error> {
-    clientele_platform::run(NAME, config::DEFAULT, build).await
+async fn main() -> ExitCode {
+    clientele_platform::run("analytics", config::DEFAULT, build).await
 }

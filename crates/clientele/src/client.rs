@@ -6,7 +6,7 @@ use std::time::Duration;
 use backon::{BackoffBuilder, ExponentialBuilder};
 use clientele_contracts::access::POOL;
 use clientele_contracts::gateway::v1::{BrowserSession, SignInRequest};
-use clientele_contracts::identity::v1::{CreateApiKeyRequest, CreateApiKeyResponse, RevokeApiKeyRequest, ApiKey};
+use clientele_contracts::identity::v1::{ApiKey, CreateApiKeyRequest, CreateApiKeyResponse, RevokeApiKeyRequest};
 use clientele_kernel::{Clock, Code, Error, Violation};
 use clientele_platform::proto;
 use prost::{Message, Name};
@@ -15,9 +15,9 @@ use reqwest::{Method, Response, StatusCode};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
-const DEADLINE: Duration = Duration::from_secs(60);
+const DEADLINE: Duration = Duration::from_mins(1);
 /// Longer than this the server is not waited for.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_mins(2);
 
 /// Where the server is and who calls.
 #[derive(Debug, Clone, clap::Args)]
@@ -83,7 +83,9 @@ impl Client {
         };
         if connection.api_key.is_none() {
             let password = connection.password.as_ref().ok_or_else(|| {
-                Error::unauthenticated("give CLIENTELE_PASSWORD (and CLIENTELE_LOGIN), or CLIENTELE_API_KEY, in the environment")
+                Error::unauthenticated(
+                    "give CLIENTELE_PASSWORD (and CLIENTELE_LOGIN), or CLIENTELE_API_KEY, in the environment",
+                )
             })?;
             client.make_key(connection, password, name, scopes, clock).await?;
         }
@@ -132,7 +134,13 @@ impl Client {
         Ok(())
     }
 
-    fn in_session(&self, method: Method, path: &str, cookie: &str, csrf: &str) -> Result<reqwest::RequestBuilder, Error> {
+    fn in_session(
+        &self,
+        method: Method,
+        path: &str,
+        cookie: &str,
+        csrf: &str,
+    ) -> Result<reqwest::RequestBuilder, Error> {
         let origin = self.server.origin().ascii_serialization();
         Ok(self
             .http
@@ -163,7 +171,11 @@ impl Client {
     }
 
     /// Asks a question.
-    pub(crate) async fn get<A: Message + Name + Default>(&self, path: &str, query: &[(&str, String)]) -> Result<A, Error> {
+    pub(crate) async fn get<A: Message + Name + Default>(
+        &self,
+        path: &str,
+        query: &[(&str, String)],
+    ) -> Result<A, Error> {
         let mut url = self.url(path)?;
         url.query_pairs_mut().extend_pairs(query);
         self.patiently(|| self.http.get(url.clone()).bearer_auth(self.key.expose_secret())).await
@@ -173,7 +185,10 @@ impl Client {
         self.server.join(path).map_err(|error| Error::invalid("server", error.to_string()))
     }
 
-    async fn patiently<A: Message + Name + Default>(&self, request: impl Fn() -> reqwest::RequestBuilder) -> Result<A, Error> {
+    async fn patiently<A: Message + Name + Default>(
+        &self,
+        request: impl Fn() -> reqwest::RequestBuilder,
+    ) -> Result<A, Error> {
         let mut delays = ExponentialBuilder::default()
             .with_min_delay(Duration::from_millis(100))
             .with_max_delay(Duration::from_secs(10))
@@ -199,7 +214,9 @@ impl Client {
 
 /// A message in its canonical JSON form.
 fn json<M: Message + Name>(message: &M) -> Result<DynamicMessage, Error> {
-    let descriptor = POOL.get_message_by_name(&M::full_name()).ok_or_else(|| Error::internal("a message is not in the contracts"))?;
+    let descriptor = POOL
+        .get_message_by_name(&M::full_name())
+        .ok_or_else(|| Error::internal("a message is not in the contracts"))?;
     let mut dynamic = DynamicMessage::new(descriptor);
     dynamic.transcode_from(message).map_err(Error::internal)?;
     Ok(dynamic)
@@ -230,10 +247,13 @@ async fn read<A: Message + Name + Default>(answer: Response) -> Result<A, Error>
     if !status.is_success() {
         return Err(Error { retry_after, ..refused(status, &body) });
     }
-    let descriptor = POOL.get_message_by_name(&A::full_name()).ok_or_else(|| Error::internal("a message is not in the contracts"))?;
+    let descriptor = POOL
+        .get_message_by_name(&A::full_name())
+        .ok_or_else(|| Error::internal("a message is not in the contracts"))?;
     let mut reader = serde_json::Deserializer::from_slice(&body);
     let dynamic = DynamicMessage::deserialize(descriptor, &mut reader).map_err(|error| {
-        Error::unavailable("the server answered with something that is not of its contract: is the address right?").with_source(error)
+        Error::unavailable("the server answered with something that is not of its contract: is the address right?")
+            .with_source(error)
     })?;
     dynamic.transcode_to().map_err(Error::internal)
 }
@@ -253,7 +273,8 @@ fn refused(status: StatusCode, body: &[u8]) -> Error {
         status if status.is_client_error() => Code::InvalidArgument,
         _ => Code::Internal,
     };
-    let violations = problem.errors.into_iter().map(|e| Violation { field: e.field, description: e.description }).collect();
+    let violations =
+        problem.errors.into_iter().map(|e| Violation { field: e.field, description: e.description }).collect();
     Error { violations, ..Error::new(code, "REFUSED", message) }
 }
 

@@ -36,10 +36,13 @@ pub(crate) const DEFAULTS: [&str; 6] = [
 ];
 
 /// Reads defaults, file and environment.
-pub(crate) fn load(file: Option<&Path>, environment: impl IntoIterator<Item = (String, String)>) -> Result<Everything, Error> {
-    let loader = DEFAULTS.iter().fold(Loader::new(), |loader, text| loader.defaults(text));
-    let loaded = loader.file(file).environment(environment).read().and_then(|configuration| configuration.all());
-    loaded.map_err(|error| Error::new(Code::InvalidArgument, "CONFIGURATION", error.to_string()))
+pub(crate) fn load(
+    file: Option<&Path>,
+    environment: impl IntoIterator<Item = (String, String)>,
+) -> Result<Everything, Error> {
+    let defaults = DEFAULTS.iter().fold(Loader::new(), |loader, text| loader.defaults(text));
+    let read = defaults.file(file).environment(environment).read().and_then(|configuration| configuration.all());
+    read.map_err(|error| Error::new(Code::InvalidArgument, "CONFIGURATION", error.to_string()))
 }
 
 /// Prints the defaults, as a file that can be edited and given to `--config`.

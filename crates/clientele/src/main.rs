@@ -3,6 +3,7 @@
 //! - `up`: everything in one process on embedded defaults
 //! - `migrate`: brings the database of services that run apart up to date
 //! - `import`: brings orders in from a file, over the public API
+//! - `verify`: recomputes every figure from the owning services' documents
 //! - `config`: prints the documented default configuration
 
 mod client;
@@ -12,6 +13,7 @@ mod import;
 mod migrate;
 mod secrets;
 mod up;
+mod verify;
 
 use std::process::ExitCode;
 
@@ -35,6 +37,8 @@ enum Command {
     /// Bring data in from files, over the public API
     #[command(subcommand)]
     Import(import::What),
+    /// Recompute every figure from the orders and say where what is served differs
+    Verify(verify::Arguments),
     /// Print the default configuration, which explains every key
     Config,
 }
@@ -43,9 +47,10 @@ enum Command {
 async fn main() -> ExitCode {
     clientele_platform::install_crypto();
     let outcome = match Arguments::parse().command {
-        Command::Up(arguments) => up::run(arguments).await,
+        Command::Up(arguments) => Box::pin(up::run(arguments)).await,
         Command::Migrate(arguments) => migrate::run(arguments).await,
         Command::Import(what) => import::run(what).await,
+        Command::Verify(arguments) => verify::run(arguments).await,
         Command::Config => configuration::print(),
     };
     match outcome {

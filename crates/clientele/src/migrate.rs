@@ -29,7 +29,9 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Error> {
     let configuration = configuration::load(arguments.config.as_deref(), std::env::vars())?;
     let url = configuration.database.migration_url();
     let options: PgConnectOptions = url.expose_secret().parse().map_err(StorageError::from)?;
-    for (context, _) in CONTEXTS.iter().filter(|(name, _)| arguments.context.as_deref().is_none_or(|only| only == *name)) {
+    for (context, _) in
+        CONTEXTS.iter().filter(|(name, _)| arguments.context.as_deref().is_none_or(|only| only == *name))
+    {
         context_of(&options, context).await?;
         println!("{context}: up to date");
     }
@@ -45,7 +47,8 @@ pub(crate) async fn all(options: &PgConnectOptions) -> Result<(), Error> {
 }
 
 async fn context_of(options: &PgConnectOptions, context: &'static str) -> Result<(), Error> {
-    let (_, migrations) = CONTEXTS.iter().find(|(name, _)| *name == context).ok_or_else(|| Error::not_found("context", context))?;
+    let (_, migrations) =
+        CONTEXTS.iter().find(|(name, _)| *name == context).ok_or_else(|| Error::not_found("context", context))?;
     let mut conn = PgConnection::connect_with(options).await.map_err(StorageError::from)?;
     postgres::bootstrap(&mut conn, context).await?;
     // What is made from here on belongs to the owner, whoever runs the migration.

@@ -1,7 +1,7 @@
 //! Everything in one process: a private PostgreSQL, the in-process bus, all services, the gateway.
 
-use std::net::SocketAddr;
 use std::future::Future;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use clientele_platform::config::{self, FILE_VARIABLE};
 use clientele_platform::grpc::{Credential, Network};
 use clientele_platform::lifecycle::Lifecycle;
 use clientele_platform::postgres::{self, Database, Error as StorageError, Keyring, MasterKey};
-use clientele_platform::{Deps, Host, Service, bus, telemetry};
+use clientele_platform::{Deps, Host, Service, bus, grpc, telemetry};
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{Connection, PgConnection};
@@ -94,6 +94,7 @@ async fn start(
         metrics: telemetry.metrics(),
         lifecycle: lifecycle.clone(),
         request_deadline: configuration.server.request_deadline,
+        max_concurrent_requests: configuration.server.max_concurrent_requests,
     };
     let keyring = keyring(&configuration.secrets, lock, &entropy)?;
     let mut identity = configuration.identity;
@@ -106,10 +107,20 @@ async fn start(
     let host = house.host;
 
     let password = clientele_identity::bootstrap(&own.db, entropy.as_ref(), &identity).await?;
-    run_service(&host, clientele_identity::build(identity, own.clone()).await?, &own)?;
-    run_service(&host, clientele_customers::build(configuration.customers, customers.clone()).await?, &customers)?;
-    run_service(&host, clientele_orders::build(configuration.orders, orders.clone()).await?, &orders)?;
-    run_service(&host, clientele_analytics::build(configuration.analytics, analytics.clone()).await?, &analytics)?;
+    // At once: whoever kills the process after this line has still seen the only copy there is.
+    if let Some(password) = password {
+        say(format_args!(
+            "administrator: {} password: {} (shown this once)",
+            password.login,
+            password.password.expose_secret()
+        ));
+    }
+    run_service(&host, clientele_identity::build(identity, own.clone()).await?, &own).await?;
+    run_service(&host, clientele_customers::build(configuration.customers, customers.clone()).await?, &customers)
+        .await?;
+    run_service(&host, clientele_orders::build(configuration.orders, orders.clone()).await?, &orders).await?;
+    run_service(&host, clientele_analytics::build(configuration.analytics, analytics.clone()).await?, &analytics)
+        .await?;
 
     let deps = gateway::Deps { network: host.network, clock, entropy, metrics: host.metrics, stop: lifecycle.soft() };
     let edge = gateway::build(configuration.gateway.clone(), &configuration.server, deps)?;
@@ -122,11 +133,9 @@ async fn start(
     })?;
     let address = listener.local_addr().map_err(Error::internal)?;
     let stop = lifecycle.soft();
-    lifecycle.spawn("http server", async move { gateway::serve(listener, edge.router, &configuration.gateway, stop).await });
+    lifecycle
+        .spawn("http server", async move { gateway::serve(listener, edge.router, &configuration.gateway, stop).await });
 
-    if let Some(password) = password {
-        say(format_args!("administrator: {} password: {} (shown this once)", password.login, password.password.expose_secret()));
-    }
     say(format_args!("listening on http://{address}"));
     Ok(())
 }
@@ -155,9 +164,10 @@ impl House<'_> {
     }
 }
 
-fn run_service(host: &Host, service: Service, deps: &Deps) -> Result<(), Error> {
+/// Health is among the routes: the gateway's readiness asks each service for it.
+async fn run_service(host: &Host, service: Service, deps: &Deps) -> Result<(), Error> {
     let name = service.name;
-    let routes = host.start(service, deps)?;
+    let routes = grpc::infrastructure(host.start(service, deps)?).await?;
     host.network.serve(name, routes);
     Ok(())
 }
@@ -173,7 +183,8 @@ fn keyring(configured: &config::Secrets, lock: &DataDirLock, entropy: &Arc<dyn E
 }
 
 async fn create_database(superuser: &PgConnectOptions) -> Result<(), Error> {
-    let mut conn = PgConnection::connect_with(&superuser.clone().database("postgres")).await.map_err(StorageError::from)?;
+    let mut conn =
+        PgConnection::connect_with(&superuser.clone().database("postgres")).await.map_err(StorageError::from)?;
     let known: Option<i32> = sqlx::query_scalar("select 1 from pg_database where datname = $1")
         .bind(DATABASE)
         .fetch_optional(&mut conn)
@@ -207,7 +218,9 @@ fn default_data_dir() -> Result<PathBuf, Error> {
     from("XDG_DATA_HOME")
         .or_else(|| from("HOME").map(|home| home.join(".local/share")))
         .map(|folder| folder.join("clientele"))
-        .ok_or_else(|| Error::invalid("data_dir", "neither XDG_DATA_HOME nor HOME is set: choose a folder with --data-dir"))
+        .ok_or_else(|| {
+            Error::invalid("data_dir", "neither XDG_DATA_HOME nor HOME is set: choose a folder with --data-dir")
+        })
 }
 
 fn embedded(error: clientele_embedded::Error) -> Error {

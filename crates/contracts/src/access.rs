@@ -95,7 +95,10 @@ mod tests {
         for (name, methods) in permissions() {
             let parts: Vec<_> = name.split('.').collect();
             assert_eq!(parts.len(), 3, "{name}");
-            assert!(methods.iter().all(|m| m.starts_with(&format!("/clientele.{}.v1.", parts[0]))), "{name}: {methods:?}");
+            assert!(
+                methods.iter().all(|m| m.starts_with(&format!("/clientele.{}.v1.", parts[0]))),
+                "{name}: {methods:?}"
+            );
         }
     }
 

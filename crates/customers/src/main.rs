@@ -5,13 +5,6 @@ use std::process::ExitCode;
 use clientele_customers::{DEFAULT, build};
 
 #[tokio::main]
-#[expect(clippy::print_stderr, reason = "before telemetry is up there is no other way to tell")]
 async fn main() -> ExitCode {
-    match clientele_platform::run("customers", DEFAULT, build).await {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("clientele-customers: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    clientele_platform::run("customers", DEFAULT, build).await
 }

@@ -1,9 +1,10 @@
 //! The identity service as a process of its own.
 
-use clientele_identity::{DEFAULT, NAME, build};
-use clientele_kernel::Error;
+use std::process::ExitCode;
+
+use clientele_identity::{DEFAULT, build};
 
 #[tokio::main]
-async fn main() -> Result<(), Error> {
-    clientele_platform::run(NAME, DEFAULT, build).await
+async fn main() -> ExitCode {
+    clientele_platform::run("identity", DEFAULT, build).await
 }

@@ -90,7 +90,10 @@ typed_ids! {
 /// that an id has one spelling.
 pub fn parse_uuid(text: &str, field: &str) -> Result<Uuid, Error> {
     (text.len() == 36).then(|| Uuid::from_str(text).ok()).flatten().ok_or_else(|| {
-        Error::invalid(field, format!("`{}` is not an id: a UUID of 36 characters is wanted", crate::error::shorten(text)))
+        Error::invalid(
+            field,
+            format!("`{}` is not an id: a UUID of 36 characters is wanted", crate::error::shorten(text)),
+        )
     })
 }
 

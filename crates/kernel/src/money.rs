@@ -16,7 +16,10 @@ impl Currency {
     /// Reads a code from a field of a request; the error names the field.
     pub fn parse(code: &str, field: &str) -> Result<Self, Error> {
         Self::from_code(code).ok_or_else(|| {
-            Error::invalid(field, format!("`{}` is not an ISO 4217 currency code, for instance `EUR`", crate::error::shorten(code)))
+            Error::invalid(
+                field,
+                format!("`{}` is not an ISO 4217 currency code, for instance `EUR`", crate::error::shorten(code)),
+            )
         })
     }
 
@@ -148,7 +151,10 @@ impl fmt::Display for Money {
 pub fn decimal(text: &str, places: u32, field: &str) -> Result<Decimal, Error> {
     let wrong = || {
         let shown = crate::error::shorten(text);
-        Error::invalid(field, format!("`{shown}` is not a decimal number such as `12.5` with at most {places} decimal places"))
+        Error::invalid(
+            field,
+            format!("`{shown}` is not a decimal number such as `12.5` with at most {places} decimal places"),
+        )
     };
     let digits = text.strip_prefix('-').unwrap_or(text);
     let (whole, fraction) = digits.split_once('.').unwrap_or((digits, "0"));
@@ -172,9 +178,7 @@ mod tests {
 
     #[test]
     fn a_product_is_rounded_half_to_even() {
-        let cents = |q: &str, p: &str| {
-            Money::of_product(q.parse().unwrap(), p.parse().unwrap(), eur()).unwrap().minor
-        };
+        let cents = |q: &str, p: &str| Money::of_product(q.parse().unwrap(), p.parse().unwrap(), eur()).unwrap().minor;
         assert_eq!(cents("1", "0.005"), 0);
         assert_eq!(cents("3", "0.005"), 2);
         assert_eq!(cents("6", "2.55"), 1530);
@@ -183,7 +187,9 @@ mod tests {
 
     #[test]
     fn the_minor_unit_follows_the_currency() {
-        let of = |code: &str| Money::of_product(2.into(), Decimal::new(15, 1), Currency::from_code(code).unwrap()).unwrap().minor;
+        let of = |code: &str| {
+            Money::of_product(2.into(), Decimal::new(15, 1), Currency::from_code(code).unwrap()).unwrap().minor
+        };
         assert_eq!(of("JPY"), 3);
         assert_eq!(of("KWD"), 3000);
     }

@@ -10,7 +10,10 @@ use crate::Error;
 /// The size of a page: what was asked for, `default` for 0. Refuses negative numbers; more than `max` gives `max`.
 pub fn size(requested: i32, default: u32, max: u32) -> Result<u32, Error> {
     match u32::try_from(requested) {
-        Err(_) => Err(Error::invalid("page_size", format!("`{requested}` is negative: 1 to {max} is wanted, 0 for {default}"))),
+        Err(_) => Err(Error::invalid(
+            "page_size",
+            format!("`{requested}` is negative: 1 to {max} is wanted, 0 for {default}"),
+        )),
         Ok(0) => Ok(default),
         Ok(n) => Ok(n.min(max)),
     }
@@ -24,14 +27,16 @@ struct Token<T> {
 
 /// What a token belongs to: a token of one query is refused by another.
 pub fn fingerprint(parts: &[&str]) -> u64 {
-    parts.iter().flat_map(|part| part.bytes().chain([0xff])).fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-    })
+    parts
+        .iter()
+        .flat_map(|part| part.bytes().chain([0xff]))
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
 /// The token for the rows after `key`.
 pub fn encode<T: Serialize>(key: &T, fingerprint: u64) -> String {
-    let json = serde_json::to_vec(&Token { q: fingerprint, k: key }).expect("keys are plain values, which always serialise");
+    let json =
+        serde_json::to_vec(&Token { q: fingerprint, k: key }).expect("keys are plain values, which always serialise");
     URL_SAFE_NO_PAD.encode(json)
 }
 

@@ -23,5 +23,8 @@ pub use config::{Config, DEFAULT};
 pub use error::Error;
 pub use service::build;
 
+/// Name of the service, of its schema and of its section of the configuration.
+pub const NAME: &str = "orders";
+
 /// The migrations of the schema `orders`.
 pub static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../../migrations/orders");

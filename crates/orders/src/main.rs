@@ -2,13 +2,9 @@
 
 use std::process::ExitCode;
 
+use clientele_orders::{DEFAULT, build};
+
 #[tokio::main]
 async fn main() -> ExitCode {
-    match clientele_platform::run("orders", clientele_orders::DEFAULT, clientele_orders::build).await {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            tracing::error!(%error, "orders could not run");
-            ExitCode::FAILURE
-        }
-    }
+    clientele_platform::run("orders", DEFAULT, build).await
 }

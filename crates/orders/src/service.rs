@@ -9,6 +9,7 @@ use clientele_contracts::orders::v1::products_server::ProductsServer;
 use clientele_platform::{Deps, Service};
 use tonic::service::Routes;
 
+use crate::NAME;
 use crate::app::credit_note::CreditNotes;
 use crate::app::customer::Customers;
 use crate::app::order::Orders;
@@ -40,5 +41,5 @@ pub async fn build(config: Config, deps: Deps) -> Result<Service, Error> {
         .add_service(OrderStatusesServer::new(StatusService(Statuses::new(db.clone()))))
         .add_service(FeedServer::new(FeedService(db.clone())))
         .add_service(OperationsServer::new(OperationService { db, consumers: consume::consumers() }));
-    Ok(Service { name: "orders", routes, consumers: consume::consumers(), tasks: Vec::new() })
+    Ok(Service { name: NAME, routes, consumers: consume::consumers(), tasks: Vec::new() })
 }

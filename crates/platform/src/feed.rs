@@ -57,8 +57,13 @@ struct FeedRow {
 }
 
 /// Events after a position in each of several partitions, at most `limit` from each, ordered by partition and position.
-pub(crate) async fn rows_after(db: &Database, after: &[(Partition, i64)], limit: u32) -> Result<Vec<Event>, StorageError> {
-    let (partitions, positions): (Vec<i16>, Vec<i64>) = after.iter().map(|(p, position)| (p.number(), *position)).unzip();
+pub(crate) async fn rows_after(
+    db: &Database,
+    after: &[(Partition, i64)],
+    limit: u32,
+) -> Result<Vec<Event>, StorageError> {
+    let (partitions, positions): (Vec<i16>, Vec<i64>) =
+        after.iter().map(|(p, position)| (p.number(), *position)).unzip();
     let rows: Vec<FeedRow> = sqlx::query_as(
         "select j.id, j.partition, j.position, j.aggregate_type, j.aggregate_id, j.aggregate_version, j.event_type,
                 j.customer_id, j.public_payload, j.actor_kind, j.actor_id, j.origin, j.integration, j.traceparent,

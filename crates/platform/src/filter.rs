@@ -122,7 +122,10 @@ pub fn parse(text: &str, fields: &[Field]) -> Result<Vec<Comparison>, Error> {
     let mut comparisons = Vec::new();
     while let Some(first) = reader.next()? {
         if comparisons.len() == MOST_COMPARISONS {
-            return Err(Error::invalid("filter", format!("has too many comparisons: at most {MOST_COMPARISONS} are wanted")));
+            return Err(Error::invalid(
+                "filter",
+                format!("has too many comparisons: at most {MOST_COMPARISONS} are wanted"),
+            ));
         }
         comparisons.push(comparison(&first, &mut reader, fields)?);
         match reader.next()? {
@@ -133,7 +136,10 @@ pub fn parse(text: &str, fields: &[Field]) -> Result<Vec<Comparison>, Error> {
                 }
             }
             Some(token) => {
-                return Err(at(token.place, &format!("{} is not understood here: `AND` or the end is wanted", token.shown())));
+                return Err(at(
+                    token.place,
+                    &format!("{} is not understood here: `AND` or the end is wanted", token.shown()),
+                ));
             }
         }
     }
@@ -143,7 +149,10 @@ pub fn parse(text: &str, fields: &[Field]) -> Result<Vec<Comparison>, Error> {
 fn comparison(first: &Token, reader: &mut Reader<'_>, fields: &[Field]) -> Result<Comparison, Error> {
     let known = || fields.iter().map(|field| field.name).collect::<Vec<_>>().join(", ");
     let What::Word(name) = &first.what else {
-        return Err(at(first.place, &format!("{} is not understood here: a field is wanted, of {}", first.shown(), known())));
+        return Err(at(
+            first.place,
+            &format!("{} is not understood here: a field is wanted, of {}", first.shown(), known()),
+        ));
     };
     if matches!(name.as_str(), "NOT" | "OR" | "AND") {
         return Err(at(first.place, &format!("`{name}` is not understood here: only comparisons joined by `AND` are")));
@@ -155,7 +164,8 @@ fn comparison(first: &Token, reader: &mut Reader<'_>, fields: &[Field]) -> Resul
     let op = match reader.next()? {
         Some(Token { what: What::Op(op), place }) => {
             if !knows(field.kind, op) {
-                let text = format!("`{}` cannot be compared by `{}`: {}", field.name, op.as_str(), operators(field.kind));
+                let text =
+                    format!("`{}` cannot be compared by `{}`: {}", field.name, op.as_str(), operators(field.kind));
                 return Err(at(place, &text));
             }
             op
@@ -338,7 +348,9 @@ mod tests {
     fn comparisons_are_typed_by_their_fields() {
         let moment = DateTime::from_timestamp(1_767_225_600, 0).unwrap();
         assert_eq!(
-            read("country = \"Spain\" AND created_at >= \"2026-01-01T00:00:00Z\" AND has_phone=true AND kind != COMPANY"),
+            read(
+                "country = \"Spain\" AND created_at >= \"2026-01-01T00:00:00Z\" AND has_phone=true AND kind != COMPANY"
+            ),
             [
                 Comparison { field: "country", op: Op::Eq, value: Value::Text("Spain".into()) },
                 Comparison { field: "created_at", op: Op::Ge, value: Value::Time(moment) },

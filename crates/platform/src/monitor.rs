@@ -17,18 +17,23 @@ use crate::telemetry::Exposition;
 const READY_DEADLINE: Duration = Duration::from_secs(2);
 
 /// Serves until stopped.
-pub async fn serve(address: SocketAddr, exposition: Exposition, pool: PgPool, stop: CancellationToken) -> Result<(), Error> {
+pub async fn serve(
+    address: SocketAddr,
+    exposition: Exposition,
+    pool: PgPool,
+    stop: CancellationToken,
+) -> Result<(), Error> {
     let listener = tokio::net::TcpListener::bind(address)
         .await
         .map_err(|e| Error::unavailable(format!("cannot listen on {address}: {e}")).with_source(e))?;
     let app = Router::new()
         .route("/livez", get(|| async { "ok" }))
         .route("/readyz", get(ready).with_state((pool, stop.clone())))
-        .route("/metrics", get(move || metrics(exposition.clone())));
+        .route("/metrics", get(move || std::future::ready(metrics(&exposition))));
     axum::serve(listener, app).with_graceful_shutdown(stop.cancelled_owned()).await.map_err(Error::internal)
 }
 
-async fn metrics(exposition: Exposition) -> (StatusCode, String) {
+fn metrics(exposition: &Exposition) -> (StatusCode, String) {
     match exposition.render() {
         Ok(text) => (StatusCode::OK, text),
         Err(error) => {

@@ -7,7 +7,10 @@ use prost_types::{FieldMask, Timestamp};
 
 /// A moment as a message.
 pub fn timestamp(moment: DateTime<Utc>) -> Timestamp {
-    Timestamp { seconds: moment.timestamp(), nanos: i32::try_from(moment.timestamp_subsec_nanos()).unwrap_or(999_999_999) }
+    Timestamp {
+        seconds: moment.timestamp(),
+        nanos: i32::try_from(moment.timestamp_subsec_nanos()).unwrap_or(999_999_999),
+    }
 }
 
 /// A moment from a message, cut to microseconds; the error names the field. Years 1 to 9999, as the message's definition says.
@@ -25,7 +28,8 @@ pub fn instant(timestamp: Option<Timestamp>, field: &str) -> Result<Option<DateT
 
 /// A moment that must be there.
 pub fn required_instant(timestamp: Option<Timestamp>, field: &str) -> Result<DateTime<Utc>, Error> {
-    instant(timestamp, field)?.ok_or_else(|| Error::invalid(field, "is missing: a moment is wanted, for instance 2026-01-31T12:00:00Z"))
+    instant(timestamp, field)?
+        .ok_or_else(|| Error::invalid(field, "is missing: a moment is wanted, for instance 2026-01-31T12:00:00Z"))
 }
 
 /// An amount as a message.
@@ -71,7 +75,10 @@ pub fn violations(violations: Vec<Violation>) -> Vec<pb::FieldViolation> {
 pub fn mask(mask: Option<FieldMask>, allowed: &[&'static str]) -> Result<Vec<&'static str>, Error> {
     let paths = mask.map(|m| m.paths).unwrap_or_default();
     if paths.is_empty() {
-        return Err(Error::invalid("update_mask", format!("is missing: name the fields to change, of {}", allowed.join(", "))));
+        return Err(Error::invalid(
+            "update_mask",
+            format!("is missing: name the fields to change, of {}", allowed.join(", ")),
+        ));
     }
     let mut fields = Vec::new();
     for path in &paths {
@@ -121,7 +128,12 @@ mod tests {
 
     #[test]
     fn a_mask_is_read_in_both_spellings_and_refuses_what_it_does_not_know() {
-        let of = |paths: &[&str]| mask(Some(FieldMask { paths: paths.iter().map(|p| (*p).to_owned()).collect() }), &["display_name", "phones"]);
+        let of = |paths: &[&str]| {
+            mask(
+                Some(FieldMask { paths: paths.iter().map(|p| (*p).to_owned()).collect() }),
+                &["display_name", "phones"],
+            )
+        };
         assert_eq!(of(&["displayName", "display_name", "phones"]).unwrap(), ["display_name", "phones"]);
         assert!(of(&["id"]).unwrap_err().message.contains("display_name, phones"));
         assert!(of(&[]).is_err());

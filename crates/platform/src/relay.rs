@@ -17,12 +17,14 @@ use crate::telemetry::Metrics;
 const BATCH_PER_PARTITION: u32 = 100;
 const SHORTEST_POLL: Duration = Duration::from_millis(5);
 const LONGEST_POLL: Duration = Duration::from_millis(500);
-const RETRY: Duration = Duration::from_millis(250);
+const SHORTEST_RETRY: Duration = Duration::from_millis(250);
+const LONGEST_RETRY: Duration = Duration::from_secs(10);
 
 /// Publishes until stopped.
 pub async fn run(db: Database, bus: Arc<dyn Bus>, metrics: Metrics, stop: CancellationToken) -> Result<(), Error> {
     let mut lease = Lease::new(db.clone(), "relay", db.ids().next::<Uuid>());
     let mut poll = SHORTEST_POLL;
+    let mut retry = SHORTEST_RETRY;
     while !stop.is_cancelled() {
         let pause = match lease.hold().await {
             Ok(true) => match publish_some(&db, bus.as_ref(), &metrics, &lease).await {
@@ -32,17 +34,20 @@ pub async fn run(db: Database, bus: Arc<dyn Bus>, metrics: Metrics, stop: Cancel
                 }
                 Ok(_) => {
                     poll = SHORTEST_POLL;
+                    retry = SHORTEST_RETRY;
                     continue;
                 }
                 Err(error) => {
                     tracing::warn!(context = db.context(), %error, "the relay could not publish; trying again");
-                    RETRY
+                    retry = (retry * 2).min(LONGEST_RETRY);
+                    retry
                 }
             },
             Ok(false) => LONGEST_POLL,
             Err(error) => {
                 tracing::warn!(context = db.context(), %error, "the relay cannot reach its database; trying again");
-                RETRY
+                retry = (retry * 2).min(LONGEST_RETRY);
+                retry
             }
         };
         // Woken by a commit in this process; the poll finds those of other replicas.
@@ -88,7 +93,10 @@ async fn publish_some(db: &Database, bus: &dyn Bus, metrics: &Metrics, lease: &L
     .execute(db.pool())
     .await
     .map_err(StorageError::from)?;
-    let oldest = crate::proto::instant(events.iter().filter_map(|e| e.recorded_at).min_by_key(|t| (t.seconds, t.nanos)), "recorded_at")?;
+    let oldest = crate::proto::instant(
+        events.iter().filter_map(|e| e.recorded_at).min_by_key(|t| (t.seconds, t.nanos)),
+        "recorded_at",
+    )?;
     let lag = oldest.and_then(|recorded| (db.clock().now() - recorded).to_std().ok()).unwrap_or_default();
     metrics.published(db.context(), events.len() as u64);
     metrics.relay_lag(db.context(), events.len() as u64, lag);

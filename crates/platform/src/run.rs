@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::path::PathBuf;
+use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,7 +22,7 @@ use crate::service::{Deps, Service};
 use crate::telemetry::{self, Metrics};
 use crate::{monitor, relay};
 
-const PURGE_INTERVAL: Duration = Duration::from_secs(300);
+const PURGE_INTERVAL: Duration = Duration::from_mins(5);
 const PURGE_BATCH: i64 = 10_000;
 
 /// What all services of a process share.
@@ -41,6 +42,8 @@ pub struct Host {
     pub lifecycle: Lifecycle,
     /// How long a request may take.
     pub request_deadline: Duration,
+    /// How many requests a service works on at once.
+    pub max_concurrent_requests: usize,
 }
 
 impl Host {
@@ -79,7 +82,8 @@ impl Host {
             self.lifecycle.spawn(format!("{name}: {}", task.name), (task.work)(stop.clone()));
         }
         let verifier = Verifier::new(self.network.transport("identity"), self.clock.clone());
-        Ok(Guard::new(verifier, self.request_deadline, self.metrics.clone()).protect(service.routes))
+        Ok(Guard::new(verifier, self.request_deadline, self.max_concurrent_requests, self.metrics.clone())
+            .protect(service.routes))
     }
 }
 
@@ -106,7 +110,32 @@ pub struct Arguments {
 
 /// Runs a service as a process of its own until it is told to stop. `section` names the service's own part of the
 /// configuration, whose documented defaults are `defaults`.
-pub async fn run<C, F>(name: &'static str, defaults: &str, build: impl FnOnce(C, Deps) -> F) -> Result<(), Error>
+pub async fn run<C, F>(section: &'static str, defaults: &str, build: impl FnOnce(C, Deps) -> F) -> ExitCode
+where
+    C: DeserializeOwned,
+    F: Future<Output = Result<Service, Error>>,
+{
+    exit_code(section, run_until_stopped(section, defaults, build).await)
+}
+
+/// How a process ends, with the reason on standard error: telemetry may not have come up, or has gone already.
+#[expect(clippy::print_stderr, reason = "the last word of a process goes to whoever started it")]
+pub fn exit_code(name: &str, outcome: Result<(), Error>) -> ExitCode {
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}")).unwrap_or_default();
+            eprintln!("clientele-{name}: {error}{cause}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run_until_stopped<C, F>(
+    name: &'static str,
+    defaults: &str,
+    build: impl FnOnce(C, Deps) -> F,
+) -> Result<(), Error>
 where
     C: DeserializeOwned,
     F: Future<Output = Result<Service, Error>>,
@@ -127,8 +156,7 @@ where
     let lifecycle = Lifecycle::new(common.server.shutdown_grace);
     lifecycle.stop_on_signals().map_err(Error::internal)?;
     let outcome = serve(name, &common, own, build, &lifecycle, &telemetry).await;
-    if let Err(error) = &outcome {
-        tracing::error!(%error, "the service ends");
+    if outcome.is_err() {
         lifecycle.stop();
     }
     let ended = lifecycle.run().await.map_err(Error::internal);
@@ -160,10 +188,7 @@ where
     tracing::info!(service = name, address = %listener.local_addr().map_err(Error::internal)?, "serving");
     // A service also reaches itself, identity for instance to check tokens: without a way over the network.
     host.network.serve(name, routes.clone());
-    let options = ServerOptions {
-        max_connection_age: common.server.max_connection_age,
-        max_concurrent_requests: common.server.max_concurrent_requests,
-    };
+    let options = ServerOptions { max_connection_age: common.server.max_connection_age };
     lifecycle.spawn("grpc server", {
         let stop = lifecycle.soft();
         async move { grpc::serve(listener, routes, &options, stop).await }
@@ -193,6 +218,7 @@ pub async fn host(common: &Common, lifecycle: Lifecycle, metrics: Metrics) -> Re
         metrics,
         lifecycle,
         request_deadline: common.server.request_deadline,
+        max_concurrent_requests: common.server.max_concurrent_requests,
     })
 }
 
@@ -203,7 +229,8 @@ pub fn database(name: &'static str, common: &Common, host: &Host) -> Result<Data
     Ok(Database::new(pool, name, host.clock.clone(), host.entropy.clone(), keyring))
 }
 
-fn options(database: &config::Database) -> DatabaseOptions {
+/// How to reach the configured database.
+pub fn options(database: &config::Database) -> DatabaseOptions {
     DatabaseOptions {
         url: database.url.clone(),
         max_connections: database.max_connections,

@@ -11,9 +11,8 @@ static OWN: OnceCell<Own> = OnceCell::const_new();
 
 struct Own {
     url: String,
-    // Held for its end: the cluster stops and its folder goes with the process.
+    // Held for its end: the cluster and its folder go with the process.
     _server: Postgres,
-    _folder: tempfile::TempDir,
 }
 
 /// How a superuser connects to the cluster's maintenance database.
@@ -26,8 +25,11 @@ pub async fn superuser() -> PgConnectOptions {
 }
 
 async fn start() -> Own {
-    ensure_postgres(&clientele_embedded::cache_dir()).await.expect("PostgreSQL's programs are there or can be installed");
-    let folder = tempfile::Builder::new().prefix("clientele-test-").tempdir().expect("the temporary folder is writable");
-    let server = Postgres::start(PostgresOptions::for_tests(folder.path().join("cluster"))).await.expect("the cluster starts");
-    Own { url: server.url("postgres", server.superuser()), _server: server, _folder: folder }
+    let programs = ensure_postgres(&clientele_embedded::cache_dir())
+        .await
+        .expect("PostgreSQL's programs are there or can be installed");
+    let mut options = PostgresOptions::temporary().expect("the temporary folder is writable");
+    options.programs = Some(programs);
+    let server = Postgres::start(options).await.expect("the cluster starts");
+    Own { url: server.url("postgres", server.superuser()), _server: server }
 }

@@ -32,7 +32,10 @@ impl TestDatabase {
     pub async fn new(context: &'static str, migrations: &'static Migrator) -> Self {
         let admin = cluster::superuser().await;
         let template = template(&admin, context, migrations).await;
-        let name = format!("test_{}", Ids::new(Arc::new(clientele_kernel::SystemClock), Arc::new(SystemEntropy)).next::<Uuid>().simple());
+        let name = format!(
+            "test_{}",
+            Ids::new(Arc::new(clientele_kernel::SystemClock), Arc::new(SystemEntropy)).next::<Uuid>().simple()
+        );
         let mut conn = PgConnection::connect_with(&admin).await.expect("the test cluster answers");
         execute(&mut conn, &format!("create database {name} template {template}")).await;
         conn.close().await.expect("a connection closes");
@@ -56,11 +59,11 @@ impl TestDatabase {
     }
 
     fn pool_of(admin: &PgConnectOptions, name: &str, context: &str, connections: u32) -> PgPool {
-        let options = admin
-            .clone()
-            .database(name)
-            .username(&postgres::runtime_role(context))
-            .options([("search_path", format!("{context},public").as_str()), ("statement_timeout", "20000"), ("lock_timeout", "10000")]);
+        let options = admin.clone().database(name).username(&postgres::runtime_role(context)).options([
+            ("search_path", format!("{context},public").as_str()),
+            ("statement_timeout", "20000"),
+            ("lock_timeout", "10000"),
+        ]);
         PgPoolOptions::new().max_connections(connections).connect_lazy_with(options)
     }
 }
@@ -96,7 +99,11 @@ async fn template(admin: &PgConnectOptions, context: &'static str, migrations: &
     let name = format!("template_{context}_{}", &hex::encode(hash.finalize())[..16]);
     let mut conn = PgConnection::connect_with(admin).await.expect("the test cluster answers");
     // Tests run in processes of their own: the first makes the template, the others wait for it.
-    sqlx::query("select pg_advisory_lock(hashtext($1))").bind(&name).execute(&mut conn).await.expect("a lock can be had");
+    sqlx::query("select pg_advisory_lock(hashtext($1))")
+        .bind(&name)
+        .execute(&mut conn)
+        .await
+        .expect("a lock can be had");
     let known: Option<i32> = sqlx::query_scalar("select 1 from pg_database where datname = $1")
         .bind(&name)
         .fetch_optional(&mut conn)

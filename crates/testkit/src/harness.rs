@@ -41,6 +41,7 @@ impl Harness {
             metrics: Metrics::unread(),
             lifecycle: Lifecycle::new(Duration::from_secs(5)),
             request_deadline: Duration::from_secs(30),
+            max_concurrent_requests: 512,
         };
         Self { host, issuer }
     }

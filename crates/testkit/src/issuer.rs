@@ -7,7 +7,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use clientele_contracts::identity::v1::issue_token_request::Proof;
 use clientele_contracts::identity::v1::tokens_server::{Tokens, TokensServer};
 use clientele_contracts::identity::v1::{
-    IssueTokenRequest, IssueTokenResponse, ListSigningKeysRequest, ListSigningKeysResponse, RotateSigningKeysRequest, SigningKey,
+    IssueTokenRequest, IssueTokenResponse, ListSigningKeysRequest, ListSigningKeysResponse, RotateSigningKeysRequest,
+    SigningKey,
 };
 use clientele_kernel::{ActorKind, Clock, Entropy, SystemEntropy};
 use clientele_platform::grpc::{Claims, ISSUER};
@@ -76,7 +77,10 @@ impl Tokens for Issuer {
         Ok(Response::new(IssueTokenResponse { token, expires_at: Some(proto::timestamp(until)), principal: None }))
     }
 
-    async fn list_signing_keys(&self, _: Request<ListSigningKeysRequest>) -> Result<Response<ListSigningKeysResponse>, Status> {
+    async fn list_signing_keys(
+        &self,
+        _: Request<ListSigningKeysRequest>,
+    ) -> Result<Response<ListSigningKeysResponse>, Status> {
         let key = SigningKey {
             kid: "test".into(),
             kty: "OKP".into(),
@@ -87,7 +91,10 @@ impl Tokens for Issuer {
         Ok(Response::new(ListSigningKeysResponse { keys: vec![key] }))
     }
 
-    async fn rotate_signing_keys(&self, _: Request<RotateSigningKeysRequest>) -> Result<Response<ListSigningKeysResponse>, Status> {
+    async fn rotate_signing_keys(
+        &self,
+        _: Request<RotateSigningKeysRequest>,
+    ) -> Result<Response<ListSigningKeysResponse>, Status> {
         Err(Status::failed_precondition("the key of this issuer stays"))
     }
 }

@@ -26,6 +26,6 @@ pub async fn eventually_within<T, F: Future<Output = Option<T>>>(
     };
     match tokio::time::timeout(limit, asking).await {
         Ok(answer) => answer,
-        Err(_) => panic!("{what} did not happen within {limit:?}"),
+        Err(late) => panic!("{what} did not happen within {limit:?}: {late}"),
     }
 }

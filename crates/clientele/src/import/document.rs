@@ -48,8 +48,9 @@ pub(crate) fn assemble(
     let customer_id = if customer.is_empty() {
         String::new()
     } else {
-        customer_id(customer)
-            .ok_or_else(|| refuse(&mapping.columns.customer, customer.to_owned(), "the customer of this order was refused"))?
+        customer_id(customer).ok_or_else(|| {
+            refuse(&mapping.columns.customer, customer.to_owned(), "the customer of this order was refused")
+        })?
     };
     let reference = Some(ExternalReference { source: mapping.source.clone(), external_id: number.to_owned() });
     let placed_at = rows.iter().map(|row| row.placed_at).min().map(proto::timestamp);
@@ -116,7 +117,9 @@ mod tests {
     #[test]
     fn duplicates_stay_and_the_earliest_row_gives_the_moment() {
         let rows = [row("1", "7", "2", 30), row("1", "7", "2", 10)];
-        let Ok(Document::Order(order)) = assemble("1", &rows, &mapping(), |c| Some(format!("id-{c}"))) else { panic!() };
+        let Ok(Document::Order(order)) = assemble("1", &rows, &mapping(), |c| Some(format!("id-{c}"))) else {
+            panic!()
+        };
         assert_eq!((order.lines.len(), order.customer_id.as_str()), (2, "id-7"));
         assert_eq!(order.placed_at.unwrap().seconds, rows[1].placed_at.timestamp());
     }

@@ -97,17 +97,17 @@ impl Mapping {
     }
 
     fn parse(text: &str) -> Result<Self, Error> {
-        let document: Document =
-            toml::from_str(text).map_err(|error| Error::invalid("mapping", error.to_string().trim().replace('\n', " ")))?;
+        let document: Document = toml::from_str(text)
+            .map_err(|error| Error::invalid("mapping", error.to_string().trim().replace('\n', " ")))?;
         let Document { source, zone, currency, status, file, columns, mut rules } = document;
         let mut wrong = Violations::new();
         let named = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '.' | '_' | '-');
         wrong.check((1..=64).contains(&source.len()) && source.chars().all(named), "source", || {
             format!("`{source}` is no name of a source: 1 to 64 characters of a-z 0-9 . _ - are wanted")
         });
-        let parsed_zone = zone.parse::<Tz>().map_err(|_| {
-            Error::invalid("zone", format!("`{zone}` is no IANA time zone, for instance Europe/Madrid"))
-        });
+        let parsed_zone = zone
+            .parse::<Tz>()
+            .map_err(|_| Error::invalid("zone", format!("`{zone}` is no IANA time zone, for instance Europe/Madrid")));
         let zone = wrong.take("zone", parsed_zone);
         let currency = wrong.take("currency", Currency::parse(&currency, "currency"));
         let encoding = Encoding::for_label(file.encoding.as_bytes());

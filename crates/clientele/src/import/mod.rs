@@ -24,6 +24,7 @@ use sha2::{Digest, Sha256};
 
 use self::checkpoint::Checkpoint;
 use self::mapping::Mapping;
+use self::row::Refusal;
 use crate::client::{Client, Connection};
 
 /// What can be imported.
@@ -59,7 +60,8 @@ pub(crate) async fn run(what: What) -> Result<(), Error> {
     let mapping = Mapping::open(&arguments.mapping)?;
     let folder = arguments.state.clone().map_or_else(default_state, Ok)?.join(identity(&arguments, &mapping)?);
     fs::create_dir_all(&folder).map_err(|e| stage::unusable(&folder, e))?;
-    let lock = DataDirLock::acquire(&folder).map_err(|e| Error::unavailable(format!("this import is running already: {e}")))?;
+    let lock = DataDirLock::acquire(&folder)
+        .map_err(|e| Error::unavailable(format!("this import is running already: {e}")))?;
 
     let size = fs::metadata(&arguments.file).map_err(|e| stage::unusable(&arguments.file, e))?.len();
     let bar = bar("reading", size);
@@ -95,27 +97,27 @@ fn report_refusals(folder: &Path, target: Option<&Path>) -> Result<usize, Error>
     const SHOWN: usize = 20;
     let mut refusals = send::refusals(folder)?;
     refusals.sort_by_key(|refusal| refusal.line);
-    match target {
-        Some(path) => {
-            let mut writer = csv::Writer::from_path(path).map_err(|e| stage::unusable(path, e.into()))?;
-            let written = writer.write_record(["line", "field", "value", "reason"]).and_then(|()| {
-                refusals.iter().try_for_each(|r| {
-                    writer.write_record([r.line.to_string().as_str(), &r.field, &r.value, &r.reason])
-                })?;
-                writer.flush().map_err(Into::into)
-            });
-            written.map_err(|e| stage::unusable(path, e.into()))?;
-        }
-        None => {
-            for r in refusals.iter().take(SHOWN) {
-                say(format_args!("line {}: {} `{}` {}", r.line, r.field, r.value, r.reason));
-            }
-            if refusals.len() > SHOWN {
-                say(format_args!("and {} more: --refused FILE writes all of them", refusals.len() - SHOWN));
-            }
-        }
+    if let Some(path) = target {
+        write_refusals(path, &refusals).map_err(|e| stage::unusable(path, e.into()))?;
+        return Ok(refusals.len());
+    }
+    for r in refusals.iter().take(SHOWN) {
+        say(format_args!("line {}: {} `{}` {}", r.line, r.field, r.value, r.reason));
+    }
+    if refusals.len() > SHOWN {
+        say(format_args!("and {} more: --refused FILE writes all of them", refusals.len() - SHOWN));
     }
     Ok(refusals.len())
+}
+
+fn write_refusals(path: &Path, refusals: &[Refusal]) -> csv::Result<()> {
+    let mut writer = csv::Writer::from_path(path)?;
+    writer.write_record(["line", "field", "value", "reason"])?;
+    for r in refusals {
+        writer.write_record([r.line.to_string().as_str(), &r.field, &r.value, &r.reason])?;
+    }
+    writer.flush()?;
+    Ok(())
 }
 
 /// Names an import by what it brings where: the same file with the same mapping to the same server goes on where it was.

@@ -107,7 +107,11 @@ impl Layout {
                 return Err(refuse(field, value, "holds control characters".into()));
             }
             if value.contains(char::REPLACEMENT_CHARACTER) {
-                return Err(refuse(field, value, "holds bytes that are no text in the encoding the mapping names".into()));
+                return Err(refuse(
+                    field,
+                    value,
+                    "holds bytes that are no text in the encoding the mapping names".into(),
+                ));
             }
             Ok(value.to_owned())
         };
@@ -119,7 +123,9 @@ impl Layout {
         let number = |field: &str, value: &str, places| match decimal(value, places, field) {
             Ok(number) => Ok(number),
             Err(_) if value.is_empty() => Err(refuse(field, value, "is empty".into())),
-            Err(_) => Err(refuse(field, value, format!("is not a number such as 12.5 with at most {places} decimal places"))),
+            Err(_) => {
+                Err(refuse(field, value, format!("is not a number such as 12.5 with at most {places} decimal places")))
+            }
         };
         let quantity = number(&columns.quantity, cell(self.quantity), 3)?;
         if quantity.is_zero() {
@@ -132,7 +138,11 @@ impl Layout {
             return Err(refuse(&columns.quantity, cell(self.quantity), reason));
         }
         if credit && (unit_price.is_sign_negative() || unit_price.is_zero()) {
-            return Err(refuse(&columns.unit_price, cell(self.unit_price), "must be above zero in a credit note".into()));
+            return Err(refuse(
+                &columns.unit_price,
+                cell(self.unit_price),
+                "must be above zero in a credit note".into(),
+            ));
         }
         let column = |name: &Option<String>| name.clone().unwrap_or_default();
         let customer = optional(self.customer);
@@ -159,9 +169,13 @@ pub(crate) fn is_credit_note(order: &str, mapping: &Mapping) -> bool {
 
 fn moment(text: &str, mapping: &Mapping) -> Result<DateTime<Utc>, String> {
     let formats = &mapping.rules.time_formats;
-    let local = formats.iter().find_map(|format| NaiveDateTime::parse_from_str(text, format).ok()).ok_or_else(|| {
-        format!("is not a time written as {}", formats.iter().map(|f| format!("`{f}`")).collect::<Vec<_>>().join(" or "))
-    })?;
+    let local =
+        formats.iter().find_map(|format| NaiveDateTime::parse_from_str(text, format).ok()).ok_or_else(|| {
+            format!(
+                "is not a time written as {}",
+                formats.iter().map(|f| format!("`{f}`")).collect::<Vec<_>>().join(" or ")
+            )
+        })?;
     // In the hour that comes twice when the clocks go back, the first is taken.
     mapping
         .zone
@@ -177,14 +191,17 @@ mod tests {
 
     fn read(cells: [&str; 8]) -> Result<Row, Refusal> {
         let mapping = Mapping::open("online-retail").unwrap();
-        let header = ["InvoiceNo", "StockCode", "Description", "Quantity", "InvoiceDate", "UnitPrice", "CustomerID", "Country"];
+        let header =
+            ["InvoiceNo", "StockCode", "Description", "Quantity", "InvoiceDate", "UnitPrice", "CustomerID", "Country"];
         let layout = Layout::find(&StringRecord::from(header.to_vec()), &mapping).unwrap();
         layout.read(&StringRecord::from(cells.to_vec()), 2, &mapping)
     }
 
     #[test]
     fn a_row_is_read_in_the_zone_of_its_source() {
-        let row = read(["536365", "85123A", " HEART ", "6", "2011-07-01 08:26:00", "2.55", "17850.0", "United Kingdom"]).unwrap();
+        let row =
+            read(["536365", "85123A", " HEART ", "6", "2011-07-01 08:26:00", "2.55", "17850.0", "United Kingdom"])
+                .unwrap();
         assert_eq!(row.placed_at, Utc.with_ymd_and_hms(2011, 7, 1, 7, 26, 0).unwrap());
         assert_eq!((row.customer.as_str(), row.name.as_str()), ("17850", "HEART"));
         assert!(row.is_sale());

@@ -134,7 +134,8 @@ impl Sender<'_> {
                     .collect();
                 let request = BatchUpsertProductsRequest { products, request_id: String::new() };
                 let key = self.checkpoint.key(&batch);
-                let answer: BatchUpsertProductsResponse = self.client.post("/v1/products:batchUpsert", &request, &key).await?;
+                let answer: BatchUpsertProductsResponse =
+                    self.client.post("/v1/products:batchUpsert", &request, &key).await?;
                 complete(chunk.len(), answer.results.len())?;
                 let mut tally = Tally::default();
                 for ((sku, _), result) in chunk.iter().zip(answer.results) {
@@ -155,7 +156,7 @@ impl Sender<'_> {
         let mut notes: Vec<(u64, CreditNote)> = Vec::new();
         // What is refused here is refused again by a run that goes on: noted once, with the bucket.
         let batch = format!("bucket-{number}");
-        let noted = self.checkpoint.done(&batch).is_some();
+        let told = self.checkpoint.done(&batch).is_some();
         let mut refused = Vec::new();
         for (order, rows) in stage::bucket(self.folder, number)? {
             let line = rows.first().map_or(0, |row| row.line);
@@ -164,7 +165,9 @@ impl Sender<'_> {
                     line: row.line,
                     field: self.mapping.columns.order.clone(),
                     value: order.clone(),
-                    reason: format!("belongs to an order of which line {broken} is refused: an order is imported whole"),
+                    reason: format!(
+                        "belongs to an order of which line {broken} is refused: an order is imported whole"
+                    ),
                 }));
                 continue;
             }
@@ -176,7 +179,7 @@ impl Sender<'_> {
                 }
             }
         }
-        if !noted {
+        if !told {
             self.refuse(&refused)?;
             self.checkpoint.note(&batch, Tally::default(), HashMap::new())?;
         }
@@ -320,7 +323,8 @@ mod tests {
 
     #[test]
     fn batches_keep_both_bounds_and_lose_nothing() {
-        let documents: Vec<(u64, usize)> = (0..1000).map(|n| (n, (n as usize * 37) % 1500 + 1)).collect();
+        let documents: Vec<(u64, usize)> =
+            (0..1000).map(|n| (n, usize::try_from(n * 37 % 1500).unwrap() + 1)).collect();
         let batches = split(&documents, |lines| *lines);
         assert_eq!(batches.iter().map(|b| b.len()).sum::<usize>(), 1000);
         for batch in batches {

@@ -86,11 +86,9 @@ fn read(file: &Path, mapping: &Mapping, folder: &Path, tell: &dyn Fn(u64)) -> Re
         .from_reader(Bounded { inner: open(file, mapping)?, since_newline: 0 });
     let header = reader.headers().map_err(|e| unreadable(file, &e))?.clone();
     let layout = Layout::find(&header, mapping).map_err(|missing| {
-        let found: Vec<_> = header.iter().take(50).map(|h| format!("`{}`", clientele_kernel::error::shorten(h))).collect();
-        Error::invalid(
-            "file",
-            format!("has no column {}: its header is {}", missing.join(", "), found.join(", ")),
-        )
+        let found: Vec<_> =
+            header.iter().take(50).map(|h| format!("`{}`", clientele_kernel::error::shorten(h))).collect();
+        Error::invalid("file", format!("has no column {}: its header is {}", missing.join(", "), found.join(", ")))
     })?;
 
     let mut staged = Staged::default();
@@ -161,7 +159,8 @@ pub(crate) fn write_line(writer: &mut impl Write, value: &impl Serialize) -> std
 /// The text of the file as UTF-8, unpacked where it is packed by gzip. Bytes that are no text of its encoding show as
 /// U+FFFD, which is refused with the row it stands in.
 fn open(file: &Path, mapping: &Mapping) -> Result<Box<dyn Read>, Error> {
-    let opened = File::open(file).map_err(|e| Error::invalid("file", format!("{} cannot be read: {e}", file.display())))?;
+    let opened =
+        File::open(file).map_err(|e| Error::invalid("file", format!("{} cannot be read: {e}", file.display())))?;
     let mut raw = BufReader::new(opened);
     let start = raw.fill_buf().map_err(|e| unusable(file, e))?;
     let packed = start.starts_with(&[0x1f, 0x8b]);

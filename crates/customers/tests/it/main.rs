@@ -8,6 +8,5 @@ mod feed;
 mod history;
 mod hostile;
 mod listing;
-mod measure;
 mod upsert;
 mod world;

@@ -49,14 +49,6 @@ impl World {
         Self { harness, database }
     }
 
-    pub(crate) async fn on(mut world: World) -> Self {
-        world.database.db = world.database.replica();
-        let harness = Harness::new(world.database.clock.clone());
-        let deps = harness.deps(&world.database);
-        harness.start(build(Config::default(), deps.clone()).await.unwrap(), &deps);
-        Self { harness, database: world.database }
-    }
-
     pub(crate) fn transport(&self) -> Transport {
         self.harness.client("customers", &["*"])
     }

@@ -16,7 +16,7 @@ use crate::house::{ADMINISTRATOR, House};
 /// A guard with nothing behind it: whoever is admitted finds the method unimplemented, and nothing is changed.
 fn guarded(house: &House) -> Network {
     let verifier = Verifier::new(house.anonymous(), house.database.clock.clone());
-    let guard = Guard::new(verifier, Duration::from_secs(10), Metrics::unread());
+    let guard = Guard::new(verifier, Duration::from_secs(10), 512, Metrics::unread());
     let network = Network::new();
     network.serve("matrix", guard.protect(Routes::default()));
     network

@@ -124,7 +124,8 @@ impl Configuration {
         self.figment.focus(name).extract().map_err(|error| Error::value(name, &error))
     }
 
-    fn all<T: DeserializeOwned>(&self) -> Result<T, Error> {
+    /// Every section, as the fields of one struct.
+    pub fn all<T: DeserializeOwned>(&self) -> Result<T, Error> {
         self.figment.extract().map_err(|error| Error::value("", &error))
     }
 }

@@ -52,8 +52,6 @@ pub struct Server {
     pub max_connection_age: Duration,
     /// Most requests at once.
     pub max_concurrent_requests: usize,
-    /// Largest message, in bytes.
-    pub max_message_bytes: usize,
     /// Time to end running work when stopping.
     #[serde(with = "humantime_serde")]
     pub shutdown_grace: Duration,

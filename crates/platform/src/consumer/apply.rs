@@ -1,15 +1,18 @@
 //! One batch of events and the cursor, in one transaction.
 
+use std::collections::BTreeSet;
 use std::panic::AssertUnwindSafe;
 
 use clientele_contracts::platform::v1::Event;
 use clientele_kernel::{Error, Partition};
 use futures::FutureExt;
+use tracing::{Instrument, Span};
 use uuid::Uuid;
 
 use super::{Consumer, parked};
 use crate::caller::Caller;
 use crate::postgres::{Database, Error as StorageError, UnitOfWork};
+use crate::telemetry;
 
 /// Why a batch was not applied.
 #[derive(Debug)]
@@ -41,6 +44,37 @@ pub(super) struct Place {
 /// parked are parked too.
 pub(super) async fn apply(db: &Database, consumer: &Consumer, place: Place, events: &[Event]) -> Result<i64, Failure> {
     let Some(last) = events.last() else { return Ok(place.position) };
+    // Open until the batch is done: each request that is concerned sees how long its effect took.
+    let spans = spans(consumer, place, events);
+    let work = apply_in_span(db, consumer, place, events, last);
+    work.instrument(spans.first().cloned().unwrap_or_else(Span::none)).await
+}
+
+/// One span for each trace that the events belong to, as its continuation.
+fn spans(consumer: &Consumer, place: Place, events: &[Event]) -> Vec<Span> {
+    let traces: BTreeSet<&str> = events.iter().map(|event| event.traceparent.as_str()).collect();
+    let traces = traces.into_iter().filter(|traceparent| !traceparent.is_empty());
+    traces
+        .map(|traceparent| {
+            let span = tracing::info_span!(
+                "consumer.apply",
+                otel.kind = "consumer",
+                consumer = consumer.name,
+                partition = place.partition.number()
+            );
+            telemetry::set_parent(&span, traceparent);
+            span
+        })
+        .collect()
+}
+
+async fn apply_in_span(
+    db: &Database,
+    consumer: &Consumer,
+    place: Place,
+    events: &[Event],
+    last: &Event,
+) -> Result<i64, Failure> {
     let mut work = begin(db, consumer).await?;
     let parked_count = lock_cursor(&mut work, consumer, place).await?;
     let parked = if parked_count > 0 { parked::among(&mut work, consumer.name, events).await? } else { Vec::new() };
@@ -51,7 +85,15 @@ pub(super) async fn apply(db: &Database, consumer: &Consumer, place: Place, even
         handle(consumer, &mut work, &ready).await?;
     }
     if !waiting.is_empty() {
-        parked::park(&mut work, consumer.name, place.partition, &waiting, "an earlier event of this aggregate is parked", 0).await?;
+        parked::park(
+            &mut work,
+            consumer.name,
+            place.partition,
+            &waiting,
+            "an earlier event of this aggregate is parked",
+            0,
+        )
+        .await?;
     }
     move_cursor(&mut work, consumer, place, last, i64::try_from(waiting.len()).unwrap_or_default()).await?;
     work.commit().await?;

@@ -117,6 +117,9 @@ pub async fn run(follower: Follower, stop: CancellationToken) -> Result<(), Erro
                         };
                         settle(&mut running, held, spawn);
                         partitions.give_back(&stopped(&mut running).await).await;
+                        if let Ok(parked) = partitions.parked().await {
+                            follower.metrics.parked(consumer.name, parked);
+                        }
                     }
                     Err(error) => tracing::warn!(consumer = consumer.name, %error, "leases could not be renewed; trying again"),
                 }
@@ -170,13 +173,13 @@ enum Signal {
 
 /// Starts workers for partitions newly held, stops those of partitions lost or to be given away.
 fn settle(running: &mut HashMap<Partition, Running>, held: Vec<Held>, spawn: impl Fn(Held) -> Running) {
-    for worker in running.iter().filter(|(p, r)| !held.iter().any(|h| h.partition == **p && h.epoch == r.epoch)).map(|(_, r)| r) {
+    for worker in
+        running.iter().filter(|(p, r)| !held.iter().any(|h| h.partition == **p && h.epoch == r.epoch)).map(|(_, r)| r)
+    {
         worker.stop.cancel();
     }
     for held in held {
-        if !running.contains_key(&held.partition) {
-            running.insert(held.partition, spawn(held));
-        }
+        running.entry(held.partition).or_insert_with(|| spawn(held));
     }
 }
 

@@ -2,16 +2,16 @@
 //! them and have them applied again, in order, once the cause is mended.
 
 use clientele_contracts::platform::v1::{
-    ConsumerPartition, Event, GetConsumerStatusResponse, ListParkedEventsRequest, ListParkedEventsResponse, ParkedEvent,
-    ReplayParkedEventsRequest, ReplayParkedEventsResponse,
+    ConsumerPartition, Event, GetConsumerStatusResponse, ListParkedEventsRequest, ListParkedEventsResponse,
+    ParkedEvent, ReplayParkedEventsRequest, ReplayParkedEventsResponse,
 };
 use clientele_kernel::{Error, Partition, id::parse_uuid, paging};
 use prost::Message;
 use sqlx::types::chrono::{DateTime, Utc};
 use uuid::Uuid;
 
-use super::apply::{self, Failure};
 use super::Consumer;
+use super::apply::{self, Failure};
 use crate::caller::Caller;
 use crate::postgres::{Database, Error as StorageError, UnitOfWork};
 use crate::{event, proto};
@@ -28,14 +28,15 @@ pub(super) async fn park(
     let now = work.now();
     let aggregates = events.iter().map(event::aggregate_id).collect::<Result<Vec<_>, _>>()?;
     sqlx::query(
-        "insert into parked_event (consumer, partition, position, aggregate_id, event, reason, attempts, parked_at)
-         select $1, $2, e.position, e.aggregate_id, e.event, $6, $7, $8
-         from unnest($3::bigint[], $4::uuid[], $5::bytea[]) as e(position, aggregate_id, event)",
+        "insert into parked_event (consumer, partition, position, aggregate_id, aggregate_version, event, reason, attempts, parked_at)
+         select $1, $2, e.position, e.aggregate_id, e.aggregate_version, e.event, $7, $8, $9
+         from unnest($3::bigint[], $4::uuid[], $5::bigint[], $6::bytea[]) as e(position, aggregate_id, aggregate_version, event)",
     )
     .bind(consumer)
     .bind(partition.number())
     .bind(events.iter().map(|e| e.position).collect::<Vec<_>>())
     .bind(&aggregates)
+    .bind(events.iter().map(|e| e.aggregate_version).collect::<Vec<_>>())
     .bind(events.iter().map(Message::encode_to_vec).collect::<Vec<_>>())
     .bind(reason)
     .bind(attempts)
@@ -46,14 +47,19 @@ pub(super) async fn park(
 }
 
 /// The ids of those aggregates of these events that have parked ones.
-pub(super) async fn among(work: &mut UnitOfWork, consumer: &str, events: &[Event]) -> Result<Vec<String>, StorageError> {
+pub(super) async fn among(
+    work: &mut UnitOfWork,
+    consumer: &str,
+    events: &[Event],
+) -> Result<Vec<String>, StorageError> {
     let aggregates = events.iter().map(event::aggregate_id).collect::<Result<Vec<_>, _>>()?;
-    let parked: Vec<Uuid> =
-        sqlx::query_scalar("select distinct aggregate_id from parked_event where consumer = $1 and aggregate_id = any($2)")
-            .bind(consumer)
-            .bind(&aggregates)
-            .fetch_all(work.conn())
-            .await?;
+    let parked: Vec<Uuid> = sqlx::query_scalar(
+        "select distinct aggregate_id from parked_event where consumer = $1 and aggregate_id = any($2)",
+    )
+    .bind(consumer)
+    .bind(&aggregates)
+    .fetch_all(work.conn())
+    .await?;
     Ok(parked.into_iter().map(|id| id.to_string()).collect())
 }
 
@@ -80,12 +86,20 @@ pub async fn list(db: &Database, request: ListParkedEventsRequest) -> Result<Lis
     .await
     .map_err(StorageError::from)?;
     let more = paging::cut(&mut rows, size);
-    let next_page_token = rows.last().filter(|_| more).map(|r| paging::encode(&(&r.0, r.1, r.2), print)).unwrap_or_default();
+    let next_page_token =
+        rows.last().filter(|_| more).map(|r| paging::encode(&(&r.0, r.1, r.2), print)).unwrap_or_default();
     let parked_events = rows
         .into_iter()
         .map(|(consumer, _, _, bytes, reason, attempts, parked_at)| {
-            let event = Event::decode(bytes.as_slice()).map_err(|e| StorageError::corrupt("parked_event", e.to_string()))?;
-            Ok(ParkedEvent { consumer, event: Some(event), reason, attempts, parked_at: Some(proto::timestamp(parked_at)) })
+            let event =
+                Event::decode(bytes.as_slice()).map_err(|e| StorageError::corrupt("parked_event", e.to_string()))?;
+            Ok(ParkedEvent {
+                consumer,
+                event: Some(event),
+                reason,
+                attempts,
+                parked_at: Some(proto::timestamp(parked_at)),
+            })
         })
         .collect::<Result<_, StorageError>>()?;
     Ok(ListParkedEventsResponse { parked_events, next_page_token })
@@ -100,7 +114,14 @@ pub async fn replay(
 ) -> Result<ReplayParkedEventsResponse, Error> {
     let consumer = consumers.iter().find(|c| c.name == request.consumer).ok_or_else(|| {
         let names: Vec<_> = consumers.iter().map(|c| c.name).collect();
-        Error::invalid("consumer", format!("`{}` does not exist: there are {}", clientele_kernel::error::shorten(&request.consumer), names.join(", ")))
+        Error::invalid(
+            "consumer",
+            format!(
+                "`{}` does not exist: there are {}",
+                clientele_kernel::error::shorten(&request.consumer),
+                names.join(", ")
+            ),
+        )
     })?;
     let aggregate = parse_uuid(&request.aggregate_id, "aggregate_id")?;
     let mut applied = 0;
@@ -112,12 +133,13 @@ pub async fn replay(
             Replayed::Failed(error) => failed = Some(apply::reason(&error)),
         }
     }
-    let remaining: i64 = sqlx::query_scalar("select count(*) from parked_event where consumer = $1 and aggregate_id = $2")
-        .bind(consumer.name)
-        .bind(aggregate)
-        .fetch_one(db.pool())
-        .await
-        .map_err(StorageError::from)?;
+    let remaining: i64 =
+        sqlx::query_scalar("select count(*) from parked_event where consumer = $1 and aggregate_id = $2")
+            .bind(consumer.name)
+            .bind(aggregate)
+            .fetch_one(db.pool())
+            .await
+            .map_err(StorageError::from)?;
     if applied == 0 && remaining == 0 {
         return Err(Error::not_found("parked event of the aggregate", aggregate));
     }
@@ -136,9 +158,10 @@ enum Replayed {
 
 async fn replay_next(db: &Database, consumer: &Consumer, aggregate: Uuid) -> Result<Replayed, Error> {
     let mut work = db.begin(&Caller::service(consumer.name)).await?;
-    // All events of an aggregate are in one partition, whose cursor the worker locks too: the two take turns.
+    // The worker of the partition locks its cursor too: the two take turns. Versions give the order, for an aggregate that
+    // got its customer late has events in two partitions.
     let partition: Option<i16> = sqlx::query_scalar(
-        "select partition from parked_event where consumer = $1 and aggregate_id = $2 order by position limit 1",
+        "select partition from parked_event where consumer = $1 and aggregate_id = $2 order by aggregate_version limit 1",
     )
     .bind(consumer.name)
     .bind(aggregate)
@@ -153,10 +176,13 @@ async fn replay_next(db: &Database, consumer: &Consumer, aggregate: Uuid) -> Res
         .await
         .map_err(StorageError::from)?;
     let first: Option<(i64, Vec<u8>)> = sqlx::query_as(
-        "select position, event from parked_event where consumer = $1 and aggregate_id = $2 order by position limit 1",
+        "select position, event from parked_event
+         where consumer = $1 and aggregate_id = $2 and partition = $3
+         order by aggregate_version limit 1",
     )
     .bind(consumer.name)
     .bind(aggregate)
+    .bind(partition)
     .fetch_optional(work.conn())
     .await
     .map_err(StorageError::from)?;
@@ -209,7 +235,12 @@ pub async fn status(db: &Database) -> Result<GetConsumerStatusResponse, Error> {
             .map_err(StorageError::from)?;
     let partitions = rows
         .into_iter()
-        .map(|(consumer, partition, position, parked)| ConsumerPartition { consumer, partition: partition.into(), position, parked })
+        .map(|(consumer, partition, position, parked)| ConsumerPartition {
+            consumer,
+            partition: partition.into(),
+            position,
+            parked,
+        })
         .collect();
     Ok(GetConsumerStatusResponse { partitions })
 }

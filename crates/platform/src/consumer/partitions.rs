@@ -103,10 +103,20 @@ impl Partitions {
         held.truncate(usize::try_from(share).unwrap_or_default());
         held.into_iter()
             .map(|(number, epoch, position)| {
-                let partition = Partition::try_new(number.into()).ok_or_else(|| Error::corrupt("cursor", number.to_string()))?;
+                let partition =
+                    Partition::try_new(number.into()).ok_or_else(|| Error::corrupt("cursor", number.to_string()))?;
                 Ok(Held { partition, epoch, position })
             })
             .collect()
+    }
+
+    /// How many events are parked in all partitions.
+    pub(super) async fn parked(&self) -> Result<u64, Error> {
+        let parked: i64 = sqlx::query_scalar("select coalesce(sum(parked), 0)::bigint from cursor where consumer = $1")
+            .bind(self.consumer)
+            .fetch_one(self.db.pool())
+            .await?;
+        Ok(u64::try_from(parked).unwrap_or_default())
     }
 
     /// Frees partitions whose workers have ended, for whoever wants them.

@@ -166,14 +166,16 @@ impl Worker {
             }
         }
         tracing::error!(
-            consumer = self.consumer.name, event = event.id, kind = crate::event::type_name(event),
-            reason = apply::reason(&error), "an event cannot be applied and is parked; later events of its aggregate wait"
+            consumer = self.consumer.name,
+            event = event.id,
+            kind = crate::event::type_name(event),
+            reason = apply::reason(&error),
+            "an event cannot be applied and is parked; later events of its aggregate wait"
         );
         loop {
             match apply::park(&self.db, &self.consumer, self.place, event, &error, ATTEMPTS).await {
                 Ok(position) => {
                     self.place.position = position;
-                    self.metrics.parked(self.consumer.name, 1);
                     return Ok(());
                 }
                 Err(Failure::Lost) => return Err(Lost),

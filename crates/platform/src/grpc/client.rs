@@ -54,7 +54,11 @@ impl Clients {
     /// Ways over this network, in the name of a service.
     pub fn new(network: Network, credential: Credential, clock: Arc<dyn Clock>, deadline: Duration) -> Self {
         let identity = network.transport("identity");
-        Self { network, tokens: Arc::new(TokenSource { identity, credential, clock, current: Mutex::default() }), deadline }
+        Self {
+            network,
+            tokens: Arc::new(TokenSource { identity, credential, clock, current: Mutex::default() }),
+            deadline,
+        }
     }
 
     /// The way to a service.
@@ -96,10 +100,11 @@ impl TokenSource {
             secret: self.credential.secret.expose_secret().to_owned(),
         });
         let request = tonic::Request::new(IssueTokenRequest { proof: Some(proof) });
-        let issued = tokio::time::timeout(Duration::from_secs(5), TokensClient::new(self.identity.clone()).issue_token(request))
-            .await
-            .map_err(|_| Error::unavailable("identity did not answer in time"))
-            .and_then(|answer| answer.map_err(super::error));
+        let issued =
+            tokio::time::timeout(Duration::from_secs(5), TokensClient::new(self.identity.clone()).issue_token(request))
+                .await
+                .map_err(|_| Error::unavailable("identity did not answer in time"))
+                .and_then(|answer| answer.map_err(super::error));
         let answer = match (issued, current.as_ref()) {
             (Ok(answer), _) => answer.into_inner(),
             // The old token serves until its end.

@@ -1,6 +1,7 @@
 //! The layer every call to a service goes through, over the network or within the process: who calls, may they, how
 //! long may it take; span, metrics and the traces of a panic.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::extract::{Request, State};
@@ -10,6 +11,7 @@ use clientele_contracts::access::{self, Access};
 use clientele_kernel::{Actor, Error, Origin};
 use futures::FutureExt;
 use http::HeaderMap;
+use tokio::sync::Semaphore;
 use tonic::service::Routes;
 use tracing::Instrument;
 
@@ -30,18 +32,21 @@ pub struct Guard {
     verifier: Verifier,
     longest: Duration,
     metrics: Metrics,
+    capacity: Arc<Semaphore>,
 }
 
 impl Guard {
-    /// A guard that admits whom the verifier knows, and lets no call take longer than `longest`.
-    pub fn new(verifier: Verifier, longest: Duration, metrics: Metrics) -> Self {
-        Self { verifier, longest, metrics }
+    /// A guard that admits whom the verifier knows, lets no call take longer than `longest`, and turns away at once what
+    /// comes while `most` are being worked on: a queue would only make everybody late.
+    pub fn new(verifier: Verifier, longest: Duration, most: usize, metrics: Metrics) -> Self {
+        let capacity = Arc::new(Semaphore::new(most.min(Semaphore::MAX_PERMITS)));
+        Self { verifier, longest, metrics, capacity }
     }
 
     /// The routes behind this guard.
     pub fn protect(self, routes: Routes) -> Routes {
-        let router = routes.into_axum_router().layer(axum::middleware::from_fn_with_state(self, admit));
-        Routes::from(router)
+        let layer = axum::middleware::from_fn_with_state(self, admit);
+        Routes::from(routes.into_axum_router().layer(layer))
     }
 
     async fn caller(&self, path: &str, headers: &HeaderMap) -> Result<Option<Caller>, Error> {
@@ -79,7 +84,9 @@ impl Guard {
 
     /// How long the call may take: what its caller grants, but no longer than the service does.
     fn deadline(&self, headers: &HeaderMap) -> Duration {
-        text(headers, "grpc-timeout").and_then(|value| parse_timeout(&value)).map_or(self.longest, |d| d.min(self.longest))
+        text(headers, "grpc-timeout")
+            .and_then(|value| parse_timeout(&value))
+            .map_or(self.longest, |d| d.min(self.longest))
     }
 }
 
@@ -121,6 +128,12 @@ async fn admit(State(guard): State<Guard>, mut request: Request, next: Next) -> 
     let metrics = guard.metrics.clone();
     metrics.serving(&method);
     let work = async move {
+        let Ok(_permit) = guard.capacity.clone().try_acquire_owned() else {
+            return status(
+                Error::unavailable("the service has more to do than it can: try again").with_reason("OVERLOADED"),
+            )
+            .into_http();
+        };
         match guard.caller(&path, request.headers()).await {
             Ok(Some(caller)) => {
                 request.extensions_mut().insert(caller);

@@ -14,8 +14,6 @@ use tonic::transport::Server;
 pub struct ServerOptions {
     /// After this age a connection is closed gracefully, so that clients find new replicas.
     pub max_connection_age: Duration,
-    /// At most so many requests at once on one connection.
-    pub max_concurrent_requests: usize,
 }
 
 /// The routes with health and reflection beside them. Health answers SERVING for the process as a whole; whether it is
@@ -31,13 +29,17 @@ pub async fn infrastructure(routes: Routes) -> Result<Routes, Error> {
 }
 
 /// Serves until `stop` is cancelled, then lets running requests end.
-pub async fn serve(listener: TcpListener, routes: Routes, options: &ServerOptions, stop: CancellationToken) -> Result<(), Error> {
+pub async fn serve(
+    listener: TcpListener,
+    routes: Routes,
+    options: &ServerOptions,
+    stop: CancellationToken,
+) -> Result<(), Error> {
     Server::builder()
         .tcp_nodelay(true)
         .http2_keepalive_interval(Some(Duration::from_secs(20)))
         .http2_keepalive_timeout(Some(Duration::from_secs(10)))
         .max_connection_age(options.max_connection_age)
-        .concurrency_limit_per_connection(options.max_concurrent_requests)
         .add_routes(routes)
         .serve_with_incoming_shutdown(TcpListenerStream::new(listener), stop.cancelled_owned())
         .await

@@ -13,7 +13,9 @@ const DOMAIN: &str = "clientele";
 pub fn status(error: impl Into<Error>) -> Status {
     let error = error.into();
     match error.code {
-        Code::Internal => tracing::error!(reason = error.reason, cause = %cause(&error), "a request failed by our own fault"),
+        Code::Internal => {
+            tracing::error!(reason = error.reason, cause = %cause(&error), "a request failed by our own fault");
+        }
         Code::Unavailable | Code::DeadlineExceeded => {
             tracing::warn!(reason = error.reason, cause = %cause(&error), "a request could not be served");
         }
@@ -44,7 +46,8 @@ pub fn error(status: Status) -> Error {
         error.metadata.push(("reason".to_owned(), info.reason.clone()));
     }
     if let Some(request) = details.bad_request() {
-        let violation = |v: &tonic_types::FieldViolation| Violation { field: v.field.clone(), description: v.description.clone() };
+        let violation =
+            |v: &tonic_types::FieldViolation| Violation { field: v.field.clone(), description: v.description.clone() };
         error.violations = request.field_violations.iter().map(violation).collect();
     }
     if let Some(retry) = details.retry_info() {

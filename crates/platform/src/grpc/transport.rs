@@ -49,7 +49,12 @@ impl Network {
     /// The service of this name is at this address, `http://host:port`. Connects when first used, and again after a loss.
     pub fn connect(&self, name: &str, address: &str) -> Result<(), Error> {
         let endpoint = Endpoint::from_shared(address.to_owned())
-            .map_err(|e| Error::invalid(format!("services.{name}"), format!("`{address}` is no address such as http://host:7101: {e}")))?
+            .map_err(|e| {
+                Error::invalid(
+                    format!("services.{name}"),
+                    format!("`{address}` is no address such as http://host:7101: {e}"),
+                )
+            })?
             .connect_timeout(Duration::from_secs(2))
             .tcp_nodelay(true)
             .http2_keep_alive_interval(Duration::from_secs(10))

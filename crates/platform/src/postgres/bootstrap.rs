@@ -29,8 +29,10 @@ pub async fn bootstrap(conn: &mut PgConnection, context: &'static str) -> Result
 
 async fn make(conn: &mut PgConnection, context: &str, owner: &str, runtime: &str) -> Result<(), Error> {
     for role in [owner, runtime] {
-        let known: Option<i32> =
-            sqlx::query_scalar("select 1 from pg_roles where rolname = $1").bind(role).fetch_optional(&mut *conn).await?;
+        let known: Option<i32> = sqlx::query_scalar("select 1 from pg_roles where rolname = $1")
+            .bind(role)
+            .fetch_optional(&mut *conn)
+            .await?;
         if known.is_none() {
             sqlx::raw_sql(sqlx::AssertSqlSafe(format!("create role {role} login"))).execute(&mut *conn).await?;
         }

@@ -61,7 +61,7 @@ impl From<Error> for KernelError {
 
 fn from_sqlx(error: sqlx::Error) -> KernelError {
     let code = match &error {
-        sqlx::Error::Database(inner) => inner.code().map(|c| c.into_owned()),
+        sqlx::Error::Database(inner) => inner.code().map(std::borrow::Cow::into_owned),
         sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::Io(_) | sqlx::Error::WorkerCrashed => {
             return KernelError::unavailable("the database cannot be reached at the moment").with_source(error);
         }
@@ -80,8 +80,10 @@ fn from_sqlx(error: sqlx::Error) -> KernelError {
             KernelError::unavailable("the database is busy or restarting").with_source(error)
         }
         // What PostgreSQL cannot store at all, such as a NUL in a text.
-        Some("22021") => KernelError::new(Code::InvalidArgument, "INVALID_TEXT", "a text holds characters that cannot be stored")
-            .with_source(error),
+        Some("22021") => {
+            KernelError::new(Code::InvalidArgument, "INVALID_TEXT", "a text holds characters that cannot be stored")
+                .with_source(error)
+        }
         _ => KernelError::internal(error),
     }
 }

@@ -67,13 +67,19 @@ pub(super) async fn raise_heads(
     .await?;
     rows.into_iter()
         .map(|(number, position)| {
-            let partition = Partition::try_new(number.into()).ok_or_else(|| Error::corrupt("journal_head", number.to_string()))?;
+            let partition =
+                Partition::try_new(number.into()).ok_or_else(|| Error::corrupt("journal_head", number.to_string()))?;
             Ok((partition, position))
         })
         .collect()
 }
 
-pub(super) async fn insert(conn: &mut PgConnection, caller: &Caller, now: DateTime<Utc>, rows: &[NewRow]) -> Result<(), Error> {
+pub(super) async fn insert(
+    conn: &mut PgConnection,
+    caller: &Caller,
+    now: DateTime<Utc>,
+    rows: &[NewRow],
+) -> Result<(), Error> {
     macro_rules! column {
         ($row:ident => $value:expr) => {
             rows.iter().map(|$row| $value).collect::<Vec<_>>()

@@ -61,7 +61,11 @@ impl Keyring {
     pub fn open_secret(&self, purpose: &str, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, Error> {
         let (&length, rest) = sealed.split_first().ok_or(Error::Seal("it is empty"))?;
         let (id, rest) = rest.split_at_checked(length.into()).ok_or(Error::Seal("it is cut short"))?;
-        let master = self.masters.iter().find(|m| m.id.as_bytes() == id).ok_or(Error::Seal("its master key is not configured"))?;
+        let master = self
+            .masters
+            .iter()
+            .find(|m| m.id.as_bytes() == id)
+            .ok_or(Error::Seal("its master key is not configured"))?;
         open(&master.key, purpose.as_bytes(), rest)
     }
 
@@ -116,7 +120,9 @@ impl Keyring {
                 .bind(subjects)
                 .fetch_all(conn)
                 .await?;
-        rows.into_iter().map(|(subject, master_id, wrapped)| Ok((subject, self.unwrap(subject, &master_id, &wrapped)?))).collect()
+        rows.into_iter()
+            .map(|(subject, master_id, wrapped)| Ok((subject, self.unwrap(subject, &master_id, &wrapped)?)))
+            .collect()
     }
 
     /// Destroys the key of a subject: nothing sealed under it opens ever again.
@@ -130,9 +136,11 @@ impl Keyring {
     }
 
     fn unwrap(&self, subject: Subject, master_id: &str, wrapped: &[u8]) -> Result<SubjectKey, Error> {
-        let master = self.masters.iter().find(|m| m.id == master_id).ok_or(Error::Seal("its master key is not configured"))?;
+        let master =
+            self.masters.iter().find(|m| m.id == master_id).ok_or(Error::Seal("its master key is not configured"))?;
         let plain = open(&master.key, subject.as_bytes(), wrapped)?;
-        let key = <[u8; KEY]>::try_from(plain.as_slice()).map_err(|_| Error::Seal("a wrapped key has the wrong length"))?;
+        let key =
+            <[u8; KEY]>::try_from(plain.as_slice()).map_err(|_| Error::Seal("a wrapped key has the wrong length"))?;
         Ok(SubjectKey(Zeroizing::new(key)))
     }
 

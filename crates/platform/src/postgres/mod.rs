@@ -54,7 +54,13 @@ pub struct Database {
 
 impl Database {
     /// A database over an open pool. `context` is the name of the service and of its schema.
-    pub fn new(pool: PgPool, context: &'static str, clock: Arc<dyn Clock>, entropy: Arc<dyn Entropy>, keyring: Keyring) -> Self {
+    pub fn new(
+        pool: PgPool,
+        context: &'static str,
+        clock: Arc<dyn Clock>,
+        entropy: Arc<dyn Entropy>,
+        keyring: Keyring,
+    ) -> Self {
         let ids = Ids::new(clock.clone(), entropy);
         Self { pool, context, clock, ids, keyring, committed: Arc::new(Notify::new()) }
     }

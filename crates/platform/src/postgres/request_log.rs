@@ -89,7 +89,11 @@ pub(crate) async fn claim<R: Message + Default>(
                 field: "request_id".into(),
                 description: "was used for another request within the last 24 hours: take a new one".into(),
             }],
-            ..KernelError::new(Code::FailedPrecondition, "REQUEST_ID_REUSED", "this request id was used for another request")
+            ..KernelError::new(
+                Code::FailedPrecondition,
+                "REQUEST_ID_REUSED",
+                "this request id was used for another request",
+            )
         }
         .into());
     }

@@ -125,7 +125,8 @@ impl UnitOfWork {
             return Ok(None);
         }
         let actor = format!("{}:{}", self.caller.actor.kind, self.caller.actor.id);
-        let known = request_log::claim(&mut self.tx, &self.db.keyring, actor, method, request_id, request, self.now).await?;
+        let known =
+            request_log::claim(&mut self.tx, &self.db.keyring, actor, method, request_id, request, self.now).await?;
         Ok(match known {
             Known::Answered(answer) => Some(answer),
             Known::New(key) => {
@@ -170,7 +171,8 @@ impl UnitOfWork {
             .map(|entry| {
                 let id: EventId = self.db.ids.at(self.now);
                 let partition = Partition::of(entry.subject());
-                let position = next.get_mut(&partition).ok_or_else(|| Error::corrupt("journal_head", "a partition is missing"))?;
+                let position =
+                    next.get_mut(&partition).ok_or_else(|| Error::corrupt("journal_head", "a partition is missing"))?;
                 *position += 1;
                 let sealed = match &entry.image {
                     None => None,

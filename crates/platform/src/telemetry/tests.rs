@@ -28,7 +28,7 @@ fn config(format: config::LogFormat) -> config::Telemetry {
         log: "info".to_owned(),
         format,
         otlp_endpoint: None,
-        metrics_interval: Duration::from_secs(60),
+        metrics_interval: Duration::from_mins(1),
         trace_ratio: 1.0,
         service_namespace: "clientele".to_owned(),
     }

@@ -12,7 +12,7 @@ use prost_types::{Any, Timestamp};
 use tempfile::TempDir;
 
 /// Longer than anything here takes: reached only when a condition never comes true.
-pub const DEADLINE: Duration = Duration::from_secs(60);
+pub const DEADLINE: Duration = Duration::from_mins(1);
 
 /// A bus seen from two processes, or from one.
 pub struct Fixture {

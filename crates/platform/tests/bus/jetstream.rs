@@ -127,7 +127,7 @@ async fn settings_of_a_stream_that_differ_are_put_right_by_its_publisher() {
         name: "CLIENTELE_ORDERS".to_owned(),
         subjects: vec!["clientele.orders.v1.>".to_owned()],
         max_messages: 5,
-        max_age: Duration::from_secs(60),
+        max_age: Duration::from_mins(1),
         duplicate_window: Duration::from_secs(1),
         ..stream::Config::default()
     };
@@ -135,8 +135,8 @@ async fn settings_of_a_stream_that_differ_are_put_right_by_its_publisher() {
     nats.bus().publish(&events("orders", 1, 1..=10)).await.unwrap();
     let info = outsider.get_stream("CLIENTELE_ORDERS").await.unwrap().cached_info().clone();
     assert_eq!(info.state.messages, 10);
-    assert_eq!((info.config.max_age, info.config.max_bytes), (Duration::from_secs(24 * 60 * 60), 1_000_000));
-    assert_eq!(info.config.duplicate_window, Duration::from_secs(120));
+    assert_eq!((info.config.max_age, info.config.max_bytes), (Duration::from_hours(24), 1_000_000));
+    assert_eq!(info.config.duplicate_window, Duration::from_mins(2));
 }
 
 #[tokio::test]

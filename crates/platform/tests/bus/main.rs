@@ -1,6 +1,7 @@
 //! The bus from outside: one suite of promises over both implementations, and what only JetStream can go through.
 
 #![allow(unreachable_pub, reason = "a test binary has no outside")]
+#![allow(clippy::unwrap_used, reason = "in a test a panic is the way to fail")]
 
 mod fixture;
 mod jetstream;

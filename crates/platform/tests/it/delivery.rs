@@ -67,7 +67,8 @@ async fn order_per_aggregate_holds_under_concurrent_writers_and_several_replicas
 
 async fn an_event_delivered_again_changes_nothing(wire: Wire) {
     let (source, sink) = (Source::new().await, Sink::new().await);
-    let bus = Arc::new(Faulty { inner: wire.bus.clone(), lose_every: 0, repeat_every: 2, batches: AtomicUsize::new(0) });
+    let bus =
+        Arc::new(Faulty { inner: wire.bus.clone(), lose_every: 0, repeat_every: 2, batches: AtomicUsize::new(0) });
     let relay = source.relay(bus.clone());
     let replica = sink.follow(&source, bus.clone());
     let aggregates = source.aggregates(4);
@@ -81,7 +82,8 @@ async fn an_event_delivered_again_changes_nothing(wire: Wire) {
 
 async fn a_gap_is_filled_from_the_feed(wire: Wire) {
     let (source, sink) = (Source::new().await, Sink::new().await);
-    let bus = Arc::new(Faulty { inner: wire.bus.clone(), lose_every: 3, repeat_every: 0, batches: AtomicUsize::new(0) });
+    let bus =
+        Arc::new(Faulty { inner: wire.bus.clone(), lose_every: 3, repeat_every: 0, batches: AtomicUsize::new(0) });
     let relay = source.relay(bus.clone());
     let replica = sink.follow(&source, bus.clone());
     let aggregates = source.aggregates(1);

@@ -58,7 +58,8 @@ async fn a_reader_never_sees_a_position_before_all_those_below_it() {
     let writers = tokio::spawn({
         let (db, ids) = (database.db.clone(), database.ids.clone());
         async move {
-            let in_partition = std::iter::from_fn(move || Some(ids.next())).filter(move |id| Partition::of(*id) == partition);
+            let in_partition =
+                std::iter::from_fn(move || Some(ids.next())).filter(move |id| Partition::of(*id) == partition);
             let tasks = in_partition.take(200).map(|id| {
                 let db = db.clone();
                 tokio::spawn(async move { write_one(&db, id, 1).await })
@@ -81,7 +82,9 @@ async fn a_reader_never_sees_a_position_before_all_those_below_it() {
 async fn the_runtime_role_can_append_to_the_journal_and_nothing_else() {
     let database = TestDatabase::new("orders", &NONE).await;
     write_one(&database.db, database.ids.next(), 1).await;
-    for statement in ["update journal set origin = 'web'", "delete from journal", "truncate journal", "drop table journal"] {
+    for statement in
+        ["update journal set origin = 'web'", "delete from journal", "truncate journal", "drop table journal"]
+    {
         let refused = database.db.pool().execute(statement).await.unwrap_err();
         assert_eq!(refused.as_database_error().unwrap().code().unwrap(), "42501", "{statement}");
     }
@@ -117,7 +120,8 @@ async fn a_private_payload_is_sealed_and_gone_once_its_key_is_destroyed() {
     for (public, private) in rows {
         assert!(!contains(&public, CANARY) && !contains(&private, CANARY), "the journal shows what must be sealed");
     }
-    let read = |row: &journal::JournalRow| ProductRecorded::decode(row.image.as_ref().unwrap().as_slice()).unwrap().name;
+    let read =
+        |row: &journal::JournalRow| ProductRecorded::decode(row.image.as_ref().unwrap().as_slice()).unwrap().name;
     let images = journal::images(db, "customer", customer.uuid(), None, 10).await.unwrap();
     assert_eq!(images.iter().map(|row| row.version).collect::<Vec<_>>(), [2, 1]);
     assert_eq!(read(&images[0]), CANARY);
@@ -151,7 +155,9 @@ async fn the_state_as_of_a_moment_is_the_newest_recorded_by_then() {
 #[tokio::test]
 async fn the_feed_refuses_what_it_does_not_have() {
     let database = TestDatabase::new("orders", &NONE).await;
-    for (partition, after, page_size, field) in [(32, 0, 0, "partition"), (-1, 0, 0, "partition"), (0, -1, 0, "after"), (0, 0, -5, "page_size")] {
+    for (partition, after, page_size, field) in
+        [(32, 0, 0, "partition"), (-1, 0, 0, "partition"), (0, -1, 0, "after"), (0, 0, -5, "page_size")]
+    {
         let error = feed::read(&database.db, ReadFeedRequest { partition, after, page_size }).await.unwrap_err();
         assert_eq!(error.violations[0].field, field);
     }

@@ -10,7 +10,12 @@ use crate::support::NONE;
 
 const METHOD: &str = "/clientele.orders.v1.Products/GetProduct";
 
-async fn command(db: &Database, request_id: &str, body: &str, answer: &str) -> Result<Product, clientele_kernel::Error> {
+async fn command(
+    db: &Database,
+    request_id: &str,
+    body: &str,
+    answer: &str,
+) -> Result<Product, clientele_kernel::Error> {
     let request = GetProductRequest { id: body.into() };
     let mut work = db.begin(&Caller::service("test")).await?;
     if let Some(known) = work.replay::<Product>(METHOD, request_id, &request).await? {

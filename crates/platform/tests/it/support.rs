@@ -68,7 +68,8 @@ impl Wire {
 
 fn bus_config(keys: &[(&str, &str)]) -> config::Bus {
     let environment = keys.iter().map(|(key, value)| (format!("CLIENTELE_BUS__{key}"), (*value).to_owned()));
-    let common: Common = Loader::new().defaults(config::DEFAULT).environment(environment).read().unwrap().common().unwrap();
+    let common: Common =
+        Loader::new().defaults(config::DEFAULT).environment(environment).read().unwrap().common().unwrap();
     common.bus
 }
 
@@ -91,8 +92,9 @@ impl Source {
     pub(crate) fn answer(&self) {
         let routes = Routes::new(FeedServer::new(FeedApi(self.database.db.clone())));
         let service = Service { name: "orders", routes, consumers: Vec::new(), tasks: Vec::new() };
-        let verifier = grpc::Verifier::new(self.harness.host.network.transport("identity"), self.harness.host.clock.clone());
-        let guard = grpc::Guard::new(verifier, LONG, Metrics::unread());
+        let verifier =
+            grpc::Verifier::new(self.harness.host.network.transport("identity"), self.harness.host.clock.clone());
+        let guard = grpc::Guard::new(verifier, LONG, 512, Metrics::unread());
         self.harness.host.network.serve(service.name, guard.protect(service.routes));
     }
 
@@ -124,7 +126,8 @@ impl Source {
 
 pub(crate) async fn write_one(db: &Database, aggregate: Uuid, version: i64) {
     let mut work = db.begin(&Caller::service("test")).await.unwrap();
-    let event = ProductRecorded { product_id: aggregate.to_string(), name: format!("version {version}"), ..Default::default() };
+    let event =
+        ProductRecorded { product_id: aggregate.to_string(), name: format!("version {version}"), ..Default::default() };
     work.record(Entry::new("product", aggregate, version, &event).image(&event));
     work.commit().await.unwrap();
 }
@@ -237,10 +240,11 @@ impl Sink {
 
     /// What was applied: versions of each aggregate in the order of application.
     pub(crate) async fn applied(&self) -> HashMap<Uuid, Vec<i64>> {
-        let rows: Vec<(Uuid, i64)> = sqlx::query_as("select aggregate_id, aggregate_version from applied order by place")
-            .fetch_all(self.database.db.pool())
-            .await
-            .unwrap();
+        let rows: Vec<(Uuid, i64)> =
+            sqlx::query_as("select aggregate_id, aggregate_version from applied order by place")
+                .fetch_all(self.database.db.pool())
+                .await
+                .unwrap();
         rows.into_iter().fold(HashMap::new(), |mut all, (aggregate, version)| {
             all.entry(aggregate).or_insert_with(Vec::new).push(version);
             all
@@ -254,7 +258,10 @@ impl Sink {
     /// Waits until so many events are applied, then checks that each aggregate's are all there, once, in order.
     pub(crate) async fn settles(&self, aggregates: &[Uuid], versions: i64) {
         let expected = aggregates.len() as i64 * versions;
-        eventually_within(LONG, "all events being applied", || async { (self.count().await >= expected).then_some(()) }).await;
+        eventually_within(LONG, "all events being applied", || async {
+            (self.count().await >= expected).then_some(())
+        })
+        .await;
         let applied = self.applied().await;
         for aggregate in aggregates {
             assert_eq!(applied[aggregate], (1..=versions).collect::<Vec<_>>(), "versions of {aggregate}");

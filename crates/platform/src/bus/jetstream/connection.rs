@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use async_nats::connection::State;
+use async_nats::jetstream;
 use async_nats::jetstream::context::ContextBuilder;
-use async_nats::jetstream::{self};
 use async_nats::{Client, ConnectErrorKind, ConnectOptions, Event, ServerAddr};
 use clientele_kernel::Error;
 use secrecy::ExposeSecret as _;
@@ -45,10 +46,15 @@ impl Connection {
         self.losses.subscribe()
     }
 
-    /// JetStream over the connection. A server that has been replaced by one too old is noticed here too.
+    /// JetStream over the connection, while there is one: what is asked of a client without a connection waits in it
+    /// and is done when nobody waits for it any more. A server that has been replaced by one too old is noticed too.
     pub(super) async fn context(&self) -> Result<&jetstream::Context, Error> {
         let context = self.context.get_or_try_init(|| self.connect()).await?;
-        check_version(&context.client())?;
+        let client = context.client();
+        if client.connection_state() != State::Connected {
+            return Err(Error::unavailable("the connection to nats is lost").with_reason("BUS_UNAVAILABLE"));
+        }
+        check_version(&client)?;
         Ok(context)
     }
 

@@ -25,7 +25,7 @@ const EXPIRES: Duration = Duration::from_secs(30);
 const HEARTBEAT: Duration = Duration::from_secs(5);
 
 /// How long the server keeps a consumer nobody asks for messages.
-const INACTIVE: Duration = Duration::from_secs(60);
+const INACTIVE: Duration = Duration::from_mins(1);
 
 /// How long to wait at most between two attempts to find the bus again.
 const LONGEST_PAUSE: Duration = Duration::from_secs(3);
@@ -86,11 +86,8 @@ struct Live {
     losses: watch::Receiver<u64>,
 }
 
-/// What a live consumer gives.
-enum Step {
-    Deliver(Delivery),
-    Lost(String),
-}
+/// Why a consumer delivers no more.
+struct Lost(String);
 
 impl Follower {
     async fn next(&mut self) -> Delivery {
@@ -100,8 +97,8 @@ impl Follower {
                 return Delivery::Gap;
             }
             State::Following(live) => match live.next().await {
-                Step::Deliver(delivery) => return delivery,
-                Step::Lost(reason) => {
+                Ok(delivery) => return delivery,
+                Err(Lost(reason)) => {
                     tracing::warn!(source = %self.source, reason, "lost the bus, following it anew");
                     self.state = State::Away(Away::new());
                     return Delivery::Gap;
@@ -162,35 +159,35 @@ impl Follower {
 }
 
 impl Live {
-    async fn next(&mut self) -> Step {
+    async fn next(&mut self) -> Result<Delivery, Lost> {
         if let Some(event) = self.held.take() {
-            return Step::Deliver(Delivery::Event(event));
+            return Ok(Delivery::Event(event));
         }
         let message = tokio::select! {
             biased;
             message = self.messages.next() => message,
-            _ = self.losses.changed() => return Step::Lost("the connection was lost".to_owned()),
+            _ = self.losses.changed() => return Err(Lost("the connection was lost".to_owned())),
         };
         let message = match message {
             Some(Ok(message)) => message,
-            Some(Err(error)) => return Step::Lost(error.to_string()),
-            None => return Step::Lost("the consumer has ended".to_owned()),
+            Some(Err(error)) => return Err(Lost(error.to_string())),
+            None => return Err(Lost("the consumer has ended".to_owned())),
         };
         let sequence = match message.info() {
             Ok(info) => info.stream_sequence,
-            Err(error) => return Step::Lost(format!("a message without a sequence number: {error}")),
+            Err(error) => return Err(Lost(format!("a message without a sequence number: {error}"))),
         };
         let in_order = sequence == self.last + 1;
         self.last = sequence;
         match message::decode(&message) {
-            Ok(event) if in_order => Step::Deliver(Delivery::Event(event)),
+            Ok(event) if in_order => Ok(Delivery::Event(event)),
             Ok(event) => {
                 self.held = Some(event);
-                Step::Deliver(Delivery::Gap)
+                Ok(Delivery::Gap)
             }
             Err(error) => {
                 tracing::warn!(subject = %message.subject, %error, "a message on the bus is no event of ours");
-                Step::Deliver(Delivery::Gap)
+                Ok(Delivery::Gap)
             }
         }
     }

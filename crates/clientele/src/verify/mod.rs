@@ -1,0 +1,220 @@
+//! `clientele verify`: recomputes every figure from the owning services' documents, over the public API, and says where
+//! what analytics serves does not agree to the cent.
+//!
+//! - [`recompute`]: figures from documents
+//! - [`compare`]: where they differ
+
+mod compare;
+mod recompute;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use chrono_tz::Tz;
+use clientele_contracts::analytics::v1::{CustomerMetrics, ListCustomerFiguresResponse, SalesSummary};
+use clientele_contracts::orders::v1::{ListCreditNotesResponse, ListOrdersResponse};
+use clientele_contracts::platform::v1::{GetConsumerStatusResponse, ReadFeedResponse};
+use clientele_kernel::{Code, Error, PARTITIONS, SystemClock};
+use futures::{StreamExt, TryStreamExt};
+
+use self::compare::{Comparison, Difference};
+use self::recompute::{Account, Books};
+use crate::client::{Client, Connection};
+
+/// What `verify` can be told.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {
+    /// Time zone of the company's reports, as `analytics.report_zone` says
+    #[arg(long, default_value = "UTC")]
+    report_zone: Tz,
+    /// Leave out the months and favourites of each customer
+    #[arg(long)]
+    quick: bool,
+    /// How many seconds to wait until analytics has applied all that has happened
+    #[arg(long, default_value_t = 60)]
+    patience: u64,
+    #[command(flatten)]
+    connection: Connection,
+}
+
+const SCOPES: [&str; 6] = [
+    "analytics.metric.read",
+    "analytics.operation.read",
+    "analytics.report.read",
+    "customers.feed.read",
+    "orders.feed.read",
+    "orders.order.read",
+];
+const FOLLOWED: [&str; 2] = ["customers", "orders"];
+const PAGE: &str = "200";
+const SHOWN: usize = 50;
+
+/// Verifies; an error when something does not agree.
+pub(crate) async fn run(arguments: Arguments) -> Result<(), Error> {
+    let client =
+        Client::connect(&arguments.connection, "verification of figures", &SCOPES, "api", &SystemClock).await?;
+    let outcome = verify(&client, &arguments).await;
+    client.close().await?;
+    let differences = outcome?;
+    for difference in differences.iter().take(SHOWN) {
+        say(format_args!(
+            "{}: {} is served as {}, the documents come to {}",
+            difference.subject, difference.figure, difference.served, difference.recomputed
+        ));
+    }
+    if differences.is_empty() {
+        say(format_args!("everything agrees"));
+        return Ok(());
+    }
+    Err(Error::new(Code::FailedPrecondition, "FIGURES_DIFFER", format!("{} figures do not agree", differences.len())))
+}
+
+async fn verify(client: &Client, arguments: &Arguments) -> Result<Vec<Difference>, Error> {
+    caught_up(client, Duration::from_secs(arguments.patience)).await?;
+    let books = books(client, arguments.report_zone).await?;
+    let mut found = Vec::new();
+    let served = figures(client, &books, &mut found).await?;
+    say(format_args!("compared the figures of {served} customers and currencies"));
+
+    let summary: SalesSummary = client.get("/v1/reports/salesSummary", &[]).await?;
+    let mut currencies: BTreeSet<String> = books.accounts.keys().map(|(_, currency)| currency.clone()).collect();
+    for sales in &summary.currencies {
+        let code = sales.known.as_ref().or(sales.anonymous.as_ref()).map(|f| f.currency.clone()).unwrap_or_default();
+        currencies.remove(&code);
+        Comparison { subject: format!("company in {code}"), found: &mut found }.company(sales, &books, &code);
+    }
+    for code in currencies {
+        missing(&mut found, format!("company in {code}"));
+    }
+    if !arguments.quick {
+        details(client, &books, &mut found).await?;
+        say(format_args!("compared months and favourites"));
+    }
+    Ok(found)
+}
+
+/// Waits until analytics has applied every event there is now.
+async fn caught_up(client: &Client, patience: Duration) -> Result<(), Error> {
+    let mut heads: BTreeMap<(String, i32), i64> = BTreeMap::new();
+    for context in FOLLOWED {
+        for partition in 0..PARTITIONS {
+            let path = format!("/v1/feeds/{context}/{partition}");
+            let page: ReadFeedResponse = client.get(&path, &[("pageSize", "1".into())]).await?;
+            heads.insert((format!("analytics.{context}"), partition.into()), page.head);
+        }
+    }
+    let waiting = async {
+        loop {
+            let status: GetConsumerStatusResponse = client.get("/v1/operations/analytics/consumers", &[]).await?;
+            let parked: i64 = status.partitions.iter().map(|p| p.parked).sum();
+            if parked > 0 {
+                say(format_args!(
+                    "{parked} events are parked: figures of their customers will differ until they are replayed"
+                ));
+            }
+            let reached: BTreeMap<_, _> =
+                status.partitions.into_iter().map(|p| ((p.consumer, p.partition), p.position)).collect();
+            if heads.iter().all(|(key, head)| reached.get(key).is_some_and(|position| position >= head)) {
+                return Ok(());
+            }
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+    };
+    match tokio::time::timeout(patience, waiting).await {
+        Ok(outcome) => outcome,
+        Err(_) => Err(Error::unavailable(format!(
+            "analytics has not applied everything within {} s: try again later",
+            patience.as_secs()
+        ))),
+    }
+}
+
+async fn books(client: &Client, zone: Tz) -> Result<Books, Error> {
+    let mut books = Books::default();
+    let mut documents = 0_u64;
+    let query =
+        |token: &str| [("includeLines", "true".to_owned()), ("pageSize", PAGE.into()), ("pageToken", token.to_owned())];
+    let mut token = String::new();
+    loop {
+        let page: ListOrdersResponse = client.get("/v1/orders", &query(&token)).await?;
+        documents += page.orders.len() as u64;
+        page.orders.iter().try_for_each(|order| books.order(order, zone))?;
+        token = page.next_page_token;
+        if token.is_empty() {
+            break;
+        }
+    }
+    loop {
+        let page: ListCreditNotesResponse = client.get("/v1/creditNotes", &query(&token)).await?;
+        documents += page.credit_notes.len() as u64;
+        page.credit_notes.iter().try_for_each(|note| books.credit_note(note, zone))?;
+        token = page.next_page_token;
+        if token.is_empty() {
+            break;
+        }
+    }
+    say(format_args!("read {documents} orders and credit notes"));
+    Ok(books)
+}
+
+/// Compares every customer's totals, both ways: figures without documents are as wrong as documents without figures.
+async fn figures(client: &Client, books: &Books, found: &mut Vec<Difference>) -> Result<usize, Error> {
+    let mut left: BTreeMap<&(String, String), &Account> =
+        books.accounts.iter().filter(|((customer, _), _)| !customer.is_empty()).collect();
+    let mut served = 0;
+    let mut token = String::new();
+    let empty = Account::default();
+    loop {
+        let query = [("pageSize", "1000".to_owned()), ("pageToken", token)];
+        let page: ListCustomerFiguresResponse = client.get("/v1/customerMetrics", &query).await?;
+        for customer in &page.customers {
+            served += 1;
+            let Some(figures) = &customer.figures else { continue };
+            let account = left.remove(&(customer.customer_id.clone(), figures.currency.clone())).unwrap_or(&empty);
+            let subject = format!("customer {} in {}", customer.customer_id, figures.currency);
+            Comparison { subject, found: &mut *found }.figures(figures, account)?;
+        }
+        token = page.next_page_token;
+        if token.is_empty() {
+            break;
+        }
+    }
+    for ((customer, currency), _) in left {
+        missing(found, format!("customer {customer} in {currency}"));
+    }
+    Ok(served)
+}
+
+async fn details(client: &Client, books: &Books, found: &mut Vec<Difference>) -> Result<(), Error> {
+    let customers: BTreeSet<&String> =
+        books.accounts.keys().map(|(customer, _)| customer).filter(|c| !c.is_empty()).collect();
+    let metrics: Vec<CustomerMetrics> = futures::stream::iter(customers)
+        .map(|customer| async move { client.get(&format!("/v1/customers/{customer}/metrics"), &[]).await })
+        .buffer_unordered(4)
+        .try_collect()
+        .await?;
+    for customer in metrics {
+        for currency in &customer.currencies {
+            let code = currency.figures.as_ref().map(|f| f.currency.clone()).unwrap_or_default();
+            let subject = format!("customer {} in {code}", customer.customer_id);
+            if let Some(account) = books.accounts.get(&(customer.customer_id.clone(), code)) {
+                Comparison { subject, found: &mut *found }.details(currency, account)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn missing(found: &mut Vec<Difference>, subject: String) {
+    found.push(Difference {
+        subject,
+        figure: "every figure".into(),
+        served: "nothing".into(),
+        recomputed: "documents that count".into(),
+    });
+}
+
+#[expect(clippy::print_stdout, reason = "a command speaks to its terminal")]
+fn say(text: std::fmt::Arguments<'_>) {
+    println!("{text}");
+}

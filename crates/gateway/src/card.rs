@@ -1,0 +1,182 @@
+//! The customer's card: all services are asked at once under one deadline, and each section says whether it could be
+//! had.
+
+use std::collections::BTreeSet;
+use std::future::Future;
+
+use clientele_contracts::analytics::v1::metrics_client::MetricsClient;
+use clientele_contracts::analytics::v1::timeline_client::TimelineClient;
+use clientele_contracts::analytics::v1::{GetCustomerMetricsRequest, ListTimelineRequest, ListTimelineResponse};
+use clientele_contracts::customers::v1::customers_client::CustomersClient;
+use clientele_contracts::customers::v1::{Customer, GetCustomerRequest};
+use clientele_contracts::gateway::v1::{
+    Card, CustomerSection, MetricsSection, OrdersSection, PeopleSection, Person, SectionState, SectionStatus,
+    TimelineSection,
+};
+use clientele_contracts::identity::v1::stores_client::StoresClient;
+use clientele_contracts::identity::v1::users_client::UsersClient;
+use clientele_contracts::identity::v1::{BatchGetUsersRequest, GetStoreRequest, Store, User, UserState};
+use clientele_contracts::orders::v1::ListOrdersRequest;
+use clientele_contracts::orders::v1::orders_client::OrdersClient;
+use clientele_contracts::platform::v1::ActorKind;
+use clientele_kernel::CustomerId;
+use clientele_platform::proto;
+use tokio::time::Instant;
+use tonic::{Code, Status};
+
+use crate::call::Call;
+use crate::gateway::Gateway;
+use crate::problem::Problem;
+
+const ORDERS: i32 = 10;
+const ENTRIES: i32 = 20;
+
+/// The card of a customer. The first services get three quarters of the time; the rest is kept for the names of people,
+/// which are asked for once it is known who they are.
+pub(crate) async fn card(gateway: &Gateway, call: &Call, customer_id: &str) -> Result<Card, Problem> {
+    let id = CustomerId::parse(customer_id, "customerId")?.to_string();
+    let begun = Instant::now();
+    let whole = call.remaining().min(gateway.config.card_deadline);
+    let first = call.no_later_than(begun + whole.mul_f64(0.75));
+    let last = call.no_later_than(begun + whole);
+    let desk = Desk { gateway, call: first };
+
+    let people = async {
+        let (customer, timeline) = tokio::join!(desk.customer(&id), desk.timeline(&id));
+        let wanted = Wanted::by(customer.1.as_ref().ok(), timeline.1.as_ref().ok());
+        let people = Desk { gateway, call: last }.people(wanted).await;
+        (customer, timeline, people)
+    };
+    let ((customer, timeline, people), metrics, orders) = tokio::join!(people, desk.metrics(&id), desk.orders(&id));
+
+    // A card for nobody, or of nobody, is no card.
+    let refusals =
+        [customer.1.as_ref().err(), metrics.1.as_ref().err(), orders.1.as_ref().err(), timeline.1.as_ref().err()];
+    let refused = refusals.into_iter().flatten().find(|status| status.code() == Code::Unauthenticated);
+    let unknown = customer.1.as_ref().err().filter(|status| status.code() == Code::NotFound);
+    if let Some(status) = refused.or(unknown) {
+        return Err(status.clone().into());
+    }
+
+    let orders_page = orders.1.ok();
+    let timeline_page = timeline.1.ok();
+    Ok(Card {
+        customer_id: id,
+        customer: Some(CustomerSection { status: Some(customer.0), customer: customer.1.ok() }),
+        metrics: Some(MetricsSection { status: Some(metrics.0), metrics: metrics.1.ok() }),
+        orders: Some(OrdersSection {
+            status: Some(orders.0),
+            next_page_token: orders_page.as_ref().map(|p| p.next_page_token.clone()).unwrap_or_default(),
+            total_size: orders_page.as_ref().map_or(0, |p| p.total_size),
+            orders: orders_page.map(|p| p.orders).unwrap_or_default(),
+        }),
+        timeline: Some(TimelineSection {
+            status: Some(timeline.0),
+            next_page_token: timeline_page.as_ref().map(|p| p.next_page_token.clone()).unwrap_or_default(),
+            entries: timeline_page.map(|p| p.entries).unwrap_or_default(),
+        }),
+        people: Some(people),
+    })
+}
+
+/// Whose names the card needs.
+struct Wanted {
+    users: Vec<String>,
+    store: Option<String>,
+}
+
+impl Wanted {
+    fn by(customer: Option<&Customer>, timeline: Option<&ListTimelineResponse>) -> Self {
+        let mut users = BTreeSet::new();
+        users.extend(customer.map(|c| c.manager_id.clone()).filter(|id| !id.is_empty()));
+        for entry in timeline.into_iter().flat_map(|page| &page.entries) {
+            users.extend(entry.actor.as_ref().filter(|a| a.kind() == ActorKind::User).map(|actor| actor.id.clone()));
+        }
+        let store = customer.map(|c| c.store_id.clone()).filter(|id| !id.is_empty());
+        Self { users: users.into_iter().collect(), store }
+    }
+}
+
+/// Asks the services for the sections.
+struct Desk<'a> {
+    gateway: &'a Gateway,
+    call: Call,
+}
+
+type Answer<T> = (SectionStatus, Result<T, Status>);
+
+impl Desk<'_> {
+    async fn customer(&self, id: &str) -> Answer<Customer> {
+        let mut client = CustomersClient::new(self.gateway.upstream.to("customers"));
+        let request = GetCustomerRequest { id: id.to_owned(), ..GetCustomerRequest::default() };
+        self.ask(client.get_customer(self.call.request(request))).await
+    }
+
+    async fn metrics(&self, id: &str) -> Answer<clientele_contracts::analytics::v1::CustomerMetrics> {
+        let mut client = MetricsClient::new(self.gateway.upstream.to("analytics"));
+        let request = GetCustomerMetricsRequest { customer_id: id.to_owned() };
+        self.ask(client.get_customer_metrics(self.call.request(request))).await
+    }
+
+    async fn orders(&self, id: &str) -> Answer<clientele_contracts::orders::v1::ListOrdersResponse> {
+        let mut client = OrdersClient::new(self.gateway.upstream.to("orders"));
+        let request =
+            ListOrdersRequest { customer_id: id.to_owned(), page_size: ORDERS, ..ListOrdersRequest::default() };
+        self.ask(client.list_orders(self.call.request(request))).await
+    }
+
+    async fn timeline(&self, id: &str) -> Answer<ListTimelineResponse> {
+        let mut client = TimelineClient::new(self.gateway.upstream.to("analytics"));
+        let request =
+            ListTimelineRequest { customer_id: id.to_owned(), page_size: ENTRIES, ..ListTimelineRequest::default() };
+        self.ask(client.list_timeline(self.call.request(request))).await
+    }
+
+    async fn people(&self, wanted: Wanted) -> PeopleSection {
+        let (users, store) = tokio::join!(self.users(wanted.users), self.store(wanted.store));
+        // Of two outcomes the section tells the worse; what could be had is shown all the same.
+        let status = if users.1.is_err() || store.1.is_ok() { users.0 } else { store.0 };
+        let people = users.1.unwrap_or_default().into_iter().map(person).collect();
+        let store = store.1.ok().flatten().unwrap_or_default();
+        PeopleSection { status: Some(status), people, store_name: store.name, store_time_zone: store.time_zone }
+    }
+
+    async fn users(&self, ids: Vec<String>) -> Answer<Vec<User>> {
+        if ids.is_empty() {
+            return (self.status(SectionState::Ok, ""), Ok(Vec::new()));
+        }
+        let mut client = UsersClient::new(self.gateway.upstream.to("identity"));
+        let (status, answer) = self.ask(client.batch_get_users(self.call.request(BatchGetUsersRequest { ids }))).await;
+        (status, answer.map(|users| users.users))
+    }
+
+    async fn store(&self, id: Option<String>) -> Answer<Option<Store>> {
+        let Some(id) = id else { return (self.status(SectionState::Ok, ""), Ok(None)) };
+        let mut client = StoresClient::new(self.gateway.upstream.to("identity"));
+        let (status, answer) = self.ask(client.get_store(self.call.request(GetStoreRequest { id }))).await;
+        (status, answer.map(Some))
+    }
+
+    async fn ask<T>(&self, answer: impl Future<Output = Result<tonic::Response<T>, Status>>) -> Answer<T> {
+        match self.call.within(answer).await {
+            Ok(answer) => (self.status(SectionState::Ok, ""), Ok(answer.into_inner())),
+            Err(status) => {
+                let (state, message) = match status.code() {
+                    Code::PermissionDenied => (SectionState::Forbidden, "you may not see this"),
+                    Code::DeadlineExceeded => (SectionState::Late, "its service did not answer in time; try again"),
+                    _ => (SectionState::Unavailable, "its service cannot be reached or failed; try again"),
+                };
+                (self.status(state, message), Err(status))
+            }
+        }
+    }
+
+    fn status(&self, state: SectionState, message: &str) -> SectionStatus {
+        let read_at = proto::timestamp(self.gateway.clock.now());
+        SectionStatus { state: state.into(), message: message.to_owned(), read_at: Some(read_at) }
+    }
+}
+
+fn person(user: User) -> Person {
+    Person { active: user.state() == UserState::Active, user_id: user.id, display_name: user.display_name }
+}

@@ -1,0 +1,8 @@
+//! The gateway as a process of its own.
+
+use std::process::ExitCode;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    clientele_gateway::process::run().await
+}

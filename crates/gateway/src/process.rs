@@ -1,0 +1,102 @@
+//! The gateway as a process of its own.
+
+use std::net::SocketAddr;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::routing::get;
+use clap::Parser;
+use clientele_contracts::CONTEXTS;
+use clientele_kernel::{Code, Error, SystemClock, SystemEntropy};
+use clientele_platform::config::{self, Loader};
+use clientele_platform::grpc::Network;
+use clientele_platform::lifecycle::Lifecycle;
+use clientele_platform::run::{Arguments, exit_code};
+use clientele_platform::telemetry::{self, Exposition};
+use http::StatusCode;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use crate::config::{DEFAULT, Settings};
+use crate::service::{Deps, build};
+
+/// Runs until told to stop.
+pub async fn run() -> ExitCode {
+    exit_code("gateway", run_until_stopped().await)
+}
+
+async fn run_until_stopped() -> Result<(), Error> {
+    clientele_platform::install_crypto();
+    let arguments = Arguments::parse();
+    let configuration = Loader::new()
+        .defaults(config::DEFAULT)
+        .defaults(DEFAULT)
+        .file(arguments.config.as_deref())
+        .environment(std::env::vars())
+        .read()
+        .map_err(|error| wrong_configuration(&error))?;
+    let settings = Settings::from(&configuration).map_err(|error| wrong_configuration(&error))?;
+    let telemetry = telemetry::init(&settings.common.telemetry, "gateway").map_err(Error::internal)?;
+    let lifecycle = Lifecycle::new(settings.common.server.shutdown_grace);
+    lifecycle.stop_on_signals().map_err(Error::internal)?;
+    let outcome = start(settings, &lifecycle, &telemetry).await;
+    if outcome.is_err() {
+        lifecycle.stop();
+    }
+    let ended = lifecycle.run().await.map_err(Error::internal);
+    telemetry.shutdown().await;
+    outcome.and(ended)
+}
+
+async fn start(settings: Settings, lifecycle: &Lifecycle, telemetry: &telemetry::Guard) -> Result<(), Error> {
+    let Settings { common, gateway } = settings;
+    let network = Network::new();
+    for context in CONTEXTS {
+        if let Some(address) = common.services.address(context) {
+            network.connect(context, &address.to_string())?;
+        }
+    }
+    let deps = Deps {
+        network,
+        clock: Arc::new(SystemClock),
+        entropy: Arc::new(SystemEntropy),
+        metrics: telemetry.metrics(),
+        stop: lifecycle.soft(),
+    };
+    let service = build(gateway.clone(), &common.server, deps)?;
+    for task in service.tasks {
+        lifecycle.spawn(task.name, (task.work)(lifecycle.soft()));
+    }
+    let listener = listen(common.server.listen).await?;
+    tracing::info!(address = %listener.local_addr().map_err(Error::internal)?, "serving");
+    let stop = lifecycle.soft();
+    lifecycle.spawn("http server", async move { crate::serve(listener, service.router, &gateway, stop).await });
+    if let Some(address) = common.server.metrics_listen {
+        let (listener, exposition) = (listen(address).await?, telemetry.exposition());
+        lifecycle.spawn("monitoring", monitor(listener, exposition, lifecycle.soft()));
+    }
+    Ok(())
+}
+
+async fn listen(address: SocketAddr) -> Result<TcpListener, Error> {
+    TcpListener::bind(address)
+        .await
+        .map_err(|error| Error::unavailable(format!("cannot listen on {address}: {error}")).with_source(error))
+}
+
+/// `/metrics`, on an address of its own, which is not for the public.
+async fn monitor(listener: TcpListener, exposition: Exposition, stop: CancellationToken) -> Result<(), Error> {
+    let metrics = move || async move {
+        exposition.render().map_err(|error| {
+            tracing::error!(%error, "metrics cannot be rendered");
+            StatusCode::INTERNAL_SERVER_ERROR
+        })
+    };
+    let router = Router::new().route("/metrics", get(metrics)).route("/livez", get(crate::health::live));
+    axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned()).await.map_err(Error::internal)
+}
+
+fn wrong_configuration(error: &config::Error) -> Error {
+    Error::new(Code::InvalidArgument, "CONFIGURATION", error.to_string())
+}

@@ -1,0 +1,116 @@
+//! Serves the router on a socket: HTTP/1.1 and HTTP/2, with bounds on connections, heads and patience.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use clientele_kernel::Error;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto::Builder;
+use hyper_util::service::TowerToHyperService;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tower::ServiceExt;
+
+use crate::address::Peer;
+use crate::config::Config;
+
+/// How many requests one HTTP/2 connection may have running.
+const MOST_STREAMS: u32 = 128;
+/// After an error of the socket (most often: no more file handles) the next attempt waits so long.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// Serves until `stop` is cancelled, then lets running requests end.
+pub async fn serve(
+    listener: TcpListener,
+    router: Router,
+    config: &Config,
+    stop: CancellationToken,
+) -> Result<(), Error> {
+    let capacity = Arc::new(Semaphore::new(config.max_connections.min(Semaphore::MAX_PERMITS)));
+    let connections = TaskTracker::new();
+    let builder = builder(config);
+    loop {
+        let permit = tokio::select! {
+            () = stop.cancelled() => break,
+            permit = capacity.clone().acquire_owned() => permit.map_err(Error::internal)?,
+        };
+        let accepted = tokio::select! {
+            () = stop.cancelled() => break,
+            accepted = listener.accept() => accepted,
+        };
+        let (stream, peer) = match accepted {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                tracing::warn!(%error, "a connection could not be accepted");
+                tokio::time::sleep(PAUSE).await;
+                continue;
+            }
+        };
+        let (router, builder, stop) = (router.clone(), builder.clone(), stop.clone());
+        connections.spawn(async move {
+            converse(stream, peer, router, &builder, &stop).await;
+            drop(permit);
+        });
+    }
+    drop(listener);
+    connections.close();
+    connections.wait().await;
+    Ok(())
+}
+
+fn builder(config: &Config) -> Builder<TokioExecutor> {
+    let mut builder = Builder::new(TokioExecutor::new());
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(config.header_timeout)
+        .max_buf_size(config.max_header_bytes.max(8192));
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_header_list_size(u32::try_from(config.max_header_bytes).unwrap_or(u32::MAX))
+        .max_concurrent_streams(MOST_STREAMS)
+        .keep_alive_interval(Some(config.header_timeout))
+        .keep_alive_timeout(config.header_timeout);
+    builder
+}
+
+/// Tells the router who is at the other end of a request's connection.
+pub fn set_peer<B>(request: &mut http::Request<B>, peer: SocketAddr) {
+    request.extensions_mut().insert(Peer(peer));
+}
+
+async fn converse(
+    stream: TcpStream,
+    peer: SocketAddr,
+    router: Router,
+    builder: &Builder<TokioExecutor>,
+    stop: &CancellationToken,
+) {
+    // Answers are small: waiting to fill a packet would only delay them.
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%error, "a connection has gone before it was served");
+        return;
+    }
+    let service = TowerToHyperService::new(router.map_request(move |request: http::Request<hyper::body::Incoming>| {
+        let mut request = request.map(axum::body::Body::new);
+        set_peer(&mut request, peer);
+        request
+    }));
+    let connection = builder.serve_connection(TokioIo::new(stream), service);
+    tokio::pin!(connection);
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = stop.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(error, "a connection ended early");
+    }
+}
