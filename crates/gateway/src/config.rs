@@ -80,7 +80,7 @@ mod tests {
     #[test]
     fn the_defaults_are_complete() {
         let settings = read(&[]).unwrap();
-        assert_eq!(settings.common.server.listen.port(), 8080);
+        assert_eq!(settings.common.server.listen.port(), 7100);
         assert!(settings.gateway.trusted_proxies.is_empty());
     }
 

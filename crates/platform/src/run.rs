@@ -144,6 +144,7 @@ where
     let arguments = <Arguments as clap::Parser>::parse();
     let configuration = Loader::new()
         .defaults(config::DEFAULT)
+        .defaults(&own_address(name)?)
         .defaults(defaults)
         .file(arguments.config.as_deref())
         .environment(std::env::vars())
@@ -162,6 +163,13 @@ where
     let ended = lifecycle.run().await.map_err(Error::internal);
     telemetry.shutdown().await;
     outcome.and(ended)
+}
+
+/// Where a service listens by default: where the others look for it by default.
+fn own_address(name: &str) -> Result<String, Error> {
+    let defaults = Loader::new().defaults(config::DEFAULT).read().and_then(|read| read.common()).map_err(wrong_configuration)?;
+    let authority = defaults.services.address(name).and_then(|address| address.authority());
+    Ok(authority.map(|authority| format!("[server]\nlisten = \"{authority}\"\n")).unwrap_or_default())
 }
 
 async fn serve<C, F>(
