@@ -12,7 +12,7 @@ use clientele_platform::config::{self, FILE_VARIABLE};
 use clientele_platform::grpc::{Credential, Network};
 use clientele_platform::lifecycle::Lifecycle;
 use clientele_platform::postgres::{self, Database, Error as StorageError, Keyring, MasterKey};
-use clientele_platform::{Deps, Host, Service, bus, grpc, telemetry};
+use clientele_platform::{Deps, Host, Service, bus, grpc, monitor, telemetry};
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{Connection, PgConnection};
@@ -132,6 +132,10 @@ async fn start(
         Error::unavailable(format!("cannot listen on {address}: choose another with --listen")).with_source(error)
     })?;
     let address = listener.local_addr().map_err(Error::internal)?;
+    if let Some(address) = configuration.server.metrics_listen {
+        let (exposition, pool, stop) = (telemetry.exposition(), own.db.pool().clone(), lifecycle.soft());
+        lifecycle.spawn("monitoring", async move { monitor::serve(address, exposition, pool, stop).await });
+    }
     let stop = lifecycle.soft();
     lifecycle
         .spawn("http server", async move { gateway::serve(listener, edge.router, &configuration.gateway, stop).await });
