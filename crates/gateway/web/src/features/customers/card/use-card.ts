@@ -1,0 +1,54 @@
+import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
+import { useCallback } from 'react';
+import { api, body } from '~/shared/api/client';
+import { ApiError } from '~/shared/api/problem';
+import type { Card, Customer } from '~/shared/api/types';
+import { type Edit, saveEdit } from './edit';
+import { cardQuery, readCustomer } from './queries';
+
+/** The card with what can be done on it. */
+export function useCard(customerId: string) {
+  const queryClient = useQueryClient();
+  const card = useQuery(cardQuery(customerId));
+
+  // The card shows at once what was written; lists, history and duplicates are asked for again when they are next shown.
+  const put = useCallback(
+    (customer: Customer) => {
+      const { queryKey } = cardQuery(customerId);
+      queryClient.setQueryData(
+        queryKey,
+        (before: Card | undefined) => before && { ...before, customer: { ...before.customer, customer } },
+      );
+      void queryClient.invalidateQueries({ queryKey: ['customers'], refetchType: 'none' });
+    },
+    [queryClient, customerId],
+  );
+
+  const { mutateAsync: save } = useMutation({
+    mutationFn: ({ base, edit }: { base: Customer; edit: Edit }) =>
+      saveEdit(base, edit, {
+        send: ({ updateMask, customer }) =>
+          body(
+            api.PATCH('/v1/customers/{id}', {
+              params: { path: { id: customerId }, query: { updateMask } },
+              body: customer,
+            }),
+          ),
+        read: (id) => readCustomer(id),
+        isConflict: (error) => error instanceof ApiError && error.isConflict,
+      }),
+    onSuccess: (outcome) => {
+      if (outcome.kind === 'saved') put(outcome.customer);
+    },
+  });
+
+  return {
+    card: card.data,
+    error: card.error,
+    loading: card.isPending,
+    refetching: card.isFetching,
+    refetch: useCallback(() => void card.refetch(), [card.refetch]),
+    save: useCallback((base: Customer, edit: Edit) => save({ base, edit }), [save]),
+    take: put,
+  };
+}

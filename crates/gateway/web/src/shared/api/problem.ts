@@ -1,0 +1,84 @@
+/** An error as the API tells it (RFC 9457). */
+export type Problem = {
+  type?: string;
+  title?: string;
+  status?: number;
+  detail?: string;
+  /** Stable UPPER_SNAKE name of what went wrong. */
+  reason?: string;
+  requestId?: string;
+  errors?: { field: string; description: string }[];
+};
+
+/** A request that was refused or could not be made. */
+export class ApiError extends Error {
+  override readonly name = 'ApiError';
+
+  constructor(
+    /** HTTP status; 0 when no answer came. */
+    readonly status: number,
+    readonly problem: Problem,
+    /** Seconds after which it is worth trying again, where the server says so. */
+    readonly retryAfter?: number,
+  ) {
+    super(problem.detail ?? problem.title ?? `HTTP ${status}`);
+  }
+
+  /** The record was changed by somebody else since it was read. */
+  get isConflict(): boolean {
+    return this.problem.reason === 'ETAG_MISMATCH';
+  }
+
+  get isUnauthenticated(): boolean {
+    return this.status === 401;
+  }
+}
+
+/** Reads the error out of an answer, whatever its body is: a proxy in between may send HTML. */
+export async function errorOf(response: Response): Promise<ApiError> {
+  const text = await response.text().catch(() => '');
+  return new ApiError(response.status, parseProblem(text, response.status), retryAfterOf(response.headers));
+}
+
+function parseProblem(text: string, status: number): Problem {
+  try {
+    const value: unknown = JSON.parse(text);
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) return { status };
+    const problem = value as Problem;
+    return Array.isArray(problem.errors) ? problem : { ...problem, errors: [] };
+  } catch {
+    return { status };
+  }
+}
+
+/** `Retry-After` in seconds; the header may also hold a date. */
+function retryAfterOf(headers: Headers): number | undefined {
+  const value = headers.get('retry-after');
+  if (!value) return undefined;
+  const seconds = /^\d+$/.test(value.trim()) ? Number(value) : (Date.parse(value) - Date.now()) / 1000;
+  return Number.isFinite(seconds) ? Math.max(0, Math.ceil(seconds)) : undefined;
+}
+
+/** The messages of the fields a form has, by the form's own names, and the rest for the form as a whole. */
+export function fieldErrors(
+  problem: Problem,
+  /** Path in the API (`customer.phones[0].value`, any prefix left out) to name in the form; undefined where the form has none. */
+  nameOf: (path: string) => string | undefined,
+): { fields: Record<string, string>; rest: string[] } {
+  const fields: Record<string, string> = {};
+  const rest: string[] = [];
+  for (const { field, description } of problem.errors ?? []) {
+    const name = nameOf(field);
+    if (name === undefined) rest.push(`${field}: ${description}`);
+    else fields[name] = fields[name] ? `${fields[name]}; ${description}` : description;
+  }
+  return { fields, rest };
+}
+
+/** The path of a field as a form names it: `customer.phones[0].number` within `customer` gives `phones.0.number`. */
+export function formPath(path: string, within: string): string {
+  return path
+    .replace(new RegExp(`^${within}\\.`), '')
+    .replace(/\[(\d+)\]/g, '.$1')
+    .replace(/_([a-z])/g, (_, letter: string) => letter.toUpperCase());
+}
