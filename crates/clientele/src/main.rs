@@ -69,9 +69,15 @@ fn tell(error: &Error) {
     for violation in error.violations.iter().skip(1) {
         eprintln!("  {}: {}", violation.field, violation.description);
     }
+    let mut told = error.to_string();
     let mut next = std::error::Error::source(error);
     while let Some(cause) = next {
-        eprintln!("  because: {cause}");
+        let text = cause.to_string();
+        // Many an error repeats the one it stands for.
+        if text != told {
+            eprintln!("  because: {text}");
+        }
+        told = text;
         next = cause.source();
     }
 }

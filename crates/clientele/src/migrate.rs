@@ -49,7 +49,9 @@ pub(crate) async fn all(options: &PgConnectOptions) -> Result<(), Error> {
 async fn context_of(options: &PgConnectOptions, context: &'static str) -> Result<(), Error> {
     let (_, migrations) =
         CONTEXTS.iter().find(|(name, _)| *name == context).ok_or_else(|| Error::not_found("context", context))?;
-    let mut conn = PgConnection::connect_with(options).await.map_err(StorageError::from)?;
+    // That something exists already is no news to anybody.
+    let options = options.clone().options([("client_min_messages", "warning")]);
+    let mut conn = PgConnection::connect_with(&options).await.map_err(StorageError::from)?;
     postgres::bootstrap(&mut conn, context).await?;
     // What is made from here on belongs to the owner, whoever runs the migration.
     let statement = format!("set role {}", postgres::owner_role(context));

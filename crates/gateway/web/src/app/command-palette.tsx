@@ -8,6 +8,7 @@ import { useEffect, useRef, useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import { api, body } from '~/shared/api/client';
 import { changeLanguage, LANGUAGES } from '~/shared/i18n';
+import { useCustomerName } from '~/shared/lib/use-customer-name';
 import { type Command, useAllCommands } from '~/shared/ui/commands';
 import { setShortcuts, useShortcutsEnabled } from '~/shared/ui/shortcuts';
 import { useSignOutAndLeave } from './me-menu';
@@ -18,6 +19,7 @@ const MATCHES = 6;
 /** Search and every action under one key: customers by any part of their data, pages, and what the present page offers. */
 export default function CommandPalette({ onReady }: { onReady: () => void }) {
   const { t } = useTranslation();
+  const nameOf = useCustomerName();
   const navigate = useNavigate();
   const { setColorScheme } = useMantineColorScheme();
   const shortcuts = useShortcutsEnabled();
@@ -89,7 +91,7 @@ export default function CommandPalette({ onReady }: { onReady: () => void }) {
       group: t('palette.found'),
       actions: found.map((customer) => ({
         id: `customer.${customer.id}`,
-        label: customer.displayName || t('customer.unnamed'),
+        label: nameOf(customer),
         description: [customer.phones[0]?.number, customer.emails[0]?.address, customer.country]
           .filter(Boolean)
           .join(' · '),

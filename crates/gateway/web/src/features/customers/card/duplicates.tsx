@@ -3,6 +3,7 @@ import { IconMail, IconPhone, IconUserCheck } from '@tabler/icons-react';
 import { useInfiniteQuery } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
 import { useTranslation } from 'react-i18next';
+import { useCustomerName } from '~/shared/lib/use-customer-name';
 import { EmptyState } from '~/shared/ui/empty-state';
 import { ErrorState } from '~/shared/ui/error-state';
 import { Mark } from '~/shared/ui/mark';
@@ -15,6 +16,7 @@ type Props = { customerId: string; onClose: () => void };
 /** The customers that share a phone or an e-mail with this one, and what they share. */
 export default function Duplicates({ customerId, onClose }: Props) {
   const { t } = useTranslation(['card', 'common']);
+  const nameOf = useCustomerName();
   useFocusReturn();
   const pages = useInfiniteQuery(duplicatesQuery(customerId));
   const list = (pages.data?.pages ?? []).flatMap((page) => page.duplicates);
@@ -35,7 +37,7 @@ export default function Duplicates({ customerId, onClose }: Props) {
         {list.map(({ customer, phones, emails }) => (
           <li key={customer?.id} className={classes.entry}>
             <Link to="/customers/$customerId" params={{ customerId: customer?.id ?? '' }}>
-              {customer?.displayName || t('unnamed')}
+              {nameOf(customer)}
             </Link>
             <span className={classes.shared}>
               {phones.map((phone) => (

@@ -3,6 +3,7 @@ import { IconBuilding, IconCopy, IconUser } from '@tabler/icons-react';
 import { type ReactNode, useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import type { Card, Customer } from '~/shared/api/types';
+import { useCustomerName } from '~/shared/lib/use-customer-name';
 import { useFormat } from '~/shared/lib/use-format';
 import { initials } from '~/shared/ui/initials';
 import { Mark } from '~/shared/ui/mark';
@@ -26,6 +27,7 @@ type Props = {
 /** Who the customer is, at a glance. */
 export function CardHeader({ customer, people, past, editable, onSave, onTake, onDuplicates, children }: Props) {
   const { t } = useTranslation('card');
+  const nameOf = useCustomerName();
   const format = useFormat();
   const [editing, setEditing] = useState(false);
   if (!customer) {
@@ -38,7 +40,7 @@ export function CardHeader({ customer, people, past, editable, onSave, onTake, o
       </section>
     );
   }
-  const name = customer.displayName || t('unnamed');
+  const name = nameOf(customer);
   const company = customer.kind === 'CUSTOMER_KIND_COMPANY';
   const duplicates = customer.duplicateCount;
   const manager = people?.people.find(({ userId }) => userId === customer.managerId);

@@ -3,6 +3,7 @@ import { IconBuilding, IconCopy, IconUser } from '@tabler/icons-react';
 import { Link } from '@tanstack/react-router';
 import { useTranslation } from 'react-i18next';
 import type { Customer, CustomerMetrics } from '~/shared/api/types';
+import { useCustomerName } from '~/shared/lib/use-customer-name';
 import { useFormat } from '~/shared/lib/use-format';
 import { Mark } from '~/shared/ui/mark';
 import classes from './cells.module.css';
@@ -11,6 +12,7 @@ const ABSENT = '—';
 
 export function CustomerName({ customer }: { customer: Customer }) {
   const { t } = useTranslation('customers');
+  const nameOf = useCustomerName();
   const company = customer.kind === 'CUSTOMER_KIND_COMPANY';
   const Icon = company ? IconBuilding : IconUser;
   return (
@@ -24,7 +26,7 @@ export function CustomerName({ customer }: { customer: Customer }) {
       />
       <span className={classes.nameText}>
         <Link to="/customers/$customerId" params={{ customerId: customer.id }} tabIndex={-1} className={classes.link}>
-          {customer.displayName || t('unnamed')}
+          {nameOf(customer)}
         </Link>
         <span className={classes.second}>
           {customer.phones[0]?.number || customer.emails[0]?.address || customer.country}
