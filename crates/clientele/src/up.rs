@@ -1,6 +1,7 @@
 //! Everything in one process: a private PostgreSQL, the in-process bus, all services, the gateway.
 
 use std::future::Future;
+use std::io::IsTerminal;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -8,7 +9,7 @@ use std::sync::Arc;
 use clientele_embedded::{DataDirLock, Postgres, PostgresOptions};
 use clientele_gateway as gateway;
 use clientele_kernel::{Clock, Entropy, Error, SystemClock, SystemEntropy};
-use clientele_platform::config::{self, FILE_VARIABLE};
+use clientele_platform::config::{self, FILE_VARIABLE, LogFormat};
 use clientele_platform::grpc::{Credential, Network};
 use clientele_platform::lifecycle::Lifecycle;
 use clientele_platform::postgres::{self, Database, Error as StorageError, Keyring, MasterKey};
@@ -44,12 +45,17 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Error> {
         configuration.server.listen = listen;
     }
     let data_dir = arguments.data_dir.map_or_else(default_data_dir, Ok)?;
+    if std::io::stderr().is_terminal() {
+        // People read it.
+        configuration.telemetry.format = LogFormat::Text;
+    }
     let telemetry = telemetry::init(&configuration.telemetry, "clientele").map_err(Error::internal)?;
     let lifecycle = Lifecycle::new(configuration.server.shutdown_grace);
     lifecycle.stop_on_signals().map_err(Error::internal)?;
 
     let lock = DataDirLock::acquire(&data_dir).map_err(embedded)?;
     say(format_args!("data directory: {}", lock.folder().display()));
+    say(format_args!("starting the database …"));
     let postgres = Postgres::start(PostgresOptions::new(lock.folder().join("postgres"))).await.map_err(embedded)?;
     let started = tokio::select! {
         started = start(configuration, &lock, &postgres, &lifecycle, &telemetry) => started,
@@ -81,9 +87,11 @@ async fn start(
 ) -> Result<(), Error> {
     let url = |role: &str| postgres.url(DATABASE, role);
     let superuser: PgConnectOptions = url(postgres.superuser()).parse().map_err(StorageError::from)?;
+    say(format_args!("bringing the database up to date …"));
     create_database(&superuser).await?;
     migrate::all(&superuser).await?;
 
+    say(format_args!("starting the services …"));
     let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let host = Host {

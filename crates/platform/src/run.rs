@@ -167,7 +167,8 @@ where
 
 /// Where a service listens by default: where the others look for it by default.
 fn own_address(name: &str) -> Result<String, Error> {
-    let defaults = Loader::new().defaults(config::DEFAULT).read().and_then(|read| read.common()).map_err(wrong_configuration)?;
+    let defaults =
+        Loader::new().defaults(config::DEFAULT).read().and_then(|read| read.common()).map_err(wrong_configuration)?;
     let authority = defaults.services.address(name).and_then(|address| address.authority());
     Ok(authority.map(|authority| format!("[server]\nlisten = \"{authority}\"\n")).unwrap_or_default())
 }
