@@ -51,8 +51,9 @@ pub async fn serve(
             }
         };
         let (router, builder, stop) = (router.clone(), builder.clone(), stop.clone());
+        let patience = config.header_timeout;
         connections.spawn(async move {
-            converse(stream, peer, router, &builder, &stop).await;
+            converse(stream, peer, router, &builder, patience, &stop).await;
             drop(permit);
         });
     }
@@ -89,6 +90,7 @@ async fn converse(
     peer: SocketAddr,
     router: Router,
     builder: &Builder<TokioExecutor>,
+    patience: Duration,
     stop: &CancellationToken,
 ) {
     // Answers are small: waiting to fill a packet would only delay them.
@@ -96,7 +98,10 @@ async fn converse(
         tracing::debug!(%error, "a connection has gone before it was served");
         return;
     }
+    let asked = CancellationToken::new();
+    let first = asked.clone();
     let service = TowerToHyperService::new(router.map_request(move |request: http::Request<hyper::body::Incoming>| {
+        first.cancel();
         let mut request = request.map(axum::body::Body::new);
         set_peer(&mut request, peer);
         request
@@ -105,6 +110,10 @@ async fn converse(
     tokio::pin!(connection);
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
+        () = silence(&asked, patience) => {
+            tracing::debug!("a connection brought no request and was closed");
+            return;
+        }
         () = stop.cancelled() => {
             connection.as_mut().graceful_shutdown();
             connection.await
@@ -112,5 +121,13 @@ async fn converse(
     };
     if let Err(error) = ended {
         tracing::debug!(error, "a connection ended early");
+    }
+}
+
+/// Ends when no request has come in time. Hyper's own patience begins once it knows the version of HTTP, for which it
+/// waits without end.
+async fn silence(asked: &CancellationToken, patience: Duration) {
+    if tokio::time::timeout(patience, asked.cancelled()).await.is_ok() {
+        std::future::pending::<()>().await;
     }
 }

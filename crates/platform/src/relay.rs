@@ -26,9 +26,12 @@ pub async fn run(db: Database, bus: Arc<dyn Bus>, metrics: Metrics, stop: Cancel
     let mut poll = SHORTEST_POLL;
     let mut retry = SHORTEST_RETRY;
     while !stop.is_cancelled() {
-        let pause = match lease.hold().await {
+        let held = lease.hold().await;
+        let holds = matches!(held, Ok(true));
+        let pause = match held {
             Ok(true) => match publish_some(&db, bus.as_ref(), &metrics, &lease).await {
                 Ok(0) => {
+                    retry = SHORTEST_RETRY;
                     poll = (poll * 2).min(LONGEST_POLL);
                     poll
                 }
@@ -50,10 +53,11 @@ pub async fn run(db: Database, bus: Arc<dyn Bus>, metrics: Metrics, stop: Cancel
                 retry
             }
         };
-        // Woken by a commit in this process; the poll finds those of other replicas.
+        // Woken by a commit in this process; the poll finds those of other replicas. Whoever does not hold the lease is
+        // not woken: each commit would only have it ask for the lease in vain.
         tokio::select! {
             () = stop.cancelled() => break,
-            () = db.committed() => poll = SHORTEST_POLL,
+            () = db.committed(), if holds => poll = SHORTEST_POLL,
             () = tokio::time::sleep(pause) => {}
         }
     }

@@ -93,8 +93,15 @@ async fn purge(db: Database, stop: tokio_util::sync::CancellationToken) -> Resul
             () = stop.cancelled() => return Ok(()),
             () = tokio::time::sleep(PURGE_INTERVAL) => {}
         }
-        if let Err(error) = postgres::purge_request_log(db.pool(), db.clock().now(), PURGE_BATCH).await {
-            tracing::warn!(context = db.context(), %error, "old answers could not be cleared away; trying again later");
+        loop {
+            match postgres::purge_request_log(db.pool(), db.clock().now(), PURGE_BATCH).await {
+                Ok(cleared) if cleared >= PURGE_BATCH.unsigned_abs() && !stop.is_cancelled() => {}
+                Ok(_) => break,
+                Err(error) => {
+                    tracing::warn!(context = db.context(), %error, "old answers could not be cleared away; trying again later");
+                    break;
+                }
+            }
         }
     }
 }

@@ -152,7 +152,13 @@ impl Layout {
             order,
             placed_at,
             sku,
-            name: text(&column(&columns.name), optional(self.name), 500, false)?,
+            // Spreadsheets break long descriptions into lines: white space is one blank.
+            name: text(
+                &column(&columns.name),
+                &optional(self.name).split_whitespace().collect::<Vec<_>>().join(" "),
+                500,
+                false,
+            )?,
             quantity: quantity.to_string(),
             unit_price: unit_price.to_string(),
             customer: text(&column(&columns.customer), customer, 200, false)?,
@@ -199,11 +205,19 @@ mod tests {
 
     #[test]
     fn a_row_is_read_in_the_zone_of_its_source() {
-        let row =
-            read(["536365", "85123A", " HEART ", "6", "2011-07-01 08:26:00", "2.55", "17850.0", "United Kingdom"])
-                .unwrap();
+        let row = read([
+            "536365",
+            "85123A",
+            " WHITE\nHEART ",
+            "6",
+            "2011-07-01 08:26:00",
+            "2.55",
+            "17850.0",
+            "United Kingdom",
+        ])
+        .unwrap();
         assert_eq!(row.placed_at, Utc.with_ymd_and_hms(2011, 7, 1, 7, 26, 0).unwrap());
-        assert_eq!((row.customer.as_str(), row.name.as_str()), ("17850", "HEART"));
+        assert_eq!((row.customer.as_str(), row.name.as_str()), ("17850", "WHITE HEART"));
         assert!(row.is_sale());
     }
 

@@ -1,7 +1,7 @@
 //! The first pass: reads the whole file, refuses what is wrong, and sorts the rows into buckets by order, so that an
 //! order's rows come together wherever in the file they stand, and no more than a bucket is ever in memory.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
@@ -92,7 +92,6 @@ fn read(file: &Path, mapping: &Mapping, folder: &Path, tell: &dyn Fn(u64)) -> Re
     })?;
 
     let mut staged = Staged::default();
-    let mut named_by_sale = BTreeSet::new();
     let mut record = StringRecord::new();
     loop {
         match reader.read_record(&mut record) {
@@ -113,7 +112,6 @@ fn read(file: &Path, mapping: &Mapping, folder: &Path, tell: &dyn Fn(u64)) -> Re
         };
         match read {
             Ok(row) => {
-                note(&mut staged, &mut named_by_sale, &row);
                 let bucket = clientele_kernel::paging::fingerprint(&[&row.order]) % BUCKETS;
                 let place = usize::try_from(bucket).map_err(Error::internal)?;
                 write_line(&mut buckets[place], &row).map_err(|e| unusable(folder, e))?;
@@ -131,23 +129,46 @@ fn read(file: &Path, mapping: &Mapping, folder: &Path, tell: &dyn Fn(u64)) -> Re
     for writer in buckets.iter_mut().chain([&mut refusals]) {
         writer.flush().map_err(|e| unusable(folder, e))?;
     }
+    let mut known = Known::default();
+    for number in 0..BUCKETS {
+        let orders = bucket(folder, number)?;
+        // A customer of a refused order alone is not brought in: nothing half-written.
+        orders
+            .iter()
+            .filter(|(order, _)| !staged.broken.contains_key(order))
+            .flat_map(|(_, rows)| rows)
+            .for_each(|row| known.note(row));
+    }
+    staged.customers = known.customers.into_iter().map(|(number, (_, country))| (number, country)).collect();
+    staged.products = known.products.into_iter().map(|(sku, (_, name))| (sku, name)).collect();
     Ok(staged)
 }
 
-fn note(staged: &mut Staged, named_by_sale: &mut BTreeSet<String>, row: &Row) {
-    if !row.customer.is_empty() {
-        let country = staged.customers.entry(row.customer.clone()).or_default();
-        if country.is_empty() {
-            country.clone_from(&row.country);
+/// What rows tell of customers and products. Whichever way the rows come, the one that counts is the same.
+#[derive(Default)]
+struct Known {
+    /// The country of the first row that names one.
+    customers: BTreeMap<String, (u64, String)>,
+    /// The name of the first sale that has one, else of the first row that has one.
+    products: BTreeMap<String, ((bool, u64), String)>,
+}
+
+impl Known {
+    fn note(&mut self, row: &Row) {
+        const NONE: u64 = u64::MAX;
+        if !row.customer.is_empty() {
+            let (line, country) = self.customers.entry(row.customer.clone()).or_insert((NONE, String::new()));
+            if !row.country.is_empty() && row.line < *line {
+                *line = row.line;
+                country.clone_from(&row.country);
+            }
         }
-    }
-    let name = staged.products.entry(row.sku.clone()).or_default();
-    let better = row.is_sale() && !row.name.is_empty() && !named_by_sale.contains(&row.sku);
-    if better || name.is_empty() {
-        name.clone_from(&row.name);
-    }
-    if better {
-        named_by_sale.insert(row.sku.clone());
+        let (rank, name) = self.products.entry(row.sku.clone()).or_insert(((true, NONE), String::new()));
+        let own = (!row.is_sale(), row.line);
+        if !row.name.is_empty() && own < *rank {
+            *rank = own;
+            name.clone_from(&row.name);
+        }
     }
 }
 

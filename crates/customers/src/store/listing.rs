@@ -157,7 +157,9 @@ fn push_comparison(query: &mut QueryBuilder<Postgres>, Comparison { field, op, v
             query.push("c.").push(field).push(if differs { " is distinct from " } else { " = " }).push_bind(*id);
         }
         (field, Value::Text(text)) if *op == Op::Has => {
-            query.push("lower(c.").push(field).push(") like ").push_bind(part(&text.to_lowercase()));
+            // The columns compare byte by byte, and by that collation only ASCII letters have a lower case.
+            query.push("lower(c.").push(field).push(" collate \"und-x-icu\") like ");
+            query.push_bind(part(&text.to_lowercase()));
         }
         (field, value) => {
             // Only `:` has no operator in SQL, and only texts know it.

@@ -15,6 +15,7 @@ mod worker;
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -106,14 +107,15 @@ pub async fn run(follower: Follower, stop: CancellationToken) -> Result<(), Erro
                     Ok(held) => {
                         let spawn = |held: Held| {
                             let (sender, receiver) = mpsc::channel(WAITING);
+                            let missed = Arc::new(AtomicBool::new(false));
                             let stop = stop.child_token();
-                            let worker = Worker::new(&follower, held, receiver, stop.clone());
+                            let worker = Worker::new(&follower, held, receiver, missed.clone(), stop.clone());
                             let ended = ended.clone();
                             let task = tokio::spawn(async move {
                                 worker.run().await;
                                 let _ = ended.send((held.partition, held.epoch));
                             });
-                            Running { epoch: held.epoch, sender, stop, task }
+                            Running { epoch: held.epoch, sender, missed, stop, task }
                         };
                         settle(&mut running, held, spawn);
                         partitions.give_back(&stopped(&mut running).await).await;
@@ -136,8 +138,7 @@ pub async fn run(follower: Follower, stop: CancellationToken) -> Result<(), Erro
                 Some(Delivery::Event(event)) => route(&running, event),
                 Some(Delivery::Gap) => {
                     for worker in running.values() {
-                        // A full queue has the worker look at the feed anyhow.
-                        let _ = worker.sender.try_send(Signal::Look);
+                        worker.tell(Signal::Look);
                     }
                 }
                 None => deliveries = None,
@@ -159,8 +160,19 @@ pub async fn run(follower: Follower, stop: CancellationToken) -> Result<(), Erro
 struct Running {
     epoch: i64,
     sender: mpsc::Sender<Signal>,
+    /// Something did not fit into the queue: the worker looks at the feed once it has emptied it.
+    missed: Arc<AtomicBool>,
     stop: CancellationToken,
     task: JoinHandle<()>,
+}
+
+impl Running {
+    /// Tells the worker. One that does not keep up finds the event in the feed: never block the others.
+    fn tell(&self, signal: Signal) {
+        if let Err(mpsc::error::TrySendError::Full(_)) = self.sender.try_send(signal) {
+            self.missed.store(true, Ordering::Release);
+        }
+    }
 }
 
 /// What a worker is told.
@@ -199,8 +211,7 @@ async fn stopped(running: &mut HashMap<Partition, Running>) -> Vec<(Partition, i
 fn route(running: &HashMap<Partition, Running>, event: Event) {
     let worker = crate::event::partition(&event).and_then(|partition| running.get(&partition));
     if let Some(worker) = worker {
-        // A worker that does not keep up finds the event in the feed: never block the others.
-        let _ = worker.sender.try_send(Signal::Event(Box::new(event)));
+        worker.tell(Signal::Event(Box::new(event)));
     }
 }
 

@@ -1,5 +1,7 @@
 //! One partition's events, in order: from the bus as they come, from the feed whenever one is missing.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use clientele_contracts::platform::v1::Event;
@@ -27,6 +29,7 @@ pub(super) struct Worker {
     consumer: Consumer,
     place: Place,
     signals: mpsc::Receiver<Signal>,
+    missed: Arc<AtomicBool>,
     metrics: Metrics,
     stop: CancellationToken,
 }
@@ -36,11 +39,12 @@ impl Worker {
         follower: &Follower,
         held: Held,
         signals: mpsc::Receiver<Signal>,
+        missed: Arc<AtomicBool>,
         stop: CancellationToken,
     ) -> Self {
         let Follower { db, feed, consumer, metrics, .. } = follower.clone();
         let place = Place { partition: held.partition, epoch: held.epoch, position: held.position };
-        Self { db, feed, consumer, place, signals, metrics, stop }
+        Self { db, feed, consumer, place, signals, missed, metrics, stop }
     }
 
     /// Works until stopped, or until another replica has taken the partition over.
@@ -93,6 +97,10 @@ impl Worker {
     /// Applies what the bus brings; returns when the feed is to be looked at.
     async fn listen(&mut self) -> Result<(), Lost> {
         loop {
+            // The queue ran over. Nothing more may come that would show the gap, so it is not waited for.
+            if self.signals.is_empty() && self.missed.swap(false, Ordering::AcqRel) {
+                return Ok(());
+            }
             let signal = match tokio::time::timeout(LOOK, self.signals.recv()).await {
                 Ok(Some(signal)) => signal,
                 // The channel is closed by the one who stops this worker.

@@ -14,7 +14,7 @@ use clientele_kernel::{Clock, Error};
 use http::HeaderValue;
 use http::header::AUTHORIZATION;
 use secrecy::{ExposeSecret, SecretString};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, RwLock};
 use tonic::body::Body;
 use tower::Service;
 
@@ -44,7 +44,9 @@ struct TokenSource {
     identity: Transport,
     credential: Credential,
     clock: Arc<dyn Clock>,
-    current: Mutex<Option<(HeaderValue, DateTime<Utc>)>>,
+    current: RwLock<Option<(HeaderValue, DateTime<Utc>)>>,
+    /// Held while identity is asked, so that many calls ask once.
+    asking: Mutex<()>,
 }
 
 /// A token is renewed this long before it ends.
@@ -56,7 +58,13 @@ impl Clients {
         let identity = network.transport("identity");
         Self {
             network,
-            tokens: Arc::new(TokenSource { identity, credential, clock, current: Mutex::default() }),
+            tokens: Arc::new(TokenSource {
+                identity,
+                credential,
+                clock,
+                current: RwLock::default(),
+                asking: Mutex::default(),
+            }),
             deadline,
         }
     }
@@ -90,11 +98,22 @@ impl std::fmt::Debug for Clients {
 impl TokenSource {
     async fn token(&self) -> Result<HeaderValue, Error> {
         let now = self.clock.now();
-        let mut current = self.current.lock().await;
-        if let Some((token, until)) = current.as_ref().filter(|(_, until)| now < *until - RENEWAL) {
-            let _ = until;
-            return Ok(token.clone());
-        }
+        let running = self.running(now).await;
+        let _asking = match &running {
+            Some((token, until)) if now < *until - RENEWAL => return Ok(token.clone()),
+            // The old token serves until its end. One call asks for the next, the others do not wait for it.
+            Some((token, _)) => match self.asking.try_lock() {
+                Ok(asking) => asking,
+                Err(_somebody_asks) => return Ok(token.clone()),
+            },
+            None => {
+                let asking = self.asking.lock().await;
+                if let Some((token, _)) = self.running(now).await {
+                    return Ok(token);
+                }
+                asking
+            }
+        };
         let proof = Proof::Service(ServiceCredential {
             name: self.credential.service.clone(),
             secret: self.credential.secret.expose_secret().to_owned(),
@@ -105,17 +124,21 @@ impl TokenSource {
                 .await
                 .map_err(|_| Error::unavailable("identity did not answer in time"))
                 .and_then(|answer| answer.map_err(super::error));
-        let answer = match (issued, current.as_ref()) {
+        let answer = match (issued, running) {
             (Ok(answer), _) => answer.into_inner(),
-            // The old token serves until its end.
-            (Err(_), Some((token, until))) if now < *until => return Ok(token.clone()),
-            (Err(error), _) => return Err(error),
+            (Err(_), Some((token, _))) => return Ok(token),
+            (Err(error), None) => return Err(error),
         };
         let until = crate::proto::required_instant(answer.expires_at, "expires_at")?;
         let mut header = HeaderValue::try_from(format!("Bearer {}", answer.token)).map_err(Error::internal)?;
         header.set_sensitive(true);
-        *current = Some((header.clone(), until));
+        *self.current.write().await = Some((header.clone(), until));
         Ok(header)
+    }
+
+    /// The token there is, unless it has ended, and when it ends.
+    async fn running(&self, now: DateTime<Utc>) -> Option<(HeaderValue, DateTime<Utc>)> {
+        self.current.read().await.clone().filter(|(_, until)| now < *until)
     }
 }
 

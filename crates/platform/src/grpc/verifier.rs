@@ -11,7 +11,7 @@ use clientele_contracts::identity::v1::tokens_client::TokensClient;
 use clientele_kernel::{ActorKind, Clock, Error};
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use serde::{Deserialize, Serialize};
-use tokio::sync::RwLock;
+use tokio::sync::{Mutex, RwLock};
 
 use super::Transport;
 use crate::caller::Permissions;
@@ -65,6 +65,8 @@ pub struct Verifier {
     identity: Transport,
     clock: Arc<dyn Clock>,
     keys: Arc<RwLock<Keys>>,
+    /// Held while identity is asked, so that many requests ask once.
+    asking: Arc<Mutex<()>>,
 }
 
 #[derive(Default)]
@@ -76,7 +78,7 @@ struct Keys {
 impl Verifier {
     /// A verifier that asks identity over this transport for its keys.
     pub fn new(identity: Transport, clock: Arc<dyn Clock>) -> Self {
-        Self { identity, clock, keys: Arc::default() }
+        Self { identity, clock, keys: Arc::default(), asking: Arc::default() }
     }
 
     /// What the token says, if it is genuine and has not ended.
@@ -102,26 +104,34 @@ impl Verifier {
 
     async fn key(&self, kid: &str) -> Result<DecodingKey, Error> {
         let now = self.clock.now();
-        {
-            let keys = self.keys.read().await;
-            let fresh = keys.fetched_at.is_some_and(|at| now - at < LONGEST_KEPT);
-            if let Some(key) = keys.by_id.get(kid).filter(|_| fresh) {
-                return Ok(key.clone());
-            }
-        }
-        let mut keys = self.keys.write().await;
-        let recent = keys.fetched_at.is_some_and(|at| now - at < SHORTEST_REFRESH);
-        if !recent {
+        let (known, age) = self.known(kid, now).await;
+        let _asking = match &known {
+            Some(key) if age.is_some_and(|age| age < LONGEST_KEPT) => return Ok(key.clone()),
+            // What is known still serves; tokens end by themselves. One request asks, the others do not wait for it.
+            Some(key) => match self.asking.try_lock() {
+                Ok(asking) => asking,
+                Err(_somebody_asks) => return Ok(key.clone()),
+            },
+            None => self.asking.lock().await,
+        };
+        let (_, age) = self.known(kid, now).await;
+        if !age.is_some_and(|age| age < SHORTEST_REFRESH) {
             match self.fetch().await {
-                Ok(by_id) => *keys = Keys { by_id, fetched_at: Some(now) },
-                // What is known still serves; tokens end by themselves.
-                Err(error) if keys.by_id.contains_key(kid) => {
+                Ok(by_id) => *self.keys.write().await = Keys { by_id, fetched_at: Some(now) },
+                Err(error) if known.is_some() => {
                     tracing::warn!(%error, "the signing keys could not be refreshed");
                 }
                 Err(error) => return Err(error),
             }
         }
-        keys.by_id.get(kid).cloned().ok_or_else(|| Error::unauthenticated("the token is not one of ours"))
+        let (known, _) = self.known(kid, now).await;
+        known.ok_or_else(|| Error::unauthenticated("the token is not one of ours"))
+    }
+
+    /// The key of this id, if it is known, and how long ago the keys were fetched, if they were.
+    async fn known(&self, kid: &str, now: DateTime<Utc>) -> (Option<DecodingKey>, Option<TimeDelta>) {
+        let keys = self.keys.read().await;
+        (keys.by_id.get(kid).cloned(), keys.fetched_at.map(|at| now - at))
     }
 
     async fn fetch(&self) -> Result<HashMap<String, DecodingKey>, Error> {

@@ -75,8 +75,13 @@ fn from_sqlx(error: sqlx::Error) -> KernelError {
             "the search took too long: narrow it by a filter or by more letters",
         )
         .with_source(error),
-        // Serialization failure, deadlock, lock timeout; shutting down, starting up, too many connections; connection lost.
-        Some("40001" | "40P01" | "55P03" | "57P01" | "57P02" | "57P03" | "53300" | "08000" | "08003" | "08006") => {
+        // Serialization failure, deadlock, lock timeout; a server that has become a standby; a transaction that was idle for
+        // too long; the connection was lost, the server is short of something (disk, memory, connections), shuts down,
+        // starts up or cannot read or write: none of it is a fault of the request or event.
+        Some(code)
+            if matches!(code, "40001" | "40P01" | "55P03" | "25006" | "25P03")
+                || ["08", "53", "57P", "58"].iter().any(|class| code.starts_with(class)) =>
+        {
             KernelError::unavailable("the database is busy or restarting").with_source(error)
         }
         // What PostgreSQL cannot store at all, such as a NUL in a text.

@@ -183,14 +183,14 @@ async fn a_poison_event_is_parked_with_what_follows_it_and_replayed_in_order(wir
     assert!(listed[0].reason.contains("cannot take it"), "{}", listed[0].reason);
     assert!(listed[1].reason.contains("an earlier event"), "{}", listed[1].reason);
 
-    let replay = ReplayParkedEventsRequest { consumer: "analytics.orders".into(), aggregate_id: poison.to_string() };
-    let stuck = parked::replay(db, &[sink.consumer()], replay.clone()).await.unwrap();
+    let request = ReplayParkedEventsRequest { consumer: "analytics.orders".into(), aggregate_id: poison.to_string() };
+    let stuck = parked::replay(db, &[sink.consumer()], request.clone()).await.unwrap();
     assert_eq!((stuck.applied, stuck.remaining), (0, 3));
 
     *sink.mood.poison.lock().unwrap() = None;
-    let done = parked::replay(db, &[sink.consumer()], replay.clone()).await.unwrap();
+    let done = parked::replay(db, &[sink.consumer()], request.clone()).await.unwrap();
     assert_eq!((done.applied, done.remaining), (3, 0));
-    assert!(parked::replay(db, &[sink.consumer()], replay).await.is_err(), "there is nothing left to replay");
+    assert!(parked::replay(db, &[sink.consumer()], request).await.is_err(), "there is nothing left to replay");
 
     source.write(*poison, [4]).await;
     for aggregate in healthy {
@@ -255,7 +255,7 @@ async fn a_relay_killed_again_and_again_publishes_everything(wire: Wire) {
             source.write(*aggregate, [version]).await;
         }
         // Wherever it is: before publishing, between publishing and noting it, or idle.
-        tokio::time::sleep(Duration::from_millis(version as u64 * 3)).await;
+        tokio::time::sleep(Duration::from_millis(version.unsigned_abs() * 3)).await;
         relay.abort();
         source.database.clock.advance(chrono::TimeDelta::seconds(11));
     }

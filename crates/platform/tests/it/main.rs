@@ -1,5 +1,7 @@
 //! The platform over real parts: PostgreSQL, NATS, gRPC.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on ends")]
+
 mod delivery;
 mod journal;
 mod requests;

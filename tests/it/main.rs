@@ -1,0 +1,27 @@
+//! The whole of Clientele, run as its real programs.
+//!
+//! | Module | What it holds |
+//! |---|---|
+//! | `house` | a running Clientele: `clientele up`, or one process for each service with PostgreSQL and NATS |
+//! | `rest` | a client of the REST API |
+//! | `shop` | customers and sales with books of their own, which the figures must agree with |
+//! | `collector` | an OpenTelemetry collector that keeps what it gets |
+//! | `both` | what a person or program sees, over both forms |
+//! | `faults` | programs killed at the worst moment |
+//! | `traces` | one trace through all services, and nothing personal on the way |
+//! | `services` | the services at their ports: health, reflection, tokens, closed schemas |
+//! | `import` | files of real and of nasty rows |
+//! | `architecture` | directions of dependencies, the top level, banned words of SQL |
+//! | `contracts` | changes of the protos that would break who uses them |
+
+mod architecture;
+mod both;
+mod collector;
+mod contracts;
+mod faults;
+mod house;
+mod import;
+mod rest;
+mod services;
+mod shop;
+mod traces;
