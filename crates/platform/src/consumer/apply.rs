@@ -76,8 +76,8 @@ async fn apply_in_span(
     last: &Event,
 ) -> Result<i64, Failure> {
     let mut work = begin(db, consumer).await?;
-    let parked_count = lock_cursor(&mut work, consumer, place).await?;
-    let parked = if parked_count > 0 { parked::among(&mut work, consumer.name, events).await? } else { Vec::new() };
+    let any_parked = lock_cursor(&mut work, consumer, place).await?;
+    let parked = if any_parked { parked::among(&mut work, consumer.name, events).await? } else { Vec::new() };
 
     let (waiting, ready): (Vec<Event>, Vec<Event>) =
         events.iter().cloned().partition(|event| parked.contains(&event.aggregate_id));
@@ -138,10 +138,12 @@ async fn begin(db: &Database, consumer: &Consumer) -> Result<UnitOfWork, Failure
     Ok(db.begin(&Caller::service(consumer.name)).await?)
 }
 
-/// Locks the cursor, so that a replay of parked events and the worker take turns, and gives how many are parked.
-async fn lock_cursor(work: &mut UnitOfWork, consumer: &Consumer, place: Place) -> Result<i64, Failure> {
-    let row: Option<(i64, Option<Uuid>, i64, i64)> = sqlx::query_as(
-        "select epoch, owner, position, parked from cursor where consumer = $1 and partition = $2 for update",
+/// Locks the cursor, so that a replay of parked events and the worker take turns, and tells whether the consumer has
+/// anything parked, in this partition or another: an aggregate that got its customer late has events in two.
+async fn lock_cursor(work: &mut UnitOfWork, consumer: &Consumer, place: Place) -> Result<bool, Failure> {
+    let row: Option<(i64, Option<Uuid>, i64, bool)> = sqlx::query_as(
+        "select epoch, owner, position, parked > 0 or exists (select 1 from parked_event where consumer = $1)
+         from cursor where consumer = $1 and partition = $2 for update",
     )
     .bind(consumer.name)
     .bind(place.partition.number())

@@ -38,6 +38,9 @@ pub trait Handler: Send + Sync {
     /// Applies events of one partition: contiguous, in order, each for the first time. Effects go through the unit of
     /// work alone, which commits together with the cursor; an error rolls all of it back. Types the handler does not
     /// know are passed over.
+    ///
+    /// An aggregate that got its customer late has events in two partitions, which may come in either order: a handler
+    /// of such aggregates takes a higher `aggregate_version` only.
     async fn apply(&self, work: &mut UnitOfWork, events: &[Event]) -> Result<(), Error>;
 }
 

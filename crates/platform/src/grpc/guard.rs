@@ -134,15 +134,18 @@ async fn admit(State(guard): State<Guard>, mut request: Request, next: Next) -> 
             )
             .into_http();
         };
-        match guard.caller(&path, request.headers()).await {
-            Ok(Some(caller)) => {
-                request.extensions_mut().insert(caller);
+        // The deadline holds for all of it: proving who calls may have to wait for identity.
+        let answer = async {
+            match guard.caller(&path, request.headers()).await {
+                Ok(Some(caller)) => {
+                    request.extensions_mut().insert(caller);
+                }
+                Ok(None) => {}
+                Err(refused) => return status(refused).into_http(),
             }
-            Ok(None) => {}
-            Err(refused) => return status(refused).into_http(),
-        }
-        let answer = std::panic::AssertUnwindSafe(next.run(request)).catch_unwind();
-        match tokio::time::timeout(deadline, answer).await {
+            next.run(request).await
+        };
+        match tokio::time::timeout(deadline, std::panic::AssertUnwindSafe(answer).catch_unwind()).await {
             Ok(Ok(response)) => response,
             Ok(Err(_panic)) => status(Error::internal(format!("{path} panicked"))).into_http(),
             Err(_late) => status(Error::new(

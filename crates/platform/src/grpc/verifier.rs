@@ -115,7 +115,7 @@ impl Verifier {
             None => self.asking.lock().await,
         };
         let (_, age) = self.known(kid, now).await;
-        if !age.is_some_and(|age| age < SHORTEST_REFRESH) {
+        if age.is_none_or(|age| age >= SHORTEST_REFRESH) {
             match self.fetch().await {
                 Ok(by_id) => *self.keys.write().await = Keys { by_id, fetched_at: Some(now) },
                 Err(error) if known.is_some() => {

@@ -15,9 +15,9 @@ pub fn runtime_role(context: &str) -> String {
     format!("clientele_{context}_runtime")
 }
 
-/// Makes schema and roles of a context in the database of the connection, which must be a superuser's. Repeating it
-/// changes nothing. Passwords are not set here: the embedded cluster trusts its private socket, elsewhere the people who
-/// run the database set them.
+/// Makes schema and roles of a context in the database of the connection, whose role must be allowed to create roles, and
+/// in the database schemas and extensions. Repeating it changes nothing. Passwords are not set here: the embedded cluster
+/// trusts its private socket, elsewhere the people who run the database set them.
 pub async fn bootstrap(conn: &mut PgConnection, context: &'static str) -> Result<(), Error> {
     let (owner, runtime) = (owner_role(context), runtime_role(context));
     // Roles belong to the whole cluster: two bootstraps at once take turns.
@@ -39,6 +39,8 @@ async fn make(conn: &mut PgConnection, context: &str, owner: &str, runtime: &str
     }
     let statements = format!(
         "create extension if not exists pg_trgm with schema public;
+         -- Who is no superuser may give a schema only to a role that it is a member of.
+         grant {owner} to current_user;
          create schema if not exists {context} authorization {owner};
          revoke all on schema {context} from public;
          grant usage on schema {context} to {runtime};

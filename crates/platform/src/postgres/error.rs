@@ -72,7 +72,7 @@ fn from_sqlx(error: sqlx::Error) -> KernelError {
         Some("57014") => KernelError::new(
             Code::DeadlineExceeded,
             "STATEMENT_TIMEOUT",
-            "the search took too long: narrow it by a filter or by more letters",
+            "this took too long: ask for less at once, or try again later",
         )
         .with_source(error),
         // Serialization failure, deadlock, lock timeout; a server that has become a standby; a transaction that was idle for

@@ -89,9 +89,15 @@ pub(super) async fn insert(
         "insert into journal (id, partition, position, aggregate_type, aggregate_id, aggregate_version, event_type,
                               customer_id, public_payload, private_payload, subject_id, occurred_at,
                               actor_kind, actor_id, origin, integration, traceparent, recorded_at)
-         select u.*, $13, $14, $15, $16, $17, $18
+         select u.*, $13, $14, $15, $16, $17,
+                -- A writer that waited for another's lock began before it: time never runs back within an aggregate.
+                greatest($18, (select j.recorded_at from journal j
+                               where j.aggregate_type = u.aggregate_type and j.aggregate_id = u.aggregate_id
+                                 and j.aggregate_version = u.aggregate_version - 1))
          from unnest($1::uuid[], $2::smallint[], $3::bigint[], $4::text[], $5::uuid[], $6::bigint[], $7::text[],
-                     $8::uuid[], $9::bytea[], $10::bytea[], $11::uuid[], $12::timestamptz[]) as u",
+                     $8::uuid[], $9::bytea[], $10::bytea[], $11::uuid[], $12::timestamptz[])
+              as u(id, partition, position, aggregate_type, aggregate_id, aggregate_version, event_type,
+                   customer_id, public_payload, private_payload, subject_id, occurred_at)",
     )
     .bind(column!(r => r.id.uuid()))
     .bind(column!(r => r.partition.number()))
