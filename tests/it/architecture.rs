@@ -1,5 +1,5 @@
-//! The plan of the house, as far as a program can hold anybody to it: who may depend on whom, what lies at the top, and
-//! which words of SQL are banned.
+//! The plan of the house, as far as a program can hold anybody to it: who may depend on whom, between crates and between
+//! the layers of one, what lies at the top, and which words of SQL are banned.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -63,6 +63,62 @@ fn the_check_of_directions_finds_what_points_the_wrong_way() {
         ("clientele", "orders", "normal"),
     ] {
         assert!(made_up(from, to, kind).is_empty(), "{from} -> {to}");
+    }
+}
+
+#[test]
+fn layers_of_a_context_use_only_those_below_them() {
+    let mut wrong = Vec::new();
+    for context in CONTEXTS {
+        let source = root().join("crates").join(context).join("src");
+        let mut files = Vec::new();
+        collect(&source, "rs", &mut files);
+        let within = |layer: &str| files.iter().any(|file| file.starts_with(source.join(layer)));
+        for layer in ["domain", "store", "app", "events", "grpc"] {
+            assert!(within(layer), "{context} has no layer {layer}");
+        }
+        for file in files {
+            let module = file.strip_prefix(&source).expect("it was found there").with_extension("");
+            let text = std::fs::read_to_string(&file).expect("a source is text");
+            wrong.extend(wrong_uses(&module, &text).into_iter().map(|name| format!("{}: {name}", file.display())));
+        }
+    }
+    assert!(wrong.is_empty(), "a layer uses what lies above it:\n  {}", wrong.join("\n  "));
+}
+
+#[test]
+fn the_check_of_layers_finds_each_way_to_name_another() {
+    for (module, text) in [
+        ("domain/order", "use crate::store::order::Filter;"),
+        ("domain/order", "use crate::{\n    Error,\n    app::order,\n};"),
+        ("domain/order", "use super::super::store;"),
+        ("domain/mod", "use super::{text, events};"),
+        ("domain/order", "fn find(pool: &sqlx::PgPool) {}"),
+        ("domain/order", "use tonic::Status;"),
+        ("domain/order", "use ::sqlx::PgPool;"),
+        ("store/order", "use crate::app::order::Orders;"),
+        ("app/order", "let answer = crate::grpc::order::encode(&order);"),
+        ("app/order", "use crate::{Error, grpc};"),
+        ("app/order/batch", "use super::super::super::grpc;"),
+        ("events/publish", "use crate::grpc;"),
+        ("contract", "use super::grpc::order;"),
+        ("contract/order", "use crate::store;"),
+    ] {
+        assert_eq!(wrong_uses(Path::new(module), text).len(), 1, "{module}: {text}");
+    }
+    for (module, text) in [
+        ("domain/user", "use super::store::Store;"),
+        ("domain/user", "use crate::domain::{store, text};"),
+        ("domain/user", "// once in crate::store, now here"),
+        ("domain/customer/mod", "use super::events;"),
+        ("domain/order", "let app = store(grpc, my_sqlx::pool());"),
+        ("store/order", "use sqlx::PgPool;"),
+        ("app/order", "use crate::{Error, contract, store};"),
+        ("app/order", "use clientele_platform::grpc::{self, Clients};"),
+        ("grpc/order", "use crate::{app, contract};"),
+        ("service", "use crate::{app, events, grpc, store};"),
+    ] {
+        assert_eq!(wrong_uses(Path::new(module), text), Vec::<String>::new(), "{module}: {text}");
     }
 }
 
@@ -138,6 +194,70 @@ fn banned(line: &str) -> Option<&'static str> {
             })
     };
     BANNED_SQL.into_iter().find(|word| whole_word(word)).or_else(|| whole_word("now").then_some("now()"))
+}
+
+/// What a layer of a context may not use: modules at the top of its crate, and libraries.
+fn banned_above(layer: &str) -> (&'static [&'static str], &'static [&'static str]) {
+    match layer {
+        "domain" => (&["app", "contract", "events", "grpc", "store"], &["sqlx", "tonic"]),
+        "store" => (&["app", "grpc"], &[]),
+        "contract" => (&["app", "events", "grpc", "store"], &["sqlx", "tonic"]),
+        "app" | "events" => (&["grpc"], &[]),
+        _ => (&[], &[]),
+    }
+}
+
+/// What a module (its path within `src`) names that its layer may not use.
+fn wrong_uses(module: &Path, text: &str) -> Vec<String> {
+    let parts: Vec<_> = module.iter().map(|part| part.to_string_lossy()).filter(|part| part != "mod").collect();
+    let (modules, libraries) = banned_above(parts.first().map_or("", |layer| layer));
+    let lines = text.lines().map(str::trim_start).filter(|line| !line.starts_with("//"));
+    let code = lines.collect::<Vec<_>>().join(" ");
+    let part_of_name = |c: char| c.is_alphanumeric() || c == '_';
+    let mut wrong = Vec::new();
+    // Each `super` goes up by one module: as many as the module is deep lead to the top of the crate.
+    for top in ["crate::".to_owned(), "super::".repeat(parts.len())] {
+        for (at, _) in code.match_indices(&top) {
+            let before = code[..at].chars().next_back();
+            if !before.is_some_and(|c| part_of_name(c) || c == ':') {
+                let named = first_names(&code[at + top.len()..]).into_iter().filter(|name| modules.contains(name));
+                wrong.extend(named.map(|name| format!("{top}{name}")));
+            }
+        }
+    }
+    for library in libraries {
+        let path = format!("{library}::");
+        let found = code.match_indices(&path).map(|(at, _)| &code[..at]);
+        let bare = |before: &str| match before.strip_suffix("::") {
+            Some(rest) => !rest.ends_with(part_of_name),
+            None => !before.ends_with(part_of_name),
+        };
+        wrong.extend(found.filter(|before| bare(before)).map(|_| path.clone()));
+    }
+    wrong
+}
+
+/// The names that a path goes on with: one, or those of a list in braces without what lies below them.
+fn first_names(rest: &str) -> Vec<&str> {
+    let word = |text: &str| text.find(|c: char| !(c.is_alphanumeric() || c == '_')).unwrap_or(text.len());
+    let Some(list) = rest.strip_prefix('{') else { return vec![&rest[..word(rest)]] };
+    let (mut names, mut depth, mut start) = (Vec::new(), 0_usize, 0);
+    for (at, c) in list.char_indices() {
+        match c {
+            '{' => depth += 1,
+            '}' if depth > 0 => depth -= 1,
+            ',' | '}' if depth == 0 => {
+                let name = list[start..at].trim_start();
+                names.push(&name[..word(name)]);
+                start = at + 1;
+                if c == '}' {
+                    break;
+                }
+            }
+            _ => {}
+        }
+    }
+    names
 }
 
 /// What each crate of ours may depend on: in its code, and in its tests besides.

@@ -5,6 +5,7 @@
 //! - `app`: use cases that change state, and questions that do not
 //! - `store`: SQL, row types, mapping
 //! - `grpc`: one gRPC service per aggregate
+//! - `contract`: the messages that stand for the aggregates, in answers and in the journal
 //! - `events`: what is told to others
 //! - `bootstrap`: the first administrator
 //! - `config`, `error`, `service`: the section of the configuration, what can go wrong, where the parts meet
@@ -12,6 +13,7 @@
 mod app;
 mod bootstrap;
 mod config;
+mod contract;
 mod domain;
 mod error;
 mod events;

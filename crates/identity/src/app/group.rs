@@ -9,7 +9,7 @@ use crate::Error;
 use crate::domain::group::{Group, GroupChange, NewGroup};
 use crate::domain::permission::Permissions;
 use crate::events::publish;
-use crate::{grpc, store};
+use crate::{contract, store};
 
 const CREATE: &str = "/clientele.identity.v1.Groups/CreateGroup";
 const UPDATE: &str = "/clientele.identity.v1.Groups/UpdateGroup";
@@ -45,7 +45,7 @@ impl Groups {
         }
         require_reach(caller, &new.permissions)?;
         let group = insert(&mut uow, new).await?;
-        let answer = grpc::group::resource(&group);
+        let answer = contract::group(&group);
         uow.commit_with(&answer).await?;
         Ok(answer)
     }
@@ -78,7 +78,7 @@ impl Groups {
             store::group::update(uow.conn(), after).await?;
             uow.record(publish::group_recorded(after));
         }
-        let answer = grpc::group::resource(after.as_ref().unwrap_or(&before));
+        let answer = contract::group(after.as_ref().unwrap_or(&before));
         uow.commit_with(&answer).await?;
         Ok(answer)
     }

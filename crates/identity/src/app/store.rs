@@ -8,7 +8,7 @@ use clientele_platform::postgres::Database;
 use crate::Error;
 use crate::domain::store::{NewStore, Store, StoreChange};
 use crate::events::publish;
-use crate::{grpc, store};
+use crate::{contract, store};
 
 const CREATE: &str = "/clientele.identity.v1.Stores/CreateStore";
 const UPDATE: &str = "/clientele.identity.v1.Stores/UpdateStore";
@@ -45,7 +45,7 @@ impl Stores {
         let created = new.into_store(uow.id(), uow.now());
         store::store::insert(uow.conn(), &created).await?;
         uow.record(publish::store_recorded(&created));
-        let answer = grpc::store::resource(&created);
+        let answer = contract::store(&created);
         uow.commit_with(&answer).await?;
         Ok(answer)
     }
@@ -69,7 +69,7 @@ impl Stores {
             store::store::update(uow.conn(), after).await?;
             uow.record(publish::store_recorded(after));
         }
-        let answer = grpc::store::resource(after.as_ref().unwrap_or(&before));
+        let answer = contract::store(after.as_ref().unwrap_or(&before));
         uow.commit_with(&answer).await?;
         Ok(answer)
     }

@@ -19,7 +19,6 @@ use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use crate::Error;
-use crate::domain::permission::Permissions;
 use crate::domain::secret::{self, SecretKind};
 use crate::domain::session::{self, Lifetimes};
 use crate::domain::token::{self, Principal, Schedule, Slot};
@@ -97,6 +96,7 @@ impl Tokens {
             display_name: session.display_name,
             permissions: session.permissions,
             session: Some(session.id.uuid()),
+            ends_at: Some(session.ends_at),
         })
     }
 
@@ -108,8 +108,9 @@ impl Tokens {
             kind: ActorKind::ApiKey,
             id: key.id.to_string(),
             display_name: key.name,
-            permissions: Permissions::Only(key.scopes),
+            permissions: key.creator.narrowed(key.scopes),
             session: None,
+            ends_at: key.expires_at,
         })
     }
 
@@ -175,7 +176,8 @@ impl SigningKeys {
         let known = self.known(now).await?;
         let slot = known.schedule.signer(now).ok_or_else(no_key)?;
         let (_, key) = known.keys.iter().find(|(public, _)| public.id == slot.id).ok_or_else(no_key)?;
-        let expires_at = now + token::LIFETIME;
+        let lifetime_ends = now + token::LIFETIME;
+        let expires_at = principal.ends_at.map_or(lifetime_ends, |end| end.min(lifetime_ends));
         let claims = SessionClaims {
             claims: Claims {
                 iss: ISSUER.to_owned(),

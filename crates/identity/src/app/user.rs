@@ -14,7 +14,7 @@ use crate::Error;
 use crate::domain::password::Password;
 use crate::domain::user::{NewUser, User, UserChange, UserState};
 use crate::events::publish;
-use crate::{grpc, store};
+use crate::{contract, store};
 
 const CREATE: &str = "/clientele.identity.v1.Users/CreateUser";
 const UPDATE: &str = "/clientele.identity.v1.Users/UpdateUser";
@@ -70,7 +70,7 @@ impl Users {
         let user = new.into_user(uow.id(), uow.now());
         store::user::insert(uow.conn(), &user, &hash).await?;
         uow.record(publish::user_recorded(&user));
-        let answer = grpc::user::resource(&user);
+        let answer = contract::user(&user);
         uow.commit_with(&answer).await?;
         Ok(answer)
     }
@@ -100,7 +100,7 @@ impl Users {
         })?;
         let now = uow.now();
         let Some(after) = before.changed(change, now) else {
-            let answer = grpc::user::resource(&before);
+            let answer = contract::user(&before);
             uow.commit_with(&answer).await?;
             return Ok(answer);
         };
@@ -110,7 +110,7 @@ impl Users {
             end_access(&mut uow, id).await?;
         }
         uow.record(publish::user_recorded(&after));
-        let answer = grpc::user::resource(&after);
+        let answer = contract::user(&after);
         uow.commit_with(&answer).await?;
         Ok(answer)
     }

@@ -10,8 +10,8 @@ use super::text::Line;
 
 const LONGEST_NAME: usize = 100;
 
-/// A key of a program. It carries its own scopes: what its creator gains later it does not, and it ends with its
-/// creator's account.
+/// A key of a program. Its scopes are the most it may do: of them it may do what its creator may do at the time, and it
+/// ends with its creator's account.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ApiKey {
     pub(crate) id: ApiKeyId,

@@ -38,6 +38,19 @@ impl Permissions {
         Ok(names.iter().cloned().collect())
     }
 
+    /// What groups give together: everything when administrators are among them, else what they name.
+    pub(crate) fn granted(everything: bool, names: impl IntoIterator<Item = String>) -> Self {
+        if everything { Self::Everything } else { Self::Only(names.into_iter().collect()) }
+    }
+
+    /// Of these scopes, those that are permitted.
+    pub(crate) fn narrowed(&self, scopes: BTreeSet<String>) -> Self {
+        match self {
+            Self::Everything => Self::Only(scopes),
+            Self::Only(names) => Self::Only(scopes.into_iter().filter(|scope| names.contains(scope)).collect()),
+        }
+    }
+
     /// Reads what a token carries.
     pub(crate) fn of_token(names: impl IntoIterator<Item = String>) -> Self {
         let names: BTreeSet<String> = names.into_iter().collect();
@@ -93,6 +106,14 @@ mod tests {
         assert!(Permissions::Everything.cover(&writer) && Permissions::Everything.cover(&Permissions::Everything));
         assert!(!writer.cover(&Permissions::Everything));
         assert!(writer.cover(&reader) && !reader.cover(&writer));
+    }
+
+    #[test]
+    fn scopes_narrow_what_is_permitted_and_add_nothing() {
+        let scopes = BTreeSet::from(["a.b.read".to_owned(), "a.b.write".to_owned()]);
+        assert_eq!(Permissions::Everything.narrowed(scopes.clone()), only(&["a.b.read", "a.b.write"]));
+        assert_eq!(only(&["a.b.read", "c.d.read"]).narrowed(scopes.clone()), only(&["a.b.read"]));
+        assert_eq!(only(&[]).narrowed(scopes), only(&[]));
     }
 
     #[test]

@@ -25,6 +25,8 @@ pub(crate) struct Principal {
     pub(crate) permissions: Permissions,
     /// The session the token was given for.
     pub(crate) session: Option<Uuid>,
+    /// When the proof ends, where it does: no token outlasts it.
+    pub(crate) ends_at: Option<DateTime<Utc>>,
 }
 
 /// What each service of ours may do by itself. Whatever it does for a caller it does with the caller's token.
@@ -49,6 +51,7 @@ pub(crate) fn service(name: &str) -> Option<Principal> {
         display_name: (*name).to_owned(),
         permissions: Permissions::Only(permissions.iter().map(|p| (*p).to_owned()).collect()),
         session: None,
+        ends_at: None,
     })
 }
 

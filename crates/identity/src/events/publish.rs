@@ -5,11 +5,11 @@ use clientele_kernel::UserId;
 use clientele_platform::postgres::Entry;
 use uuid::Uuid;
 
+use crate::contract;
 use crate::domain::api_key::ApiKey;
 use crate::domain::group::Group;
 use crate::domain::store::Store;
 use crate::domain::user::{User, UserState};
-use crate::grpc;
 
 /// A user was created or changed.
 pub(crate) fn user_recorded(user: &User) -> Entry {
@@ -18,7 +18,7 @@ pub(crate) fn user_recorded(user: &User) -> Entry {
         active: user.state == UserState::Active,
         group_ids: user.group_ids.iter().map(ToString::to_string).collect(),
     };
-    Entry::new("user", user.id.uuid(), user.version, &event).image(&grpc::user::resource(user))
+    Entry::new("user", user.id.uuid(), user.version, &event).image(&contract::user(user))
 }
 
 /// A group was created or changed.
@@ -28,7 +28,7 @@ pub(crate) fn group_recorded(group: &Group) -> Entry {
         permissions: group.permission_names(),
         administrators: group.is_administrators(),
     };
-    Entry::new("group", group.id.uuid(), group.version, &event).image(&grpc::group::resource(group))
+    Entry::new("group", group.id.uuid(), group.version, &event).image(&contract::group(group))
 }
 
 /// A store was created or changed.
@@ -39,19 +39,19 @@ pub(crate) fn store_recorded(store: &Store) -> Entry {
         time_zone: store.time_zone.name().to_owned(),
         active: store.active,
     };
-    Entry::new("store", store.id.uuid(), store.version, &event).image(&grpc::store::resource(store))
+    Entry::new("store", store.id.uuid(), store.version, &event).image(&contract::store(store))
 }
 
 /// An API key was created.
 pub(crate) fn api_key_created(key: &ApiKey) -> Entry {
     let event = pb::ApiKeyCreated { api_key_id: key.id.to_string(), scopes: key.scopes.iter().cloned().collect() };
-    Entry::new("api_key", key.id.uuid(), key.version, &event).image(&grpc::api_key::resource(key))
+    Entry::new("api_key", key.id.uuid(), key.version, &event).image(&contract::api_key(key))
 }
 
 /// An API key was revoked.
 pub(crate) fn api_key_revoked(key: &ApiKey) -> Entry {
     let event = pb::ApiKeyRevoked { api_key_id: key.id.to_string() };
-    Entry::new("api_key", key.id.uuid(), key.version, &event).image(&grpc::api_key::resource(key))
+    Entry::new("api_key", key.id.uuid(), key.version, &event).image(&contract::api_key(key))
 }
 
 /// Somebody signed in or failed to. Each attempt is an aggregate of its own: it never changes.

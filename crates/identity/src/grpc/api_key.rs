@@ -7,28 +7,13 @@ use clientele_platform::{Caller, proto};
 use tonic::{Request, Response, Status};
 
 use super::{cut, page_size, respond};
-use crate::Error;
 use crate::app::api_key::ApiKeys as App;
-use crate::domain::api_key::ApiKey;
+use crate::{Error, contract};
 
 /// Serves `clientele.identity.v1.ApiKeys`.
 #[derive(Debug)]
 pub(crate) struct ApiKeys {
     pub(crate) app: App,
-}
-
-/// A key as callers see one.
-pub(crate) fn resource(key: &ApiKey) -> pb::ApiKey {
-    pb::ApiKey {
-        id: key.id.to_string(),
-        name: key.name.clone(),
-        scopes: key.scopes.iter().cloned().collect(),
-        prefix: key.prefix.clone(),
-        expires_at: key.expires_at.map(proto::timestamp),
-        revoked_at: key.revoked_at.map(proto::timestamp),
-        created_at: Some(proto::timestamp(key.created_at)),
-        created_by: key.created_by.to_string(),
-    }
 }
 
 impl ApiKeys {
@@ -39,7 +24,7 @@ impl ApiKeys {
     ) -> Result<pb::CreateApiKeyResponse, Error> {
         let expires_at = proto::instant(request.expires_at, "expires_at")?;
         let (key, secret) = self.app.create(caller, &request.name, &request.scopes, expires_at).await?;
-        Ok(pb::CreateApiKeyResponse { api_key: Some(resource(&key)), secret })
+        Ok(pb::CreateApiKeyResponse { api_key: Some(contract::api_key(&key)), secret })
     }
 
     async fn list(&self, request: &pb::ListApiKeysRequest) -> Result<pb::ListApiKeysResponse, Error> {
@@ -48,12 +33,12 @@ impl ApiKeys {
         let before: Option<ApiKeyId> = paging::decode(&request.page_token, list)?;
         let mut keys = self.app.list(before, size + 1).await?;
         let next_page_token = cut(&mut keys, size, list, |key| key.id);
-        Ok(pb::ListApiKeysResponse { api_keys: keys.iter().map(resource).collect(), next_page_token })
+        Ok(pb::ListApiKeysResponse { api_keys: keys.iter().map(contract::api_key).collect(), next_page_token })
     }
 
     async fn revoke(&self, caller: &Caller, request: &pb::RevokeApiKeyRequest) -> Result<pb::ApiKey, Error> {
         let id = ApiKeyId::parse(&request.id, "id")?;
-        Ok(resource(&self.app.revoke(caller, id).await?))
+        Ok(contract::api_key(&self.app.revoke(caller, id).await?))
     }
 }
 

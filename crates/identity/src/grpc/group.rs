@@ -8,27 +8,14 @@ use clientele_platform::{Caller, proto};
 use tonic::{Request, Response, Status};
 
 use super::{cut, page_size, required, respond};
-use crate::Error;
 use crate::app::group::Groups as App;
-use crate::domain::group::{self, Group, GroupChange, NewGroup};
+use crate::domain::group::{self, GroupChange, NewGroup};
+use crate::{Error, contract};
 
 /// Serves `clientele.identity.v1.Groups`.
 #[derive(Debug)]
 pub(crate) struct Groups {
     pub(crate) app: App,
-}
-
-/// A group as callers see one.
-pub(crate) fn resource(group: &Group) -> pb::Group {
-    pb::Group {
-        id: group.id.to_string(),
-        name: group.name.text.clone(),
-        permissions: group.permission_names(),
-        administrators: group.is_administrators(),
-        etag: Etag(group.version).to_string(),
-        created_at: Some(proto::timestamp(group.created_at)),
-        updated_at: Some(proto::timestamp(group.updated_at)),
-    }
 }
 
 fn change(sent: &pb::Group, fields: &[&str]) -> Result<GroupChange, KernelError> {
@@ -47,7 +34,7 @@ fn change(sent: &pb::Group, fields: &[&str]) -> Result<GroupChange, KernelError>
 impl Groups {
     async fn get(&self, request: &pb::GetGroupRequest) -> Result<pb::Group, Error> {
         let id = GroupId::parse(&request.id, "id")?;
-        Ok(resource(&self.app.get(id).await?))
+        Ok(contract::group(&self.app.get(id).await?))
     }
 
     async fn list(&self, request: &pb::ListGroupsRequest) -> Result<pb::ListGroupsResponse, Error> {
@@ -56,7 +43,7 @@ impl Groups {
         let after: Option<String> = paging::decode(&request.page_token, list)?;
         let mut groups = self.app.list(after.as_deref().unwrap_or_default(), size + 1).await?;
         let next_page_token = cut(&mut groups, size, list, |group| group.name.key.clone());
-        Ok(pb::ListGroupsResponse { groups: groups.iter().map(resource).collect(), next_page_token })
+        Ok(pb::ListGroupsResponse { groups: groups.iter().map(contract::group).collect(), next_page_token })
     }
 
     async fn create(&self, caller: &Caller, request: pb::CreateGroupRequest) -> Result<pb::Group, Error> {

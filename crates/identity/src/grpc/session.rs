@@ -7,9 +7,9 @@ use clientele_platform::proto;
 use tonic::{Request, Response, Status};
 
 use super::respond;
-use crate::Error;
 use crate::app::session::{Sessions as App, SignIn};
 use crate::domain::password::Password;
+use crate::{Error, contract};
 
 const LONGEST_ADDRESS: usize = 100;
 const LONGEST_USER_AGENT: usize = 300;
@@ -37,7 +37,7 @@ impl Sessions {
         Ok(pb::CreateSessionResponse {
             session_secret: signed_in.secret.reveal(),
             expires_at: Some(proto::timestamp(signed_in.expires_at)),
-            user: Some(super::user::resource(&signed_in.user)),
+            user: Some(contract::user(&signed_in.user)),
         })
     }
 }

@@ -7,27 +7,14 @@ use clientele_platform::{Caller, proto};
 use tonic::{Request, Response, Status};
 
 use super::{cut, page_size, required, respond};
-use crate::Error;
 use crate::app::store::Stores as App;
-use crate::domain::store::{self, NewStore, Store, StoreChange};
+use crate::domain::store::{self, NewStore, StoreChange};
+use crate::{Error, contract};
 
 /// Serves `clientele.identity.v1.Stores`.
 #[derive(Debug)]
 pub(crate) struct Stores {
     pub(crate) app: App,
-}
-
-/// A store as callers see one.
-pub(crate) fn resource(store: &Store) -> pb::Store {
-    pb::Store {
-        id: store.id.to_string(),
-        name: store.name.text.clone(),
-        time_zone: store.time_zone.name().to_owned(),
-        active: store.active,
-        etag: Etag(store.version).to_string(),
-        created_at: Some(proto::timestamp(store.created_at)),
-        updated_at: Some(proto::timestamp(store.updated_at)),
-    }
 }
 
 fn change(sent: &pb::Store, fields: &[&str]) -> Result<StoreChange, KernelError> {
@@ -47,7 +34,7 @@ fn change(sent: &pb::Store, fields: &[&str]) -> Result<StoreChange, KernelError>
 impl Stores {
     async fn get(&self, request: &pb::GetStoreRequest) -> Result<pb::Store, Error> {
         let id = StoreId::parse(&request.id, "id")?;
-        Ok(resource(&self.app.get(id).await?))
+        Ok(contract::store(&self.app.get(id).await?))
     }
 
     async fn list(&self, request: &pb::ListStoresRequest) -> Result<pb::ListStoresResponse, Error> {
@@ -56,7 +43,7 @@ impl Stores {
         let after: Option<String> = paging::decode(&request.page_token, list)?;
         let mut stores = self.app.list(after.as_deref().unwrap_or_default(), size + 1).await?;
         let next_page_token = cut(&mut stores, size, list, |store| store.name.key.clone());
-        Ok(pb::ListStoresResponse { stores: stores.iter().map(resource).collect(), next_page_token })
+        Ok(pb::ListStoresResponse { stores: stores.iter().map(contract::store).collect(), next_page_token })
     }
 
     async fn create(&self, caller: &Caller, request: pb::CreateStoreRequest) -> Result<pb::Store, Error> {

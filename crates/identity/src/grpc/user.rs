@@ -7,11 +7,11 @@ use clientele_platform::{Caller, proto};
 use tonic::{Request, Response, Status};
 
 use super::{cut, page_size, required, respond};
-use crate::Error;
 use crate::app::token::Tokens;
 use crate::app::user::Users as App;
 use crate::domain::password::Password;
-use crate::domain::user::{self, NewUser, User, UserChange, UserState};
+use crate::domain::user::{self, NewUser, UserChange, UserState};
+use crate::{Error, contract};
 
 const LARGEST_BATCH: usize = 500;
 
@@ -20,24 +20,6 @@ const LARGEST_BATCH: usize = 500;
 pub(crate) struct Users {
     pub(crate) app: App,
     pub(crate) tokens: Tokens,
-}
-
-/// A user as callers see one.
-pub(crate) fn resource(user: &User) -> pb::User {
-    let state = match user.state {
-        UserState::Active => pb::UserState::Active,
-        UserState::Disabled => pb::UserState::Disabled,
-    };
-    pb::User {
-        id: user.id.to_string(),
-        login: user.login.as_str().to_owned(),
-        display_name: user.display_name.clone(),
-        group_ids: user.group_ids.iter().map(ToString::to_string).collect(),
-        state: state.into(),
-        etag: Etag(user.version).to_string(),
-        created_at: Some(proto::timestamp(user.created_at)),
-        updated_at: Some(proto::timestamp(user.updated_at)),
-    }
 }
 
 fn state(number: i32) -> Result<UserState, KernelError> {
@@ -83,7 +65,7 @@ impl Users {
             .collect();
         violations.into_result()?;
         let users = self.app.batch_get(&ids).await?;
-        Ok(pb::BatchGetUsersResponse { users: users.iter().map(resource).collect() })
+        Ok(pb::BatchGetUsersResponse { users: users.iter().map(contract::user).collect() })
     }
 
     async fn list(&self, request: &pb::ListUsersRequest) -> Result<pb::ListUsersResponse, Error> {
@@ -93,7 +75,7 @@ impl Users {
         let after: Option<UserId> = paging::decode(&request.page_token, list)?;
         let mut users = self.app.list(after, size + 1).await?;
         let next_page_token = cut(&mut users, size, list, |user| user.id);
-        Ok(pb::ListUsersResponse { users: users.iter().map(resource).collect(), next_page_token })
+        Ok(pb::ListUsersResponse { users: users.iter().map(contract::user).collect(), next_page_token })
     }
 
     async fn create(&self, caller: &Caller, request: pb::CreateUserRequest) -> Result<pb::User, Error> {
@@ -129,7 +111,7 @@ impl users_server::Users for Users {
     async fn get_user(&self, request: Request<pb::GetUserRequest>) -> Result<Response<pb::User>, Status> {
         let id = UserId::parse(&request.get_ref().id, "id").map_err(Error::from);
         respond(match id {
-            Ok(id) => self.app.get(id).await.map(|user| resource(&user)),
+            Ok(id) => self.app.get(id).await.map(|user| contract::user(&user)),
             Err(error) => Err(error),
         })
     }

@@ -1,5 +1,7 @@
 //! API keys.
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, Utc};
 use clientele_kernel::{ApiKeyId, UserId};
 use clientele_platform::postgres::assert_one;
@@ -8,6 +10,7 @@ use uuid::Uuid;
 
 use crate::Error;
 use crate::domain::api_key::ApiKey;
+use crate::domain::permission::Permissions;
 use crate::domain::secret::SecretHash;
 
 struct Row {
@@ -111,24 +114,44 @@ pub(crate) async fn count_of(conn: &mut PgConnection, user: UserId) -> Result<i6
     Ok(count)
 }
 
+/// A key as far as a token needs it, with what its creator may do now.
+pub(crate) struct Live {
+    pub(crate) id: ApiKeyId,
+    pub(crate) name: String,
+    pub(crate) scopes: BTreeSet<String>,
+    pub(crate) creator: Permissions,
+    pub(crate) expires_at: Option<DateTime<Utc>>,
+}
+
 /// The key of this secret, unless it was revoked, has ended, or its creator may not sign in.
 pub(crate) async fn find_live(
     db: impl PgExecutor<'_>,
     hash: SecretHash,
     now: DateTime<Utc>,
-) -> Result<Option<ApiKey>, Error> {
-    let row = sqlx::query_as!(
-        Row,
-        "select k.id, k.name, k.scopes, k.prefix, k.expires_at, k.revoked_at, k.version, k.created_at, k.created_by
-         from identity.api_key k join identity.user u on u.id = k.created_by
-         where k.secret_hash = $1 and k.revoked_at is null and (k.expires_at is null or k.expires_at > $2)
-               and u.state = 'active'",
+) -> Result<Option<Live>, Error> {
+    let row = sqlx::query!(
+        r#"select k.id, k.name, k.scopes, k.expires_at,
+                  exists (select from identity.user_group m join identity.group g on g.id = m.group_id
+                          where m.user_id = u.id and g.administrators) as "everything!",
+                  array(select distinct p
+                        from identity.user_group m join identity.group g on g.id = m.group_id,
+                             unnest(g.permissions) as p
+                        where m.user_id = u.id) as "permissions!: Vec<String>"
+           from identity.api_key k join identity.user u on u.id = k.created_by
+           where k.secret_hash = $1 and k.revoked_at is null and (k.expires_at is null or k.expires_at > $2)
+                 and u.state = 'active'"#,
         hash.as_bytes(),
         now,
     )
     .fetch_optional(db)
     .await?;
-    Ok(row.map(ApiKey::from))
+    Ok(row.map(|row| Live {
+        id: row.id.into(),
+        name: row.name,
+        scopes: row.scopes.into_iter().collect(),
+        creator: Permissions::granted(row.everything, row.permissions),
+        expires_at: row.expires_at,
+    }))
 }
 
 /// Keys, newest first, those older than the given one.

@@ -76,11 +76,7 @@ pub(crate) async fn find_live(
         ends_at: row.ends_at,
         user_id: row.user_id.into(),
         display_name: row.display_name,
-        permissions: if row.everything {
-            Permissions::Everything
-        } else {
-            Permissions::Only(row.permissions.into_iter().collect())
-        },
+        permissions: Permissions::granted(row.everything, row.permissions),
     }))
 }
 

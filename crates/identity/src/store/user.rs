@@ -1,7 +1,5 @@
 //! Users and the groups they belong to.
 
-use std::collections::BTreeSet;
-
 use chrono::{DateTime, Utc};
 use clientele_kernel::{GroupId, UserId};
 use clientele_platform::postgres::{self, assert_one};
@@ -207,8 +205,7 @@ pub(crate) async fn permissions(db: impl PgExecutor<'_>, groups: &[GroupId]) -> 
     )
     .fetch_one(db)
     .await?;
-    let names: BTreeSet<String> = row.permissions.into_iter().collect();
-    Ok(if row.everything { Permissions::Everything } else { Permissions::Only(names) })
+    Ok(Permissions::granted(row.everything, row.permissions))
 }
 
 /// How many active administrators there are besides this user. Others who take the right away from somebody wait until

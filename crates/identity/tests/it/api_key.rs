@@ -3,17 +3,24 @@
 use chrono::TimeDelta;
 use clientele_contracts::identity::v1 as pb;
 use clientele_contracts::identity::v1::api_keys_client::ApiKeysClient;
+use clientele_contracts::identity::v1::groups_client::GroupsClient;
 use clientele_kernel::Clock;
 use clientele_platform::grpc::Transport;
 use clientele_platform::proto;
 use sqlx::Row;
 use tonic::{Code, Response};
 
-use crate::house::{Answer, House, because, fields, refused};
+use crate::house::{Answer, House, because, fields, mask, refused};
 
 async fn revoke(as_whom: &Transport, id: &str) -> Answer<pb::ApiKey> {
     let request = pb::RevokeApiKeyRequest { id: id.to_owned() };
     ApiKeysClient::new(as_whom.clone()).revoke_api_key(request).await.map(Response::into_inner)
+}
+
+/// What a token of this key permits.
+async fn permitted(house: &House, secret: &str) -> Vec<String> {
+    let issued = house.of_key(secret).await.expect("the key gives a token");
+    issued.principal.expect("a token has a principal").permissions
 }
 
 #[tokio::test]
@@ -62,7 +69,8 @@ async fn a_key_ends_at_its_time() {
     };
     let mut keys = ApiKeysClient::new(administrator);
     let secret = keys.create_api_key(request(ends)).await.unwrap().into_inner().secret;
-    house.of_key(&secret).await.unwrap();
+    let token = house.of_key(&secret).await.unwrap();
+    assert_eq!(token.expires_at, Some(proto::timestamp(ends)), "a token does not outlast its key");
     assert_eq!(fields(keys.create_api_key(request(house.database.clock.now())).await), ["expires_at"]);
     house.database.clock.advance(TimeDelta::minutes(1));
     assert_eq!(refused(house.of_key(&secret).await).0, Code::Unauthenticated);
@@ -77,6 +85,43 @@ async fn nobody_gives_a_key_more_than_they_may_do() {
     assert_eq!(fields(house.key(&somebody.transport, &["*"]).await), ["scopes[0]"]);
     assert_eq!(fields(house.key(&somebody.transport, &[]).await), ["scopes"]);
     house.key(&somebody.transport, &["identity.store.read"]).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_key_may_do_no_more_than_its_creator_may_do_now() {
+    let house = House::new().await;
+    let scopes = ["identity.group.read", "identity.store.read"];
+    let somebody =
+        house.somebody("anna@example.org", &["identity.api_key.write", "identity.group.read", "identity.store.read"]);
+    let somebody = somebody.await;
+    let secret = house.key(&somebody.transport, &scopes).await.unwrap().secret;
+    assert_eq!(permitted(&house, &secret).await, scopes);
+
+    let administrator = house.administrator().await;
+    let group = pb::Group {
+        permissions: vec!["identity.store.read".to_owned(), "identity.user.read".to_owned()],
+        ..somebody.group.clone()
+    };
+    let request = pb::UpdateGroupRequest {
+        group: Some(group),
+        update_mask: Some(mask(&["permissions"])),
+        request_id: String::new(),
+    };
+    GroupsClient::new(administrator.clone()).update_group(request).await.unwrap();
+    assert_eq!(permitted(&house, &secret).await, ["identity.store.read"]);
+
+    let outside = pb::User { group_ids: vec![], ..somebody.user.clone() };
+    let outside = house.update_user(&administrator, outside, &["group_ids"]).await.unwrap();
+    assert_eq!(permitted(&house, &secret).await, [""; 0]);
+    let token = house.of_key(&secret).await.unwrap().token;
+    assert_eq!(refused(house.knock(&house.with_token(&token)).await).0, Code::PermissionDenied);
+
+    // Back in the house, the creator has a key that works again, up to its scopes even for an administrator.
+    let administrators = GroupsClient::new(administrator.clone()).list_groups(pb::ListGroupsRequest::default()).await;
+    let administrators = administrators.unwrap().into_inner().groups.into_iter().find(|group| group.administrators);
+    let back = pb::User { group_ids: vec![administrators.unwrap().id], ..outside };
+    house.update_user(&administrator, back, &["group_ids"]).await.unwrap();
+    assert_eq!(permitted(&house, &secret).await, scopes);
 }
 
 #[tokio::test]

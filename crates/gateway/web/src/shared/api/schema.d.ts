@@ -1077,7 +1077,7 @@ export interface components {
          * @enum {string}
          */
         ActorKind: "ACTOR_KIND_UNSPECIFIED" | "ACTOR_KIND_USER" | "ACTOR_KIND_API_KEY" | "ACTOR_KIND_SERVICE";
-        /** @description A key of a program. It keeps its scopes when its creator's permissions change, and ends when its creator is disabled. */
+        /** @description A key of a program. Of its scopes it may do what its creator may do now. It ends when its creator is disabled. */
         ApiKey: {
             /** @description Unique id (UUIDv7), set by the server. */
             id: string;
@@ -2743,7 +2743,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description A key of a program. It keeps its scopes when its creator's permissions change, and ends when its creator is disabled. */
+            /** @description A key of a program. Of its scopes it may do what its creator may do now. It ends when its creator is disabled. */
             200: {
                 headers: {
                     [name: string]: unknown;
