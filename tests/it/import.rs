@@ -46,6 +46,7 @@ async fn each_kind_of_row_is_imported_by_its_rule_or_refused_with_line_field_val
     documents_are_what_the_rules_say(&client, "shop.b").await;
 
     a_file_in_an_old_encoding_keeps_its_letters(&client, &importer).await;
+    what_another_database_was_brought_is_brought_again(&client, &importer).await;
     what_is_wrong_as_a_whole_is_told(&importer).await;
     importer.verify().await.succeeded();
 }
@@ -150,6 +151,41 @@ async fn a_file_in_an_old_encoding_keeps_its_letters(client: &Client, importer: 
     );
 }
 
+/// The progress of a run that was killed, noted when another database stood behind the same address.
+async fn what_another_database_was_brought_is_brought_again(client: &Client, importer: &Importer) {
+    let text = std::fs::read_to_string(data("shop_a.toml")).expect("the mapping is there");
+    let mapping = importer.folder.join("shop_c.toml");
+    std::fs::write(&mapping, text.replace("shop.a", "shop.c")).expect("it can be written");
+    let mapping = mapping.to_str().expect("the path is text");
+
+    // Refused at the door, the importer has read the file and sent nothing.
+    importer.stranger().run("shop.csv", mapping, "replaced", &[]).await;
+    let kept = std::fs::read_dir(importer.folder.join("state/replaced")).expect("the state is kept");
+    let kept: Vec<_> = kept.map(|entry| entry.expect("it can be listed").path()).collect();
+    assert_eq!(kept.len(), 1);
+    let mut progress = vec![json!({"run": "import-1"})];
+    let tally = json!({"created": 0, "updated": 0, "unchanged": 0, "refused": 0});
+    let ids = json!({"7": "0190a1f0-0000-7000-8000-000000000001"});
+    progress.push(json!({"batch": "customers-0", "tally": tally, "ids": ids}));
+    for batch in (0..64).map(|n| format!("orders-{n}-0")).chain(["products-0".to_owned()]) {
+        progress.push(json!({"batch": batch, "tally": tally}));
+    }
+    let progress: Vec<String> = progress.iter().map(Value::to_string).collect();
+    std::fs::write(kept[0].join("progress.jsonl"), progress.join("\n") + "\n").expect("it can be written");
+    let refusals = kept[0].join("refused.jsonl");
+    let mut refused = std::fs::read_to_string(&refusals).expect("what is refused is written down");
+    refused.push_str("{\"line\":2,\"field\":\"Client\",\"value\":\"7\",\"reason\":\"refused by the other one\"}\n");
+    std::fs::write(&refusals, refused).expect("it can be written");
+
+    let told = importer.folder.join("refused_again.csv");
+    let more = ["--refused", told.to_str().expect("the path is text")];
+    let ended = importer.run("shop.csv", mapping, "replaced", &more).await.succeeded();
+    assert_eq!(ended.tally("customers"), [3, 0, 0, 0], "{}", ended.output);
+    assert_eq!(ended.tally("orders"), [6, 0, 0, 0], "{}", ended.output);
+    refused_rows_are_told(&told);
+    documents_are_what_the_rules_say(client, "shop.c").await;
+}
+
 async fn what_is_wrong_as_a_whole_is_told(importer: &Importer) {
     for (file, mapping, told) in [
         ("shop.csv", "latin1.toml", "Order"),
@@ -159,9 +195,7 @@ async fn what_is_wrong_as_a_whole_is_told(importer: &Importer) {
         let ended = importer.run(file, mapping, "wrong", &[]).await;
         assert!(!ended.status.success() && ended.log.contains(told), "{file} with {mapping}: {ended:?}");
     }
-    let environment = vec![("CLIENTELE_PASSWORD".to_owned(), "wrong".to_owned())];
-    let stranger = Importer { environment, ..importer.clone() };
-    let ended = stranger.run("shop.csv", "shop_a.toml", "stranger", &[]).await;
+    let ended = importer.stranger().run("shop.csv", "shop_a.toml", "stranger", &[]).await;
     assert!(!ended.status.success() && ended.log.contains("wrong login or password"), "{ended:?}");
 }
 
@@ -387,6 +421,11 @@ impl Importer {
         let arguments = self.arguments(file, mapping, name);
         let arguments: Vec<&str> = arguments.iter().map(String::as_str).chain(more.iter().copied()).collect();
         run("clientele", &arguments, &self.environment).await
+    }
+
+    /// The same with a wrong password.
+    fn stranger(&self) -> Self {
+        Self { environment: vec![("CLIENTELE_PASSWORD".to_owned(), "wrong".to_owned())], ..self.clone() }
     }
 
     fn spawn(&self, file: &str, mapping: &str, name: &str) -> tokio::process::Child {

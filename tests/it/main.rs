@@ -11,7 +11,7 @@
 //! | `traces` | one trace through all services, and nothing personal on the way |
 //! | `services` | the services at their ports: health, reflection, tokens, closed schemas |
 //! | `import` | files of real and of nasty rows |
-//! | `architecture` | directions of dependencies, the top level, banned words of SQL |
+//! | `architecture` | directions of dependencies, of crates and of layers within one, the top level, banned words of SQL |
 //! | `contracts` | changes of the protos that would break who uses them |
 
 mod architecture;

@@ -53,12 +53,14 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Error> {
     let lifecycle = Lifecycle::new(configuration.server.shutdown_grace);
     lifecycle.stop_on_signals().map_err(Error::internal)?;
 
+    // Before anything is made: an address that is taken is the likeliest thing to be in the way.
+    let listener = listen(configuration.server.listen).await?;
     let lock = DataDirLock::acquire(&data_dir).map_err(embedded)?;
     say(format_args!("data directory: {}", lock.folder().display()));
     say(format_args!("starting the database …"));
     let postgres = Postgres::start(PostgresOptions::new(lock.folder().join("postgres"))).await.map_err(embedded)?;
     let started = tokio::select! {
-        started = start(configuration, &lock, &postgres, &lifecycle, &telemetry) => started,
+        started = start(configuration, listener, &lock, &postgres, &lifecycle, &telemetry) => started,
         // Told to stop before everything stood.
         () = lifecycle.stopping() => Ok(()),
     };
@@ -78,8 +80,15 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Error> {
     outcome
 }
 
+async fn listen(address: SocketAddr) -> Result<TcpListener, Error> {
+    TcpListener::bind(address).await.map_err(|error| {
+        Error::unavailable(format!("cannot listen on {address}: choose another with --listen")).with_source(error)
+    })
+}
+
 async fn start(
     configuration: Everything,
+    listener: TcpListener,
     lock: &DataDirLock,
     postgres: &Postgres,
     lifecycle: &Lifecycle,
@@ -102,7 +111,7 @@ async fn start(
         metrics: telemetry.metrics(),
         lifecycle: lifecycle.clone(),
         request_deadline: configuration.server.request_deadline,
-        max_concurrent_requests: configuration.server.max_concurrent_requests,
+        max_concurrent_requests: usize::from(configuration.server.max_concurrent_requests.get()),
     };
     let keyring = keyring(&configuration.secrets, lock, &entropy)?;
     let mut identity = configuration.identity;
@@ -135,10 +144,6 @@ async fn start(
     for task in edge.tasks {
         lifecycle.spawn(format!("gateway: {}", task.name), (task.work)(lifecycle.soft()));
     }
-    let address = configuration.server.listen;
-    let listener = TcpListener::bind(address).await.map_err(|error| {
-        Error::unavailable(format!("cannot listen on {address}: choose another with --listen")).with_source(error)
-    })?;
     let address = listener.local_addr().map_err(Error::internal)?;
     if let Some(address) = configuration.server.metrics_listen {
         let (exposition, pool, stop) = (telemetry.exposition(), own.db.pool().clone(), lifecycle.soft());

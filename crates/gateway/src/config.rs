@@ -22,6 +22,9 @@ pub struct Config {
     /// Longest time to send a head.
     #[serde(with = "humantime_serde")]
     pub header_timeout: Duration,
+    /// Age at which a connection is closed.
+    #[serde(with = "humantime_serde")]
+    pub max_connection_age: Duration,
     /// Largest body, in bytes.
     pub max_body_bytes: usize,
     /// Largest answer of a service, in bytes.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use clientele_kernel::Error;
+use clientele_kernel::{Entropy, Error, SystemEntropy};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::service::TowerToHyperService;
@@ -51,9 +51,9 @@ pub async fn serve(
             }
         };
         let (router, builder, stop) = (router.clone(), builder.clone(), stop.clone());
-        let patience = config.header_timeout;
+        let (patience, age) = (config.header_timeout, spread(config.max_connection_age));
         connections.spawn(async move {
-            converse(stream, peer, router, &builder, patience, &stop).await;
+            converse(stream, peer, router, &builder, patience, age, &stop).await;
             drop(permit);
         });
     }
@@ -91,6 +91,7 @@ async fn converse(
     router: Router,
     builder: &Builder<TokioExecutor>,
     patience: Duration,
+    age: Duration,
     stop: &CancellationToken,
 ) {
     // Answers are small: waiting to fill a packet would only delay them.
@@ -118,10 +119,26 @@ async fn converse(
             connection.as_mut().graceful_shutdown();
             connection.await
         }
+        // Hyper's own patience ends idle connections, but not one over HTTP/2 whose client answers pings for ever.
+        () = tokio::time::sleep(age) => {
+            connection.as_mut().graceful_shutdown();
+            let Ok(ended) = tokio::time::timeout(age, connection).await else {
+                tracing::debug!("a connection did not end in time and was cut off");
+                return;
+            };
+            ended
+        }
     };
     if let Err(error) = ended {
         tracing::debug!(error, "a connection ended early");
     }
+}
+
+/// Up to a tenth less than the age: connections opened together are not to be closed and opened again together.
+fn spread(age: Duration) -> Duration {
+    let mut random = [0];
+    SystemEntropy.fill(&mut random);
+    age.saturating_sub(age / 2550 * u32::from(random[0]))
 }
 
 /// Ends when no request has come in time. Hyper's own patience begins once it knows the version of HTTP, for which it

@@ -75,7 +75,7 @@ pub fn build(config: Config, server: &Server, deps: Deps) -> Result<Service, Err
         tokens: Tokens::new(upstream.to("identity"), deps.clock.clone()),
         limits: Limits::new(&config, &MonotonicClock),
         proxies: Proxies::new(config.trusted_proxies.clone()),
-        capacity: Arc::new(Semaphore::new(server.max_concurrent_requests.min(Semaphore::MAX_PERMITS))),
+        capacity: Arc::new(Semaphore::new(server.max_concurrent_requests.get().into())),
         clock: deps.clock,
         entropy: deps.entropy,
         stop: deps.stop,

@@ -234,7 +234,7 @@ pub async fn host(common: &Common, lifecycle: Lifecycle, metrics: Metrics) -> Re
         metrics,
         lifecycle,
         request_deadline: common.server.request_deadline,
-        max_concurrent_requests: common.server.max_concurrent_requests,
+        max_concurrent_requests: usize::from(common.server.max_concurrent_requests.get()),
     })
 }
 

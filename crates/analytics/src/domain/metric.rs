@@ -100,9 +100,9 @@ impl Figures {
         if self.orders < 2 {
             return None;
         }
-        #[expect(clippy::cast_precision_loss, reason = "a mean for people: 52 bits of seconds are ages")]
-        let (seconds, gaps) = ((last - first).num_seconds() as f64, (self.orders - 1) as f64);
-        Some(seconds / 86_400.0 / gaps)
+        #[expect(clippy::cast_precision_loss, reason = "a mean for people: 52 bits of milliseconds are ages")]
+        let (millis, gaps) = ((last - first).num_milliseconds() as f64, (self.orders - 1) as f64);
+        Some(millis / 86_400_000.0 / gaps)
     }
 }
 

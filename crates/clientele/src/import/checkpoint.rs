@@ -99,9 +99,19 @@ impl Checkpoint {
         !self.done.is_empty()
     }
 
+    /// Forgets all progress and begins anew, with `run` as the name under which the server knows the batches.
+    pub(crate) fn restart(&mut self, run: String) -> Result<(), Error> {
+        self.file.set_len(0).map_err(|e| unusable(&self.path, e))?;
+        self.done.clear();
+        self.ids.clear();
+        self.run = run;
+        let first = Run { run: self.run.clone() };
+        self.append(&first)
+    }
+
     /// The key under which the server knows a batch.
     pub(crate) fn key(&self, batch: &str) -> String {
-        format!("{}/{batch}", self.run)
+        key(&self.run, batch)
     }
 
     /// Notes an acknowledged batch.
@@ -118,11 +128,21 @@ impl Checkpoint {
         self.ids.get(number).cloned()
     }
 
+    /// True when none of these ids is another than the one noted, as where another database has taken the place.
+    pub(crate) fn agrees<'a>(&self, ids: impl IntoIterator<Item = (&'a str, &'a str)>) -> bool {
+        ids.into_iter().all(|(number, id)| self.ids.get(number).is_none_or(|noted| noted == id))
+    }
+
     fn append(&mut self, value: &impl Serialize) -> Result<(), Error> {
         let mut line = serde_json::to_vec(value).map_err(Error::internal)?;
         line.push(b'\n');
         self.file.write_all(&line).map_err(|e| unusable(&self.path, e))
     }
+}
+
+/// The key under which the server knows a batch of a run.
+pub(crate) fn key(run: &str, batch: &str) -> String {
+    format!("{run}/{batch}")
 }
 
 /// Clears away what an import kept once it is done.
@@ -151,5 +171,32 @@ mod tests {
         again.note("customers-1", Tally::default(), HashMap::new()).unwrap();
         drop(again);
         assert!(Checkpoint::open(folder.path(), "run-3".into()).unwrap().done("customers-1").is_some());
+    }
+
+    #[test]
+    fn ids_that_differ_from_those_noted_do_not_agree() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut checkpoint = Checkpoint::open(folder.path(), "run-1".into()).unwrap();
+        let ids = HashMap::from([("7".to_owned(), "a".to_owned()), ("8".to_owned(), "b".to_owned())]);
+        checkpoint.note("customers-0", Tally::default(), ids).unwrap();
+        assert!(checkpoint.agrees([("7", "a"), ("8", "b")]));
+        assert!(checkpoint.agrees([("9", "was refused by the earlier run")]));
+        assert!(!checkpoint.agrees([("7", "a"), ("8", "another")]));
+        assert!(!checkpoint.agrees([("8", "")]), "what is refused now is not there");
+    }
+
+    #[test]
+    fn begun_anew_nothing_of_the_earlier_run_is_left_in_the_file_either() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut checkpoint = Checkpoint::open(folder.path(), "run-1".into()).unwrap();
+        let ids = HashMap::from([("7".to_owned(), "a".to_owned())]);
+        checkpoint.note("customers-0", Tally::default(), ids).unwrap();
+        checkpoint.restart("run-2".into()).unwrap();
+        checkpoint.note("products-0", Tally::default(), HashMap::new()).unwrap();
+        for checkpoint in [checkpoint, Checkpoint::open(folder.path(), "run-3".into()).unwrap()] {
+            assert_eq!(checkpoint.key("x"), "run-2/x");
+            assert!(checkpoint.done("customers-0").is_none() && checkpoint.id("7").is_none());
+            assert!(checkpoint.done("products-0").is_some());
+        }
     }
 }

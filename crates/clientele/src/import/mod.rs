@@ -15,6 +15,7 @@ mod stage;
 
 use std::fs;
 use std::io::Write;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use clientele_embedded::DataDirLock;
@@ -59,7 +60,9 @@ pub(crate) async fn run(what: What) -> Result<(), Error> {
     let What::Orders(arguments) = what;
     let mapping = Mapping::open(&arguments.mapping)?;
     let folder = arguments.state.clone().map_or_else(default_state, Ok)?.join(identity(&arguments, &mapping)?);
-    fs::create_dir_all(&folder).map_err(|e| stage::unusable(&folder, e))?;
+    // What is staged tells of customers: nobody else may read it.
+    let mut private = fs::DirBuilder::new();
+    private.recursive(true).mode(0o700).create(&folder).map_err(|e| stage::unusable(&folder, e))?;
     let lock = DataDirLock::acquire(&folder)
         .map_err(|e| Error::unavailable(format!("this import is running already: {e}")))?;
 
@@ -133,6 +136,8 @@ fn identity(arguments: &Arguments, mapping: &Mapping) -> Result<String, Error> {
         }
         hash.update(&buffer[..count]);
     }
+    // Another version may read the same rows another way, and keep what it has read in another form.
+    hash.update(env!("CARGO_PKG_VERSION"));
     hash.update(mapping.text.as_bytes());
     hash.update(arguments.connection.address().as_bytes());
     Ok(hex::encode(&hash.finalize()[..16]))

@@ -103,7 +103,7 @@ impl Layout {
             if value.chars().count() > most {
                 return Err(refuse(field, value, format!("is longer than {most} characters")));
             }
-            if value.chars().any(char::is_control) {
+            if value.chars().any(|c| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}')) {
                 return Err(refuse(field, value, "holds control characters".into()));
             }
             if value.contains(char::REPLACEMENT_CHARACTER) {
@@ -234,6 +234,8 @@ mod tests {
             (5, "1,5", "UnitPrice"),
             (5, "NaN", "UnitPrice"),
             (2, "a\u{0}b", "Description"),
+            (6, "17\u{2028}850", "CustomerID"),
+            (7, "Spa\u{2029}in", "Country"),
         ] {
             let mut cells = good;
             cells[at] = value;

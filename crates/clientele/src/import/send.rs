@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::fs::{self, OpenOptions};
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 
 use clientele_contracts::customers::v1::{
@@ -16,11 +16,11 @@ use clientele_contracts::platform::v1::{ExternalReference, FieldViolation, Upser
 use clientele_kernel::Error;
 
 use super::bar;
-use super::checkpoint::{Checkpoint, Tally};
+use super::checkpoint::{self, Checkpoint, Tally};
 use super::document::{Document, assemble};
 use super::mapping::Mapping;
 use super::row::Refusal;
-use super::stage::{self, Staged, unusable};
+use super::stage::{self, Found, Staged, unusable};
 use crate::client::Client;
 
 const RECORDS: usize = 500;
@@ -57,6 +57,10 @@ pub(crate) async fn send(
     checkpoint: &mut Checkpoint,
 ) -> Result<Report, Error> {
     let mut sender = Sender { client, mapping, folder, checkpoint, report: Report::default() };
+    let run = super::run_name();
+    if sender.checkpoint.resumed() && !sender.is_known(staged, &run).await? {
+        sender.restart(staged, run)?;
+    }
     sender.customers(staged).await?;
     sender.products(staged).await?;
     let bar = bar("orders", stage::BUCKETS);
@@ -77,30 +81,81 @@ struct Sender<'a> {
 }
 
 impl Sender<'_> {
+    /// Whether the server still has what an earlier run brought: another database may answer at its address by now, of
+    /// which the progress says nothing. The first batch is sent again, which changes nothing where it is known. It goes
+    /// under the key it has in a new `run`: should that begin, it is answered the same once more, and counted rightly.
+    async fn is_known(&self, staged: &Staged, run: &str) -> Result<bool, Error> {
+        let customers: Vec<_> = staged.customers.iter().take(RECORDS).collect();
+        if !customers.is_empty() {
+            let request = self.customers_request(&customers);
+            let key = checkpoint::key(run, "customers-0");
+            let answer: BatchUpsertCustomersResponse =
+                self.client.post("/v1/customers:batchUpsert", &request, &key).await?;
+            complete(customers.len(), answer.results.len())?;
+            let ids = customers.iter().zip(&answer.results).map(|((number, _), r)| (number.as_str(), &*r.customer_id));
+            return Ok(self.checkpoint.agrees(ids));
+        }
+        let products: Vec<_> = staged.products.iter().take(RECORDS).collect();
+        if products.is_empty() {
+            return Ok(true);
+        }
+        let request = self.products_request(&products);
+        let key = checkpoint::key(run, "products-0");
+        let answer: BatchUpsertProductsResponse = self.client.post("/v1/products:batchUpsert", &request, &key).await?;
+        // Products have no ids that are noted, but those that are made only now were noted for another database.
+        Ok(self.checkpoint.done("products-0").is_none()
+            || answer.results.iter().all(|result| result.outcome() != UpsertOutcome::Created))
+    }
+
+    /// Forgets what an earlier run did and was refused.
+    fn restart(&mut self, staged: &Staged, run: String) -> Result<(), Error> {
+        let path = stage::refusals_path(self.folder);
+        let refusals = OpenOptions::new().write(true).open(&path).map_err(|e| unusable(&path, e))?;
+        refusals.set_len(staged.refusals).map_err(|e| unusable(&path, e))?;
+        self.checkpoint.restart(run)
+    }
+
+    fn customers_request(&self, chunk: &[(&String, &Found)]) -> BatchUpsertCustomersRequest {
+        let entries = chunk
+            .iter()
+            .map(|(number, country)| UpsertCustomer {
+                reference: Some(self.reference(number)),
+                customer: Some(Customer { country: country.text.clone(), ..Customer::default() }),
+            })
+            .collect();
+        BatchUpsertCustomersRequest { entries, request_id: String::new() }
+    }
+
+    fn products_request(&self, chunk: &[(&String, &Found)]) -> BatchUpsertProductsRequest {
+        let products = chunk
+            .iter()
+            .map(|(sku, name)| Product {
+                source: self.mapping.source.clone(),
+                sku: (*sku).clone(),
+                name: name.text.clone(),
+                ..Product::default()
+            })
+            .collect();
+        BatchUpsertProductsRequest { products, request_id: String::new() }
+    }
+
     async fn customers(&mut self, staged: &Staged) -> Result<(), Error> {
-        let all: Vec<(&String, &String)> = staged.customers.iter().collect();
+        let all: Vec<_> = staged.customers.iter().collect();
         let bar = bar("customers", all.len() as u64);
         for (index, chunk) in all.chunks(RECORDS).enumerate() {
             let batch = format!("customers-{index}");
             let tally = if let Some(tally) = self.checkpoint.done(&batch) {
                 tally
             } else {
-                let entries = chunk
-                    .iter()
-                    .map(|(number, country)| UpsertCustomer {
-                        reference: Some(self.reference(number)),
-                        customer: Some(Customer { country: (*country).clone(), ..Customer::default() }),
-                    })
-                    .collect();
-                let request = BatchUpsertCustomersRequest { entries, request_id: String::new() };
+                let request = self.customers_request(chunk);
                 let key = self.checkpoint.key(&batch);
                 let answer: BatchUpsertCustomersResponse =
                     self.client.post("/v1/customers:batchUpsert", &request, &key).await?;
                 complete(chunk.len(), answer.results.len())?;
                 let mut tally = Tally::default();
                 let mut ids = HashMap::new();
-                for ((number, _), result) in chunk.iter().zip(answer.results) {
-                    if self.count(&mut tally, result.outcome(), 0, number, &result.violations)? {
+                for ((number, found), result) in chunk.iter().zip(answer.results) {
+                    if self.count(&mut tally, result.outcome(), found.line, number, &result.violations)? {
                         ids.insert((*number).clone(), result.customer_id);
                     }
                 }
@@ -115,31 +170,21 @@ impl Sender<'_> {
     }
 
     async fn products(&mut self, staged: &Staged) -> Result<(), Error> {
-        let all: Vec<(&String, &String)> = staged.products.iter().collect();
+        let all: Vec<_> = staged.products.iter().collect();
         let bar = bar("products", all.len() as u64);
         for (index, chunk) in all.chunks(RECORDS).enumerate() {
             let batch = format!("products-{index}");
             let tally = if let Some(tally) = self.checkpoint.done(&batch) {
                 tally
             } else {
-                let source = &self.mapping.source;
-                let products = chunk
-                    .iter()
-                    .map(|(sku, name)| Product {
-                        source: source.clone(),
-                        sku: (*sku).clone(),
-                        name: (*name).clone(),
-                        ..Product::default()
-                    })
-                    .collect();
-                let request = BatchUpsertProductsRequest { products, request_id: String::new() };
+                let request = self.products_request(chunk);
                 let key = self.checkpoint.key(&batch);
                 let answer: BatchUpsertProductsResponse =
                     self.client.post("/v1/products:batchUpsert", &request, &key).await?;
                 complete(chunk.len(), answer.results.len())?;
                 let mut tally = Tally::default();
-                for ((sku, _), result) in chunk.iter().zip(answer.results) {
-                    self.count(&mut tally, result.outcome(), 0, sku, &result.violations)?;
+                for ((sku, found), result) in chunk.iter().zip(answer.results) {
+                    self.count(&mut tally, result.outcome(), found.line, sku, &result.violations)?;
                 }
                 self.checkpoint.note(&batch, tally, HashMap::new())?;
                 tally
@@ -180,7 +225,7 @@ impl Sender<'_> {
             }
         }
         if !told {
-            self.refuse(&refused)?;
+            write_refusals(self.folder, &refused)?;
             self.checkpoint.note(&batch, Tally::default(), HashMap::new())?;
         }
         for (index, chunk) in split(&orders, |order| order.lines.len()).into_iter().enumerate() {
@@ -258,18 +303,26 @@ impl Sender<'_> {
                     value: value.to_owned(),
                     reason: v.description.clone(),
                 };
-                self.refuse(&violations.iter().map(refusal).collect::<Vec<_>>())?;
+                write_refusals(self.folder, &violations.iter().map(refusal).collect::<Vec<_>>())?;
                 return Ok(false);
             }
         }
         Ok(true)
     }
+}
 
-    fn refuse(&self, refusals: &[Refusal]) -> Result<(), Error> {
-        let path = stage::refusals_path(self.folder);
-        let mut file = OpenOptions::new().append(true).open(&path).map_err(|e| unusable(&path, e))?;
-        refusals.iter().try_for_each(|refusal| stage::write_line(&mut file, refusal)).map_err(|e| unusable(&path, e))
+/// Writes refusals down. A line that a kill has cut short ends here, lest it spoil the one that comes after it.
+fn write_refusals(folder: &Path, refusals: &[Refusal]) -> Result<(), Error> {
+    if refusals.is_empty() {
+        return Ok(());
     }
+    let path = stage::refusals_path(folder);
+    let mut text = vec![b'\n'];
+    refusals
+        .iter()
+        .try_for_each(|refusal| stage::write_line(&mut text, refusal))
+        .and_then(|()| OpenOptions::new().append(true).open(&path)?.write_all(&text))
+        .map_err(|e| unusable(&path, e))
 }
 
 /// All refusals written down so far, each once: a run that was killed in mid-batch may have written some twice.
@@ -320,6 +373,19 @@ fn complete(sent: usize, answered: usize) -> Result<(), Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_refusal_cut_short_by_a_kill_takes_none_with_it_and_each_is_told_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = stage::refusals_path(folder.path());
+        let refusal = |line| Refusal { line, field: "Country".into(), value: "x".into(), reason: "is wrong".into() };
+        fs::write(&path, "").unwrap();
+        write_refusals(folder.path(), &[refusal(1), refusal(2)]).unwrap();
+        let length = fs::metadata(&path).unwrap().len();
+        OpenOptions::new().write(true).open(&path).unwrap().set_len(length - 5).unwrap();
+        write_refusals(folder.path(), &[refusal(2), refusal(3)]).unwrap();
+        assert_eq!(refusals(folder.path()).unwrap(), [refusal(1), refusal(2), refusal(3)]);
+    }
 
     #[test]
     fn batches_keep_both_bounds_and_lose_nothing() {

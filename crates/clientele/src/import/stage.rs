@@ -1,10 +1,12 @@
 //! The first pass: reads the whole file, refuses what is wrong, and sorts the rows into buckets by order, so that an
 //! order's rows come together wherever in the file they stand, and no more than a bucket is ever in memory.
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, HashMap};
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 use clientele_kernel::Error;
 use csv::{ReaderBuilder, StringRecord};
@@ -29,11 +31,22 @@ pub(crate) struct Staged {
     /// Rows refused, by themselves or with the order they belong to.
     pub(crate) refused: u64,
     /// Customers by their number: the country, as first seen.
-    pub(crate) customers: BTreeMap<String, String>,
+    pub(crate) customers: BTreeMap<String, Found>,
     /// Products by SKU: the name, as first seen on a sale, else anywhere.
-    pub(crate) products: BTreeMap<String, String>,
+    pub(crate) products: BTreeMap<String, Found>,
     /// Orders of which some row is refused, and that are refused whole: the line of the first such row.
     pub(crate) broken: BTreeMap<String, u64>,
+    /// How long the file of refusals is when all is read; what comes after is what a server refuses.
+    pub(crate) refusals: u64,
+}
+
+/// What rows tell of a customer or a product.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Found {
+    /// The first line it stands in.
+    pub(crate) line: u64,
+    /// Its country or name; empty where no row tells.
+    pub(crate) text: String,
 }
 
 /// Reads the file into `folder`, or gives what an earlier run has read there. `tell` is told the bytes read so far.
@@ -80,10 +93,11 @@ fn read(file: &Path, mapping: &Mapping, folder: &Path, tell: &dyn Fn(u64)) -> Re
     let mut buckets = (0..BUCKETS).map(|n| create(bucket_path(folder, n))).collect::<Result<Vec<_>, _>>()?;
     let mut refusals = create(refusals_path(folder))?;
 
+    let since_record = Rc::new(Cell::new(0));
     let mut reader = ReaderBuilder::new()
         .delimiter(mapping.delimiter)
         .flexible(true)
-        .from_reader(Bounded { inner: open(file, mapping)?, since_newline: 0 });
+        .from_reader(Bounded { inner: open(file, mapping)?, since_record: since_record.clone() });
     let header = reader.headers().map_err(|e| unreadable(file, &e))?.clone();
     let layout = Layout::find(&header, mapping).map_err(|missing| {
         let found: Vec<_> =
@@ -100,6 +114,7 @@ fn read(file: &Path, mapping: &Mapping, folder: &Path, tell: &dyn Fn(u64)) -> Re
             Err(error) => return Err(unreadable(file, &error)),
         }
         staged.rows += 1;
+        since_record.set(0);
         let position = record.position().map_or((0, 0), |p| (p.line(), p.byte()));
         if staged.rows % 1000 == 0 {
             tell(position.1);
@@ -129,6 +144,7 @@ fn read(file: &Path, mapping: &Mapping, folder: &Path, tell: &dyn Fn(u64)) -> Re
     for writer in buckets.iter_mut().chain([&mut refusals]) {
         writer.flush().map_err(|e| unusable(folder, e))?;
     }
+    staged.refusals = fs::metadata(refusals_path(folder)).map_err(|e| unusable(folder, e))?.len();
     let mut known = Known::default();
     for number in 0..BUCKETS {
         let orders = bucket(folder, number)?;
@@ -148,26 +164,29 @@ fn read(file: &Path, mapping: &Mapping, folder: &Path, tell: &dyn Fn(u64)) -> Re
 #[derive(Default)]
 struct Known {
     /// The country of the first row that names one.
-    customers: BTreeMap<String, (u64, String)>,
+    customers: BTreeMap<String, (u64, Found)>,
     /// The name of the first sale that has one, else of the first row that has one.
-    products: BTreeMap<String, ((bool, u64), String)>,
+    products: BTreeMap<String, ((bool, u64), Found)>,
 }
 
 impl Known {
     fn note(&mut self, row: &Row) {
         const NONE: u64 = u64::MAX;
+        let found = || Found { line: row.line, text: String::new() };
         if !row.customer.is_empty() {
-            let (line, country) = self.customers.entry(row.customer.clone()).or_insert((NONE, String::new()));
-            if !row.country.is_empty() && row.line < *line {
-                *line = row.line;
-                country.clone_from(&row.country);
+            let (rank, country) = self.customers.entry(row.customer.clone()).or_insert_with(|| (NONE, found()));
+            country.line = country.line.min(row.line);
+            if !row.country.is_empty() && row.line < *rank {
+                *rank = row.line;
+                country.text.clone_from(&row.country);
             }
         }
-        let (rank, name) = self.products.entry(row.sku.clone()).or_insert(((true, NONE), String::new()));
+        let (rank, name) = self.products.entry(row.sku.clone()).or_insert_with(|| ((true, NONE), found()));
+        name.line = name.line.min(row.line);
         let own = (!row.is_sale(), row.line);
         if !row.name.is_empty() && own < *rank {
             *rank = own;
-            name.clone_from(&row.name);
+            name.text.clone_from(&row.name);
         }
     }
 }
@@ -190,21 +209,21 @@ fn open(file: &Path, mapping: &Mapping) -> Result<Box<dyn Read>, Error> {
     Ok(Box::new(decoded))
 }
 
-/// Ends the reading of something that has no lines.
+/// Ends the reading of something that has no rows: without line breaks, or with a quote that nothing closes.
 struct Bounded<R> {
     inner: R,
-    since_newline: usize,
+    /// Bytes read since the last row was whole; what lies in buffers is counted to the next.
+    since_record: Rc<Cell<usize>>,
 }
 
 impl<R: Read> Read for Bounded<R> {
     fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
         let count = self.inner.read(buffer)?;
-        match buffer[..count].iter().rposition(|byte| *byte == b'\n') {
-            Some(last) => self.since_newline = count - last - 1,
-            None => self.since_newline += count,
-        }
-        if self.since_newline > LONGEST_RECORD {
-            return Err(std::io::Error::other("a line is longer than 1 MiB: this is no file of rows"));
+        self.since_record.set(self.since_record.get() + count);
+        if self.since_record.get() > LONGEST_RECORD {
+            return Err(std::io::Error::other(
+                "a row is longer than 1 MiB: this is no file of rows, or a quote is not closed",
+            ));
         }
         Ok(count)
     }
@@ -216,4 +235,38 @@ fn unreadable(file: &Path, error: &csv::Error) -> Error {
 
 pub(crate) fn unusable(path: &Path, error: std::io::Error) -> Error {
     Error::unavailable(format!("cannot use {}: {error}", path.display())).with_source(error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HEADER: &str = "InvoiceNo,StockCode,Description,Quantity,InvoiceDate,UnitPrice,CustomerID,Country\n";
+
+    fn staged(rows: &str) -> Result<Staged, Error> {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("rows.csv");
+        fs::write(&file, format!("{HEADER}{rows}")).unwrap();
+        stage(&file, &Mapping::open("online-retail").unwrap(), folder.path(), &|_| {})
+    }
+
+    fn row(order: &str, name: &str, customer: &str, country: &str) -> String {
+        format!("{order},MUG,{name},6,2011-07-01 08:26:00,2.55,{customer},{country}\n")
+    }
+
+    #[test]
+    fn a_quote_that_nothing_closes_ends_reading_and_a_long_file_does_not() {
+        let rows = row("1", "Mug", "7", "Spain").repeat(3 * LONGEST_RECORD / 100);
+        assert_eq!(staged(&rows).unwrap().rows, u64::try_from(rows.lines().count()).unwrap());
+        let error = staged(&format!("1,MUG,\"Mug,6\n{rows}")).unwrap_err();
+        assert!(error.to_string().contains("a quote is not closed"), "{error}");
+    }
+
+    #[test]
+    fn customers_and_products_keep_the_first_line_they_stand_in_and_the_first_text() {
+        let rows = [row("1", "", "7", ""), row("2", "Mug", "7", "Spain"), row("1", "Cup", "7", "France")].concat();
+        let staged = staged(&rows).unwrap();
+        assert_eq!(staged.customers["7"], Found { line: 2, text: "Spain".into() });
+        assert_eq!(staged.products["MUG"], Found { line: 2, text: "Mug".into() });
+    }
 }

@@ -188,12 +188,12 @@ async fn figures(client: &Client, books: &Books, found: &mut Vec<Difference>) ->
 async fn details(client: &Client, books: &Books, found: &mut Vec<Difference>) -> Result<(), Error> {
     let customers: BTreeSet<&String> =
         books.accounts.keys().map(|(customer, _)| customer).filter(|c| !c.is_empty()).collect();
-    let metrics: Vec<CustomerMetrics> = futures::stream::iter(customers)
+    // Compared as they come: all of them at once may be more than fits into memory.
+    let mut metrics = futures::stream::iter(customers)
         .map(|customer| async move { client.get(&format!("/v1/customers/{customer}/metrics"), &[]).await })
-        .buffer_unordered(4)
-        .try_collect()
-        .await?;
-    for customer in metrics {
+        .buffer_unordered(4);
+    while let Some(customer) = metrics.try_next().await? {
+        let customer: CustomerMetrics = customer;
         for currency in &customer.currencies {
             let code = currency.figures.as_ref().map(|f| f.currency.clone()).unwrap_or_default();
             let subject = format!("customer {} in {code}", customer.customer_id);

@@ -169,6 +169,24 @@ async fn each_declared_filter_selects_what_it_says() {
 }
 
 #[tokio::test]
+async fn a_part_of_a_text_is_found_in_any_case_of_any_script() {
+    let world = World::new().await;
+    for country in ["Россия", "España", "Ελλάδα", "ÅLAND"] {
+        world.create(Customer { country: country.into(), ..named(country) }).await;
+    }
+    for (filter, found) in [
+        ("country:россия", "Россия"),
+        ("country : РОСС", "Россия"),
+        ("country : \"ESPAÑ\"", "España"),
+        ("country : ΕΛΛΆ", "Ελλάδα"),
+        ("country : åland", "ÅLAND"),
+    ] {
+        let names: Vec<_> = world.list(filtered(filter)).await.customers.into_iter().map(|c| c.display_name).collect();
+        assert_eq!(names, [found], "{filter}");
+    }
+}
+
+#[tokio::test]
 async fn a_field_that_is_not_declared_is_refused_with_those_that_are() {
     let world = World::new().await;
     let status = world.try_list(filtered("search_text = 'x'")).await.unwrap_err();

@@ -13,6 +13,9 @@ const SECURE_COOKIE: &str = "__Host-clientele";
 /// The cookie over plain HTTP, where browsers refuse the prefix.
 const PLAIN_COOKIE: &str = "clientele_session";
 
+/// How the secrets of sessions begin.
+const SESSION_PREFIX: &str = "cls_";
+
 /// No secret of ours is longer; a longer one is not worth a call.
 const LONGEST_SECRET: usize = 512;
 
@@ -37,7 +40,9 @@ impl Credential {
     /// it.
     pub(crate) fn of(headers: &HeaderMap, secure: bool) -> Result<Option<Self>, Problem> {
         if let Some(value) = headers.get(AUTHORIZATION) {
-            return match value.to_str().ok().and_then(bearer).filter(|key| (1..=LONGEST_SECRET).contains(&key.len())) {
+            // The secret of a session belongs in its cookie, where no script can read it and requests are checked for it.
+            let fits = |key: &&str| (1..=LONGEST_SECRET).contains(&key.len()) && !key.starts_with(SESSION_PREFIX);
+            return match value.to_str().ok().and_then(bearer).filter(fits) {
                 Some(key) => Ok(Some(Self { proof: Proof::ApiKey, secret: key.into() })),
                 None => Err(Problem::new(
                     StatusCode::UNAUTHORIZED,
@@ -113,6 +118,8 @@ mod tests {
 
     #[test]
     fn a_key_is_taken_before_a_cookie() {
+        let stolen = headers(&[("authorization", "Bearer cls_1")]);
+        assert_eq!(Credential::of(&stolen, false).unwrap_err().status, StatusCode::UNAUTHORIZED);
         let both = headers(&[("authorization", "bearer clk_1"), ("cookie", "clientele_session=cls_1")]);
         let credential = Credential::of(&both, false).unwrap().unwrap();
         assert_eq!((credential.proof, credential.secret.expose_secret()), (Proof::ApiKey, "clk_1"));

@@ -1,6 +1,7 @@
 //! What surrounds every request: limits, headers, pages, probes, the server.
 
-use std::num::NonZeroU32;
+use std::net::SocketAddr;
+use std::num::{NonZeroU16, NonZeroU32};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,6 +14,7 @@ use http::StatusCode;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
+use tokio::task::JoinHandle;
 use tonic::service::Routes;
 
 use crate::services::method;
@@ -64,7 +66,7 @@ async fn trying_out_keys_is_limited_by_address() {
 
 #[tokio::test]
 async fn beyond_its_capacity_the_gateway_sheds_at_once_and_still_answers_probes() {
-    let world = Arc::new(World::with(|settings| settings.common.server.max_concurrent_requests = 1));
+    let world = Arc::new(World::with(|settings| settings.common.server.max_concurrent_requests = NonZeroU16::MIN));
     let (arrived, leave) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
     let (arriving, leaving) = (arrived.clone(), leave.clone());
     world.serve_method("customers", LIST, move |_: tonic::Request<customers::ListCustomersRequest>| {
@@ -169,7 +171,18 @@ async fn readiness_tells_of_each_service_and_ends_with_the_last() {
     assert_eq!(world.send(empty("GET", "/readyz")).await.status, StatusCode::SERVICE_UNAVAILABLE);
 }
 
-async fn talk(address: std::net::SocketAddr, request: &[u8]) -> String {
+/// Serves the world on a socket.
+async fn serve(world: &World) -> (SocketAddr, JoinHandle<Result<(), clientele_kernel::Error>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (router, config, stop) = (world.router.clone(), world.config.clone(), world.stop.clone());
+    (address, tokio::spawn(async move { clientele_gateway::serve(listener, router, &config, stop).await }))
+}
+
+/// Longer than anything here takes on a busy machine.
+const FOREVER: Duration = Duration::from_secs(20);
+
+async fn talk(address: SocketAddr, request: &[u8]) -> String {
     let mut stream = TcpStream::connect(address).await.unwrap();
     // The server may refuse before it has read everything.
     let _ = stream.write_all(request).await;
@@ -193,10 +206,7 @@ async fn over_a_socket_heads_are_bounded_and_running_requests_end_before_the_ser
         }
     });
     world.allow("clk_1", &["*"]);
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    let (router, config, stop) = (world.router.clone(), world.config.clone(), world.stop.clone());
-    let server = tokio::spawn(async move { clientele_gateway::serve(listener, router, &config, stop).await });
+    let (address, server) = serve(&world).await;
 
     let large = format!("GET /livez HTTP/1.1\r\nhost: x\r\nx-large: {}\r\n\r\n", "x".repeat(40_000));
     assert!(talk(address, large.as_bytes()).await.starts_with("HTTP/1.1 431"));
@@ -213,5 +223,61 @@ async fn over_a_socket_heads_are_bounded_and_running_requests_end_before_the_ser
     assert!(!server.is_finished());
     leave.notify_one();
     assert!(running.await.unwrap().starts_with("HTTP/1.1 200"));
-    tokio::time::timeout(Duration::from_secs(20), server).await.unwrap().unwrap().unwrap();
+    tokio::time::timeout(FOREVER, server).await.unwrap().unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn a_connection_that_brings_no_request_is_closed() {
+    let mut world = World::new();
+    world.config.header_timeout = Duration::from_millis(200);
+    let (address, _server) = serve(&world).await;
+    for start in ["", "PRI * HT", "GET /livez HTTP/1.1\r\nhost:", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"] {
+        let ended = tokio::time::timeout(FOREVER, talk(address, start.as_bytes())).await;
+        assert!(ended.is_ok(), "{start:?} holds a connection");
+    }
+}
+
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+const HEADERS: u8 = 1;
+const SETTINGS: u8 = 4;
+const PING: u8 = 6;
+const GO_AWAY: u8 = 7;
+
+fn frame(kind: u8, flags: u8, stream: u8, payload: &[u8]) -> Vec<u8> {
+    let length = u8::try_from(payload.len()).unwrap();
+    [&[0, 0, length, kind, flags, 0, 0, 0, stream], payload].concat()
+}
+
+#[tokio::test]
+async fn a_client_that_only_answers_pings_is_told_to_go_when_its_connection_is_old() {
+    let mut world = World::new();
+    world.config.header_timeout = Duration::from_millis(100);
+    world.config.max_connection_age = Duration::from_secs(1);
+    let (address, _server) = serve(&world).await;
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    // `GET /livez` in the static table of HPACK, as a request that is whole.
+    let head = b"\x82\x86\x04\x06/livez\x41\x01x";
+    let opening = [PREFACE.to_vec(), frame(SETTINGS, 0, 0, &[]), frame(HEADERS, 5, 1, head)].concat();
+    stream.write_all(&opening).await.unwrap();
+    let (mut seen, mut pings) = (Vec::new(), 0);
+    let talking = async {
+        loop {
+            let mut head = [0; 9];
+            if stream.read_exact(&mut head).await.is_err() {
+                return;
+            }
+            let length = u32::from_be_bytes([0, head[0], head[1], head[2]]);
+            let mut payload = vec![0; usize::try_from(length).unwrap()];
+            stream.read_exact(&mut payload).await.unwrap();
+            seen.push(head[3]);
+            if head[3] == PING && head[4] == 0 {
+                pings += 1;
+                stream.write_all(&frame(PING, 1, 0, &payload)).await.unwrap();
+            }
+        }
+    };
+    tokio::time::timeout(FOREVER, talking).await.expect("the connection is closed");
+    assert!(seen.contains(&HEADERS), "the request is answered: {seen:?}");
+    assert!(pings > 2, "it is asked whether it is there: {seen:?}");
+    assert!(seen.contains(&GO_AWAY), "{seen:?}");
 }

@@ -51,7 +51,7 @@ pub struct Server {
     #[serde(with = "humantime_serde")]
     pub max_connection_age: Duration,
     /// Most requests at once.
-    pub max_concurrent_requests: usize,
+    pub max_concurrent_requests: NonZeroU16,
     /// Time to end running work when stopping.
     #[serde(with = "humantime_serde")]
     pub shutdown_grace: Duration,

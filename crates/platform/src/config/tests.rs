@@ -50,7 +50,7 @@ fn a_file_wins_over_the_defaults_and_a_variable_over_the_file() {
     let file = "[server]\nlisten = '0.0.0.0:1'\nmax_concurrent_requests = 7\n";
     let common = read(Some(file), &[("CLIENTELE_SERVER__LISTEN", "0.0.0.0:2")]).unwrap();
     assert_eq!(common.server.listen.port(), 2);
-    assert_eq!(common.server.max_concurrent_requests, 7);
+    assert_eq!(common.server.max_concurrent_requests.get(), 7);
 }
 
 #[test]
