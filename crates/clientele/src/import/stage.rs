@@ -14,6 +14,7 @@ use encoding_rs_io::DecodeReaderBytesBuilder;
 use flate2::bufread::MultiGzDecoder;
 use serde::{Deserialize, Serialize};
 
+use super::document::assemble;
 use super::mapping::Mapping;
 use super::row::{Layout, Refusal, Row};
 
@@ -151,13 +152,18 @@ fn read(file: &Path, mapping: &Mapping, folder: &Path, tell: &dyn Fn(u64)) -> Re
         // A customer of a refused order alone is not brought in: nothing half-written.
         orders
             .iter()
-            .filter(|(order, _)| !staged.broken.contains_key(order))
+            .filter(|(order, rows)| !staged.broken.contains_key(order) && is_importable(order, rows, mapping))
             .flat_map(|(_, rows)| rows)
             .for_each(|row| known.note(row));
     }
     staged.customers = known.customers.into_iter().map(|(number, (_, country))| (number, country)).collect();
     staged.products = known.products.into_iter().map(|(sku, (_, name))| (sku, name)).collect();
     Ok(staged)
+}
+
+/// Whether an order would be taken if its customer is.
+fn is_importable(order: &str, rows: &[Row], mapping: &Mapping) -> bool {
+    assemble(order, rows, mapping, |_| Some(String::new())).is_ok()
 }
 
 /// What rows tell of customers and products. Whichever way the rows come, the one that counts is the same.
@@ -268,5 +274,11 @@ mod tests {
         let staged = staged(&rows).unwrap();
         assert_eq!(staged.customers["7"], Found { line: 2, text: "Spain".into() });
         assert_eq!(staged.products["MUG"], Found { line: 2, text: "Mug".into() });
+    }
+    #[test]
+    fn a_customer_of_refused_orders_alone_is_not_brought_in() {
+        let two_customers = [row("1", "Mug", "7", "Spain"), row("1", "Mug", "8", "Spain")].concat();
+        let staged = staged(&[two_customers, row("2", "Mug", "8", "Spain")].concat()).unwrap();
+        assert_eq!(staged.customers.keys().collect::<Vec<_>>(), ["8"]);
     }
 }
