@@ -14,6 +14,7 @@
 
 mod command;
 mod features;
+mod readme;
 mod sql;
 mod test;
 mod tools;

@@ -9,7 +9,7 @@ use clientele_embedded::{
     scratch_dir,
 };
 
-use crate::{command, features, sql, tools, web, workspace};
+use crate::{command, features, readme, sql, tools, web, workspace};
 
 /// What `test` can be told.
 #[derive(clap::Args)]
@@ -42,6 +42,8 @@ enum Step {
     Clippy,
     /// The programs
     Build,
+    /// The commands of the README, as a newcomer runs them
+    Readme,
     /// The browser tests
     Browser,
     /// The Rust tests
@@ -96,6 +98,7 @@ impl Step {
             }
             Self::Build => command::show(&mut command::cargo(&["build", "--workspace", "--bins", "--locked"])).await,
             Self::Sql => sql::check().await,
+            Self::Readme => readme::run().await,
             Self::Browser => browser().await,
             Self::Tests => tests().await,
             Self::Features => {
