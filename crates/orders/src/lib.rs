@@ -5,6 +5,7 @@
 //! - `app`: use cases and questions
 //! - `store`: SQL
 //! - `grpc`: messages in and out
+//! - `contract`: between what orders knows and the messages that stand for it
 //! - `events`: what orders learns from customers, and tells the others
 //! - [`build`]: where the parts meet
 //!
@@ -12,6 +13,7 @@
 
 mod app;
 mod config;
+mod contract;
 mod domain;
 mod error;
 mod events;

@@ -113,7 +113,7 @@ async fn settle_unchanged(uow: &mut UnitOfWork, batch: &mut Entries) -> Result<K
     let known: Known = heads.into_iter().map(|head| (head.reference.clone(), head)).collect();
     batch.settle_where(|content| {
         let head = known.get(&content.reference)?;
-        (head.content_hash == content.hash(head.customer_id)).then_some(Upserted::Unchanged(head.id))
+        content.is_known(head.customer_id, &head.content_hash).then_some(Upserted::Unchanged(head.id))
     });
     Ok(known)
 }

@@ -1,6 +1,6 @@
 //! Orders one by one: made here, moved from status to status, paid, read.
 
-use clientele_kernel::{CustomerId, Error, Etag, OrderId, PaymentId, Violations, paging};
+use clientele_kernel::{CustomerId, Error, Etag, Money, OrderId, PaymentId, Violations, paging};
 use clientele_platform::postgres::{Database, UnitOfWork};
 use prost::Message;
 
@@ -8,14 +8,14 @@ use super::command::{Begun, Command};
 use super::customer::{self, Customers};
 use super::{product, status};
 use crate::domain::line::Line;
-use crate::domain::order::{Order, OrderContent, OrderDraft, Parts};
+use crate::domain::order::{Filter, Order, OrderContent, OrderDraft, Parts};
 use crate::domain::payment::{PaymentContent, PaymentDraft};
 use crate::domain::status::FIRST_STATUS;
 use crate::error;
 use crate::events::publish;
 use crate::store;
 use crate::store::line::MOST_LINES_IN_ANSWER;
-use crate::store::order::{Cursor, Filter};
+use crate::store::order::Cursor;
 
 /// Matches are counted up to here; one more stands for all beyond.
 const MOST_COUNTED: i64 = 10_001;
@@ -157,7 +157,9 @@ impl Orders {
         let dictionary = status::dictionary(&mut uow).await?;
         let status = dictionary.offered(status, "status")?;
         let mut order = locked(&mut uow, id).await?;
-        if order.change_status(status, etag, uow.now())? {
+        let given_back = store::credit_note::given_back(uow.conn(), &[id]).await?.remove(&id);
+        let given_back = given_back.map(|minor| Money::new(minor, order.currency));
+        if order.change_status(status, given_back, etag, uow.now())? {
             store::order::update(uow.conn(), std::slice::from_ref(&order)).await?;
             uow.record(publish::order(&order));
         }

@@ -3,13 +3,13 @@
 
 use std::collections::{HashMap, HashSet};
 
-use clientele_kernel::{Error, OrderId, PaymentId, Violations};
+use clientele_kernel::{CustomerId, Error, Money, OrderId, PaymentId, Violations};
 use clientele_platform::postgres::UnitOfWork;
 use prost::Message;
 
 use super::command::{Begun, Command};
 use super::order::{Orders, number};
-use super::upsert::{Batch, Upserted, check_size};
+use super::upsert::{Batch, MOST_ENTRIES, Upserted, check_size};
 use super::{customer, product, status};
 use crate::domain::line::Line;
 use crate::domain::order::{Order, OrderContent, OrderDraft, Parts};
@@ -58,13 +58,13 @@ impl Orders {
             let dictionary = status::dictionary(&mut uow).await?;
             refuse_unknown_statuses(&mut batch, &dictionary);
             refuse_taken_payments(&mut uow, &mut batch, &known).await?;
-            load_present(&mut uow, &mut batch, &known, &mut present).await?;
+            load_present(&mut uow, &mut batch, &known, &dictionary, &mut present).await?;
             let catalogue = catalogue(&mut uow, &mut batch).await?;
             let surroundings = Surroundings { dictionary, catalogue };
             create_new(&mut uow, &mut batch, &known, &surroundings).await?;
             // Those that were created by somebody else since they were looked for are known by now.
             let known = settle_unchanged(&mut uow, &mut batch).await?;
-            load_present(&mut uow, &mut batch, &known, &mut present).await?;
+            load_present(&mut uow, &mut batch, &known, &surroundings.dictionary, &mut present).await?;
             replace_known(&mut uow, &mut batch, &known, &present, &surroundings).await?;
         }
         let answer = answer(batch.into_outcomes()?);
@@ -136,6 +136,7 @@ async fn load_present(
     uow: &mut UnitOfWork,
     batch: &mut Entries,
     known: &HashMap<Reference, Head>,
+    dictionary: &Dictionary,
     present: &mut HashMap<OrderId, Order>,
 ) -> Result<(), Error> {
     let id = |content: &OrderContent| known.get(&key(content)).map(|head| head.id);
@@ -144,11 +145,14 @@ async fn load_present(
     if ids.is_empty() {
         return Ok(());
     }
-    let with_notes = store::credit_note::linked_orders(uow.conn(), &ids).await?;
+    let given_back = store::credit_note::given_back(uow.conn(), &ids).await?;
     present.extend(store::order::by_id(uow.conn(), &ids).await?.into_iter().map(|order| (order.id, order)));
     batch.refuse_where(|content, violations| {
         if let Some(order) = id(content).and_then(|id| present.get(&id)) {
-            order.allows(content, with_notes.contains(&order.id), violations);
+            let given_back = given_back.get(&order.id).map(|minor| Money::new(*minor, order.currency));
+            let said = content.status.as_deref().and_then(|code| dictionary.get(code));
+            let group = said.map_or(order.status_group, |status| status.group);
+            order.allows(content, group, given_back, violations);
         }
     });
     Ok(())
@@ -226,8 +230,43 @@ async fn replace_known(
     for order in &orders {
         uow.record(publish::order(order));
     }
+    let gained = |order: &Order| {
+        let nobodys = present.get(&order.id).is_some_and(|before| before.customer_id.is_none());
+        order.customer_id.filter(|_| nobodys).map(|customer_id| (order.id, customer_id))
+    };
+    let gained = orders.iter().filter_map(gained).collect();
+    hand_over_notes(uow, &gained).await?;
     let updated: HashMap<usize, OrderId> = places.into_iter().zip(orders.iter().map(|order| order.id)).collect();
     settle_places(batch, |place| updated.get(&place).copied().map(Upserted::Updated));
+    Ok(())
+}
+
+/// Gives the credit notes of orders that have got a customer to this customer too: what went back is part of the
+/// customer's figures.
+///
+/// Batches of notes lock notes first and orders second, and this comes when the orders are locked. To lock the notes
+/// before the orders is no way out: which they are is known for sure only once the orders are held, since a note for an
+/// order is written under the order's lock. So this never waits for a note: where one is taken the batch fails as
+/// UNAVAILABLE, with nothing written, and trying again is safe. Who does not wait is in no circle of those who do.
+async fn hand_over_notes(uow: &mut UnitOfWork, gained: &HashMap<OrderId, CustomerId>) -> Result<(), Error> {
+    if gained.is_empty() {
+        return Ok(());
+    }
+    let orders: Vec<OrderId> = gained.keys().copied().collect();
+    let locked = store::credit_note::lock_unowned(uow.conn(), &orders).await?;
+    // An order can have any number of notes: they are read and written so many at a time.
+    for ids in locked.chunks(MOST_ENTRIES) {
+        let mut notes = store::credit_note::by_id(uow.conn(), ids).await?;
+        for note in &mut notes {
+            if let Some(customer_id) = note.order_id.and_then(|id| gained.get(&id)) {
+                note.belong_to(*customer_id, uow.now());
+            }
+        }
+        store::credit_note::update(uow.conn(), &notes).await?;
+        for note in &notes {
+            uow.record(publish::credit_note(note));
+        }
+    }
     Ok(())
 }
 

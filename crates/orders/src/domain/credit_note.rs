@@ -3,10 +3,12 @@
 use chrono::{DateTime, Utc};
 use clientele_kernel::{CreditNoteId, Currency, CustomerId, Money, OrderId, Violations};
 
+use super::amount;
 use super::content::{ContentHash, ContentHasher};
 use super::line::{Line, LineContent, LineDraft, Purpose};
 use super::order::{count_of, moment};
 use super::reference::Reference;
+use super::status::StatusGroup;
 use super::text;
 
 /// A credit note as a caller gives it.
@@ -63,6 +65,7 @@ impl CreditNoteContent {
                 own.check(total.minor > 0, "lines", || {
                     format!("their sum, {total}, is not above zero: nothing is given back")
                 });
+                amount::check(total, "their sum", "lines", own);
             }
             _ => {}
         }
@@ -83,8 +86,20 @@ impl CreditNoteContent {
 
     /// The fingerprint of what is said. A customer that is left out is the one the note has: leaving it out says nothing.
     pub(crate) fn hash(&self, present_customer: Option<CustomerId>) -> ContentHash {
+        self.hash_with(self.customer_id.or(present_customer))
+    }
+
+    /// True where this says nothing new to the note that has this customer and this fingerprint. A note that got its
+    /// customer from its order keeps the fingerprint of what its source said, made when nobody was known: to name nobody,
+    /// or the customer whom the note has by now, is nothing new either.
+    pub(crate) fn is_known(&self, present_customer: Option<CustomerId>, stored: &ContentHash) -> bool {
+        let same_customer = self.customer_id.is_none() || self.customer_id == present_customer;
+        self.hash(present_customer) == *stored || same_customer && self.hash_with(None) == *stored
+    }
+
+    fn hash_with(&self, customer_id: Option<CustomerId>) -> ContentHash {
         let mut hasher = ContentHasher::new("credit_note", 1);
-        let customer_id = self.customer_id.or(present_customer).map(|id| id.to_string());
+        let customer_id = customer_id.map(|id| id.to_string());
         hasher.optional(self.number.as_deref());
         hasher.optional(customer_id.as_deref());
         hasher.optional(self.order_id.map(|id| id.to_string()).as_deref());
@@ -99,6 +114,7 @@ impl CreditNoteContent {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct LinkedOrder {
     pub(crate) customer_id: Option<CustomerId>,
+    pub(crate) status_group: StatusGroup,
     pub(crate) currency: Currency,
     pub(crate) gross: Money,
     /// What other credit notes have given back for it, in minor units.
@@ -106,9 +122,13 @@ pub(crate) struct LinkedOrder {
 }
 
 impl LinkedOrder {
-    /// Fails, naming the field, unless the note fits the order: the same customer, the same currency, and no more
-    /// given back, other notes included, than was sold. Adds the note's total to what was given back.
+    /// Fails, naming the field, unless the note fits the order: one that was not called off, the same customer, the same
+    /// currency, and no more given back, other notes included, than was sold. Adds the note's total to what was given back.
     pub(crate) fn take_back(&mut self, content: &CreditNoteContent, violations: &mut Violations) {
+        violations.check(self.status_group != StatusGroup::Cancelled, "order_id", || {
+            "is that of an order that was called off: it counts as nothing, and there is nothing to give back"
+                .to_owned()
+        });
         if let Some(given) = content.customer_id {
             violations.check(Some(given) == self.customer_id, "customer_id", || {
                 let present =
@@ -201,6 +221,14 @@ impl CreditNote {
         }
     }
 
+    /// Gives the note, which is nobody's, the customer whom its order has got. Its fingerprint stays: the source has said
+    /// nothing, see [`CreditNoteContent::is_known`].
+    pub(crate) fn belong_to(&mut self, customer_id: CustomerId, now: DateTime<Utc>) {
+        self.customer_id = Some(customer_id);
+        self.version += 1;
+        self.updated_at = now;
+    }
+
     /// The note after its source said something else. Ask [`CreditNote::allows`] first.
     pub(crate) fn replaced(
         &self,
@@ -256,7 +284,14 @@ mod tests {
 
     fn order(gross: i64, code: &str) -> LinkedOrder {
         let currency = Currency::from_code(code).unwrap();
-        LinkedOrder { customer_id: None, currency, gross: Money::new(gross, currency), given_back_minor: 0 }
+        let status_group = StatusGroup::Completed;
+        LinkedOrder {
+            customer_id: None,
+            status_group,
+            currency,
+            gross: Money::new(gross, currency),
+            given_back_minor: 0,
+        }
     }
 
     fn taking_back(order: &mut LinkedOrder, content: &CreditNoteContent) -> Vec<String> {
@@ -282,6 +317,35 @@ mod tests {
         assert_eq!(taking_back(&mut order, &content), [""; 0]);
         assert_eq!(taking_back(&mut order, &content), ["order_id"]);
         assert_eq!(order.given_back_minor, 5500);
+    }
+
+    #[test]
+    fn nothing_is_given_back_for_an_order_that_was_called_off() {
+        let content = CreditNoteContent::check(&draft()).unwrap();
+        let mut called_off = LinkedOrder { status_group: StatusGroup::Cancelled, ..order(5500, "GBP") };
+        assert_eq!(taking_back(&mut called_off, &content), ["order_id"]);
+    }
+
+    #[test]
+    fn what_was_said_of_nobody_says_nothing_new_once_the_note_has_a_customer() {
+        let customer = |number| Some(CustomerId::from(Uuid::from_u128(number)));
+        let unnamed = CreditNoteContent::check(&draft()).unwrap();
+        let stored = unnamed.hash(None);
+        let named = |customer_id| CreditNoteContent { customer_id, ..unnamed.clone() };
+        assert!(unnamed.is_known(customer(1), &stored));
+        assert!(named(customer(1)).is_known(customer(1), &stored));
+        assert!(!named(customer(2)).is_known(customer(1), &stored));
+        assert!(!named(customer(1)).is_known(None, &stored), "a customer is added");
+        let other = CreditNoteContent { number: Some("7".into()), ..unnamed.clone() };
+        assert!(!other.is_known(customer(1), &stored));
+    }
+
+    #[test]
+    fn the_total_of_a_note_is_bounded() {
+        let half = LineDraft { unit_price: "500000000000".into(), ..draft().lines.remove(0) };
+        let more = LineDraft { unit_price: "500000000000.01".into(), ..half.clone() };
+        assert_eq!(fields(&CreditNoteDraft { lines: vec![half.clone(), half.clone()], ..draft() }), [""; 0]);
+        assert_eq!(fields(&CreditNoteDraft { lines: vec![half, more], ..draft() }), ["lines"]);
     }
 
     #[test]

@@ -7,6 +7,7 @@ use clientele_kernel::money::decimal;
 use clientele_kernel::{Currency, Decimal, Error, Money, OrderLineId, ProductId, Violations};
 use rust_decimal::prelude::ToPrimitive;
 
+use super::amount;
 use super::content::ContentHasher;
 use super::product::{Catalogue, ProductKey};
 use super::text;
@@ -161,8 +162,14 @@ impl LineContent {
             }
         }
         let amount = Money::of_product(quantity.decimal(), unit_price.decimal(), currency?);
-        if let Err(error) = amount {
-            violations.push("unit_price", format!("`{unit_price}` times quantity `{quantity}`: {error}"));
+        match amount {
+            Ok(amount) => {
+                let what = || format!("`{unit_price}` times quantity `{quantity}`");
+                violations.check(amount::fits(amount), "unit_price", || amount::beyond(amount, &what()));
+            }
+            Err(error) => {
+                violations.push("unit_price", format!("`{unit_price}` times quantity `{quantity}`: {error}"));
+            }
         }
         Some(Self { product: product?, name, quantity, unit_price, amount: amount.ok()? })
     }
@@ -341,6 +348,17 @@ mod tests {
         assert_eq!(wrong, Err(vec!["lines[0].unit_price".into()]));
         let wrong = check(draft("-1000000000", "1000000000000"), "KWD", Purpose::Order);
         assert_eq!(wrong, Err(vec!["lines[0].unit_price".into()]));
+    }
+
+    #[test]
+    fn an_amount_of_more_than_a_hundred_million_million_minor_units_is_refused() {
+        let minor = |quantity: &str, price: &str| {
+            check(draft(quantity, price), "EUR", Purpose::Order).map(|line| line.amount.minor)
+        };
+        assert_eq!(minor("1", "1000000000000"), Ok(amount::MOST_MINOR));
+        assert_eq!(minor("-1", "1000000000000"), Ok(-amount::MOST_MINOR));
+        assert_eq!(minor("1.001", "1000000000000"), Err(vec!["lines[0].unit_price".into()]));
+        assert_eq!(minor("-90000", "1000000000000"), Err(vec!["lines[0].unit_price".into()]));
     }
 
     #[test]

@@ -3,12 +3,26 @@
 use chrono::{DateTime, SubsecRound, Utc};
 use clientele_kernel::{Currency, CustomerId, Error, Etag, Money, OrderId, Violations};
 
+use super::amount;
 use super::content::{ContentHash, ContentHasher};
 use super::line::{Line, LineContent, LineDraft, LineKind, Purpose};
 use super::payment::{MOST_PAYMENTS, Payment, PaymentContent, PaymentDraft};
 use super::reference::Reference;
 use super::status::{Status, StatusGroup};
 use super::text;
+
+/// Which orders a list is of.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Filter {
+    /// Those of one customer only.
+    pub(crate) customer_id: Option<CustomerId>,
+    /// Those of these groups only; empty for all.
+    pub(crate) groups: Vec<StatusGroup>,
+    /// Those placed at or after this moment only.
+    pub(crate) from: Option<DateTime<Utc>>,
+    /// Those placed before this moment only.
+    pub(crate) until: Option<DateTime<Utc>>,
+}
 
 /// An order as a caller gives it.
 #[derive(Debug, Clone, Default)]
@@ -80,8 +94,13 @@ impl OrderContent {
                 |kind| Money::sum(lines.iter().filter(|line| line.kind() == kind).map(|line| line.amount), currency);
             sum(LineKind::Sale).and_then(|gross| sum(LineKind::Adjustment).map(|adjustment| (gross, adjustment)))
         });
-        if let Some(Err(error)) = sums {
-            own.push("lines", format!("their sum: {error}"));
+        match sums {
+            Some(Err(error)) => own.push("lines", format!("their sum: {error}")),
+            Some(Ok((gross, adjustment))) => {
+                amount::check(gross, "the sum of the sales", "lines", own);
+                amount::check(adjustment, "the sum of the adjustments", "lines", own);
+            }
+            None => {}
         }
         match (placed_at, currency, sums) {
             (Some(placed_at), Some(currency), Some(Ok((gross, adjustment)))) if violations.is_empty() => Ok(Self {
@@ -214,20 +233,50 @@ impl Order {
 
     /// Fails where the source's new content breaks a rule, naming the field:
     /// a customer, once set, stays (figures and history hang on it); the currency stays where amounts that the source
-    /// does not give (payments recorded here, credit notes) are in it.
-    pub(crate) fn allows(&self, content: &OrderContent, has_credit_notes: bool, violations: &mut Violations) {
+    /// does not give (payments recorded here, credit notes) are in it; what credit notes gave back, `None` where there
+    /// are none, has been sold and stays sold. `group` is that of the status the order is to have.
+    pub(crate) fn allows(
+        &self,
+        content: &OrderContent,
+        group: StatusGroup,
+        given_back: Option<Money>,
+        violations: &mut Violations,
+    ) {
         if let (Some(present), Some(given)) = (self.customer_id, content.customer_id) {
             violations.check(present == given, "customer_id", || {
                 format!("the order belongs to customer `{present}` and cannot be given to `{given}`")
             });
         }
-        let has_own = has_credit_notes || self.payments.iter().any(|payment| !payment.from_source);
+        if let Some(problem) = self.stays_open(group, given_back) {
+            violations.push("status", problem);
+        }
+        let has_own = given_back.is_some() || self.payments.iter().any(|payment| !payment.from_source);
         violations.check(!has_own || self.currency == content.currency, "currency", || {
             format!(
                 "the order has payments or credit notes in {} and cannot become one in {}",
                 self.currency, content.currency
             )
         });
+        if let Some(given_back) = given_back.filter(|money| money.currency == content.currency) {
+            violations.check(content.gross.minor >= given_back.minor, "lines", || {
+                format!(
+                    "their sales, {}, are less than the {given_back} that credit notes of the order gave back",
+                    content.gross
+                )
+            });
+        }
+    }
+
+    /// Why the order cannot move to a status of this group, if so: one that was called off counts as nothing, and nothing
+    /// can have been given back for it.
+    fn stays_open(&self, group: StatusGroup, given_back: Option<Money>) -> Option<String> {
+        let called_off = group == StatusGroup::Cancelled && self.status_group != StatusGroup::Cancelled;
+        given_back.filter(|_| called_off).map(|given_back| {
+            format!(
+                "credit notes of the order gave back {given_back}, and it cannot be called off before they are taken into \
+                 account: send them without the order first"
+            )
+        })
     }
 
     /// The order after its source said something else: lines and the source's payments are replaced, a status or
@@ -256,9 +305,11 @@ impl Order {
     }
 
     /// Moves the order to another status; false where it has that status already, and nothing is to be written.
+    /// `given_back` is what its credit notes gave back, `None` where there are none.
     pub(crate) fn change_status(
         &mut self,
         status: &Status,
+        given_back: Option<Money>,
         etag: Option<Etag>,
         now: DateTime<Utc>,
     ) -> Result<bool, Error> {
@@ -267,6 +318,9 @@ impl Order {
         }
         if self.status == status.code {
             return Ok(false);
+        }
+        if let Some(problem) = self.stays_open(status.group, given_back) {
+            return Err(Error::failed_precondition("ORDER_HAS_CREDIT_NOTES", problem));
         }
         self.status.clone_from(&status.code);
         self.status_group = status.group;
@@ -281,9 +335,13 @@ impl Order {
             let message = format!("the order has {MOST_PAYMENTS} payments, and more are not kept");
             return Err(Error::failed_precondition("TOO_MANY_PAYMENTS", message));
         }
-        self.paid = self.paid.checked_add(payment.amount).map_err(|error| {
+        let paid = self.paid.checked_add(payment.amount).map_err(|error| {
             Error::invalid("payment.amount", format!("together with the earlier payments: {error}"))
         })?;
+        if !amount::fits(paid) {
+            return Err(Error::invalid("payment.amount", amount::beyond(paid, "the sum with the earlier payments")));
+        }
+        self.paid = paid;
         self.payments.push(payment);
         self.payments = in_order(std::mem::take(&mut self.payments));
         self.version += 1;
@@ -299,8 +357,9 @@ fn in_order(mut payments: Vec<Payment>) -> Vec<Payment> {
 }
 
 fn sum_of(payments: &[Payment], currency: Currency) -> Result<Money, Error> {
-    Money::sum(payments.iter().map(|payment| payment.amount), currency)
-        .map_err(|error| Error::invalid("payments", format!("their sum: {error}")))
+    let sum = Money::sum(payments.iter().map(|payment| payment.amount), currency)
+        .map_err(|error| Error::invalid("payments", format!("their sum: {error}")))?;
+    if amount::fits(sum) { Ok(sum) } else { Err(Error::invalid("payments", amount::beyond(sum, "their sum"))) }
 }
 
 /// How many lines there are, as storage counts them.
@@ -397,9 +456,17 @@ mod tests {
     }
 
     #[test]
-    fn a_sum_beyond_64_bits_is_refused() {
-        let sum = OrderDraft { lines: vec![line("90000", "1000000000000"); 2], ..draft() };
-        assert_eq!(fields(&sum), ["lines"]);
+    fn sums_of_sales_and_of_adjustments_are_bounded() {
+        let of = |quantities: &[&str]| {
+            fields(&OrderDraft {
+                lines: quantities.iter().map(|quantity| line(quantity, "1000000000000")).collect(),
+                ..draft()
+            })
+        };
+        assert_eq!(of(&["0.5", "0.5", "-0.5", "-0.5"]), [""; 0]);
+        assert_eq!(of(&["0.5", "0.501"]), ["lines"]);
+        assert_eq!(of(&["-0.5", "-0.501"]), ["lines"]);
+        assert_eq!(of(&["90000"]), ["lines[0].unit_price"]);
     }
 
     #[test]
@@ -448,7 +515,12 @@ mod tests {
             let content = OrderContent::check_imported(&draft()).unwrap();
             let order = order(&OrderContent { customer_id: present, ..content.clone() }, Vec::new());
             let mut violations = Violations::new();
-            order.allows(&OrderContent { customer_id: given, ..content }, false, &mut violations);
+            order.allows(
+                &OrderContent { customer_id: given, ..content },
+                StatusGroup::Completed,
+                None,
+                &mut violations,
+            );
             violations.is_empty()
         };
         assert!(allows(None, Some(customer(1))));
@@ -461,23 +533,40 @@ mod tests {
     fn the_currency_stays_where_amounts_recorded_here_are_in_it() {
         let content = OrderContent::check_imported(&draft()).unwrap();
         let other = OrderContent::check_imported(&OrderDraft { currency: "EUR".into(), ..draft() }).unwrap();
-        let allows = |order: &Order, notes: bool| {
+        let allows = |order: &Order, given_back: Option<Money>| {
             let mut violations = Violations::new();
-            order.allows(&other, notes, &mut violations);
+            order.allows(&other, StatusGroup::Completed, given_back, &mut violations);
             violations.is_empty()
         };
-        assert!(allows(&order(&content, Vec::new()), false));
-        assert!(!allows(&order(&content, Vec::new()), true));
-        assert!(!allows(&order(&content, vec![payment(1, "GBP")]), false));
+        assert!(allows(&order(&content, Vec::new()), None));
+        assert!(!allows(&order(&content, Vec::new()), Some(payment(1, "GBP").amount)));
+        assert!(!allows(&order(&content, vec![payment(1, "GBP")]), None));
+    }
+
+    #[test]
+    fn what_was_given_back_stays_sold() {
+        let content = OrderContent::check_imported(&draft()).unwrap();
+        let order = order(&content, Vec::new());
+        let refused = |group, minor| {
+            let mut violations = Violations::new();
+            order.allows(&content, group, Some(payment(minor, "GBP").amount), &mut violations);
+            violations.into_inner().into_iter().map(|v| v.field).collect::<Vec<_>>()
+        };
+        assert_eq!(refused(StatusGroup::Completed, 1530), [""; 0]);
+        assert_eq!(refused(StatusGroup::Completed, 1531), ["lines"]);
+        assert_eq!(refused(StatusGroup::Cancelled, 1), ["status"]);
     }
 
     #[test]
     fn a_status_is_changed_only_by_who_saw_the_present_version() {
         let content = OrderContent::check_imported(&draft()).unwrap();
         let mut order = order(&content, Vec::new());
-        assert!(order.change_status(&status("sent"), Some(Etag(7)), DateTime::UNIX_EPOCH).is_err());
-        assert!(order.change_status(&status("sent"), Some(Etag(1)), DateTime::UNIX_EPOCH).unwrap());
-        assert!(!order.change_status(&status("sent"), None, DateTime::UNIX_EPOCH).unwrap(), "nothing is left to do");
+        assert!(order.change_status(&status("sent"), None, Some(Etag(7)), DateTime::UNIX_EPOCH).is_err());
+        assert!(order.change_status(&status("sent"), None, Some(Etag(1)), DateTime::UNIX_EPOCH).unwrap());
+        assert!(
+            !order.change_status(&status("sent"), None, None, DateTime::UNIX_EPOCH).unwrap(),
+            "nothing is left to do"
+        );
         assert_eq!(order.version, 2);
     }
 
@@ -489,6 +578,7 @@ mod tests {
         order.record_payment(payment(530, "GBP"), DateTime::UNIX_EPOCH).unwrap();
         assert_eq!((order.paid.minor, order.version), (1530, 3));
         assert!(order.record_payment(payment(i64::MAX, "GBP"), DateTime::UNIX_EPOCH).is_err());
+        assert!(order.record_payment(payment(amount::MOST_MINOR - 1529, "GBP"), DateTime::UNIX_EPOCH).is_err());
         assert_eq!((order.paid.minor, order.version), (1530, 3), "a refused payment leaves no trace");
     }
 }

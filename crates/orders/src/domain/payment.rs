@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use clientele_kernel::{Currency, Money, PaymentId, Violations};
 
+use super::amount;
 use super::content::ContentHasher;
 use super::order::moment;
 use super::reference::Reference;
@@ -57,7 +58,7 @@ impl PaymentContent {
             .as_ref()
             .map(|(source, external_id)| Reference::check(source, external_id, "reference", violations));
         let method = text::shown(&draft.method, "method", 50, violations);
-        let amount = amount(draft.amount.as_ref(), currency, violations);
+        let amount = paid(draft.amount.as_ref(), currency, violations);
         let paid_at = moment(draft.paid_at.or(default_moment), "paid_at", violations);
         Some(Self { reference, method, amount: amount?, paid_at: paid_at? })
     }
@@ -78,7 +79,7 @@ impl PaymentContent {
     }
 }
 
-fn amount(given: Option<&(i64, String)>, currency: Currency, violations: &mut Violations) -> Option<Money> {
+fn paid(given: Option<&(i64, String)>, currency: Currency, violations: &mut Violations) -> Option<Money> {
     let Some((minor, code)) = given else {
         violations.push("amount", "is missing: an amount above zero is wanted");
         return None;
@@ -87,7 +88,9 @@ fn amount(given: Option<&(i64, String)>, currency: Currency, violations: &mut Vi
     violations.check(code == currency.code(), "amount.currency", || {
         format!("`{}` is not the currency of the order, `{currency}` is", clientele_kernel::error::shorten(code))
     });
-    (*minor > 0 && code == currency.code()).then(|| Money::new(*minor, currency))
+    let amount = Money::new(*minor, currency);
+    violations.check(*minor <= amount::MOST_MINOR, "amount.minor", || amount::beyond(amount, "the payment"));
+    (*minor > 0 && code == currency.code() && amount::fits(amount)).then_some(amount)
 }
 
 #[cfg(test)]
@@ -107,6 +110,8 @@ mod tests {
         assert_eq!(fields(&of(1, "EUR")), [""; 0]);
         assert_eq!(fields(&of(0, "USD")), ["amount.minor", "amount.currency"]);
         assert_eq!(fields(&of(i64::MIN, "EUR")), ["amount.minor"]);
+        assert_eq!(fields(&of(amount::MOST_MINOR, "EUR")), [""; 0]);
+        assert_eq!(fields(&of(amount::MOST_MINOR + 1, "EUR")), ["amount.minor"]);
         assert_eq!(fields(&PaymentDraft::default()), ["amount"]);
     }
 }

@@ -5,30 +5,30 @@ use clientele_contracts::orders::v1 as pb;
 use clientele_platform::postgres::Entry;
 use clientele_platform::proto;
 
+use crate::contract;
 use crate::domain::credit_note::CreditNote;
 use crate::domain::line::Line;
 use crate::domain::order::Order;
 use crate::domain::product::Product;
 use crate::domain::status::Status;
-use crate::grpc;
 
 /// An order was created or changed.
 pub(crate) fn order(order: &Order) -> Entry {
     let event = pb::OrderRecorded {
         order_id: order.id.to_string(),
         customer_id: order.customer_id.map(|id| id.to_string()).unwrap_or_default(),
-        status_group: grpc::status::group(order.status_group).into(),
+        status_group: contract::status::group(order.status_group).into(),
         placed_at: Some(proto::timestamp(order.placed_at)),
         currency: order.currency.code().to_owned(),
         gross_minor: order.gross.minor,
         adjustment_minor: order.adjustment.minor,
         paid_minor: order.paid.minor,
-        lines: order.lines.iter().map(|line| fact(line, grpc::line::kind(line.kind()))).collect(),
+        lines: order.lines.iter().map(|line| fact(line, contract::line::kind(line.kind()))).collect(),
         status: order.status.clone(),
     };
     Entry::new("order", order.id.uuid(), order.version, &event)
         .customer(order.customer_id)
-        .image(&grpc::order::encode(order))
+        .image(&contract::order::encode(order))
 }
 
 /// A credit note was created or changed.
@@ -44,7 +44,7 @@ pub(crate) fn credit_note(note: &CreditNote) -> Entry {
     };
     Entry::new("credit_note", note.id.uuid(), note.version, &event)
         .customer(note.customer_id)
-        .image(&grpc::credit_note::encode(note))
+        .image(&contract::credit_note::encode(note))
 }
 
 /// A product was created or changed. It is about nobody, so there is nothing to seal: the event tells all.
@@ -60,7 +60,8 @@ pub(crate) fn product(product: &Product) -> Entry {
 
 /// A status was added to the dictionary.
 pub(crate) fn status(status: &Status) -> Entry {
-    let event = pb::OrderStatusRecorded { code: status.code.clone(), group: grpc::status::group(status.group).into() };
+    let event =
+        pb::OrderStatusRecorded { code: status.code.clone(), group: contract::status::group(status.group).into() };
     Entry::new("order_status", status.id, status.version, &event)
 }
 

@@ -2,17 +2,17 @@
 
 use clientele_contracts::orders::v1 as pb;
 use clientele_contracts::orders::v1::credit_notes_server::CreditNotes;
-use clientele_kernel::{CreditNoteId, CustomerId, Error, Etag, Violations};
+use clientele_kernel::{CreditNoteId, CustomerId, Error};
+use clientele_platform::Caller;
 use clientele_platform::grpc::status as refuse;
-use clientele_platform::{Caller, proto};
 use tonic::{Request, Response, Status as Refusal};
 
-use super::{line, reference_in, reference_out, upsert};
+use super::upsert;
 use crate::app::command::Command;
 use crate::app::credit_note::CreditNotes as Ledger;
 use crate::app::order::PageRequest;
 use crate::app::upsert::Upserted;
-use crate::domain::credit_note::{CreditNote, CreditNoteDraft};
+use crate::contract::credit_note::{draft, encode};
 
 /// Serves `CreditNotes`.
 pub(crate) struct CreditNoteService(pub(crate) Ledger);
@@ -72,39 +72,4 @@ fn answer(outcomes: Vec<Upserted<CreditNoteId>>) -> pb::BatchUpsertCreditNotesRe
     let result =
         |(credit_note_id, outcome, violations)| pb::UpsertCreditNoteResult { credit_note_id, outcome, violations };
     pb::BatchUpsertCreditNotesResponse { results: outcomes.into_iter().map(upsert::parts).map(result).collect() }
-}
-
-/// Fails where the moment is none, naming the field within the credit note.
-fn draft(note: pb::CreditNote) -> Result<CreditNoteDraft, Violations> {
-    let mut violations = Violations::new();
-    let issued_at = violations.take("issued_at", proto::instant(note.issued_at, "issued_at")).flatten();
-    if !violations.is_empty() {
-        return Err(violations);
-    }
-    Ok(CreditNoteDraft {
-        issued_at,
-        reference: reference_in(note.reference),
-        number: note.number,
-        customer_id: note.customer_id,
-        order_id: note.order_id,
-        currency: note.currency,
-        lines: note.lines.into_iter().map(line::draft).collect(),
-    })
-}
-
-pub(crate) fn encode(note: &CreditNote) -> pb::CreditNote {
-    pb::CreditNote {
-        id: note.id.to_string(),
-        reference: Some(reference_out(&note.reference)),
-        number: note.number.clone(),
-        customer_id: note.customer_id.map(|id| id.to_string()).unwrap_or_default(),
-        order_id: note.order_id.map(|id| id.to_string()).unwrap_or_default(),
-        issued_at: Some(proto::timestamp(note.issued_at)),
-        currency: note.currency.code().to_owned(),
-        lines: note.lines.iter().map(line::encode_without_kind).collect(),
-        total: Some(proto::money(note.total)),
-        etag: Etag(note.version).to_string(),
-        created_at: Some(proto::timestamp(note.created_at)),
-        updated_at: Some(proto::timestamp(note.updated_at)),
-    }
 }

@@ -6,35 +6,22 @@
 //! - [`credit_note`]: serves `CreditNotes`
 //! - [`feed`]: serves `Feed`
 //! - [`operation`]: serves `Operations`
-//! - [`line`], [`payment`], [`upsert`]: the parts they share
+//! - [`upsert`]: what became of the entries of a batch
 
 pub(crate) mod credit_note;
 pub(crate) mod feed;
-pub(crate) mod line;
 pub(crate) mod operation;
 pub(crate) mod order;
-pub(crate) mod payment;
 pub(crate) mod product;
 pub(crate) mod status;
 pub(crate) mod upsert;
 
-use clientele_contracts::platform::v1::ExternalReference;
 use clientele_kernel::{Error, Violations};
-
-use crate::domain::reference::Reference;
 
 /// The largest message taken and given: a full batch whose lines carry long names.
 pub(crate) const LARGEST_MESSAGE: usize = 32 * 1024 * 1024;
 /// How many ids a `BatchGet` takes.
 const MOST_IDS: usize = 500;
-
-fn reference_in(reference: Option<ExternalReference>) -> Option<(String, String)> {
-    reference.map(|reference| (reference.source, reference.external_id))
-}
-
-fn reference_out(reference: &Reference) -> ExternalReference {
-    ExternalReference { source: reference.source.clone(), external_id: reference.external_id.clone() }
-}
 
 fn parse_ids<T>(ids: &[String], parse: impl Fn(&str, &str) -> Result<T, Error>) -> Result<Vec<T>, Error> {
     let mut violations = Violations::new();

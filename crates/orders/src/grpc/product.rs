@@ -2,16 +2,17 @@
 
 use clientele_contracts::orders::v1 as pb;
 use clientele_contracts::orders::v1::products_server::Products;
-use clientele_kernel::{Error, Etag, ProductId, Violations};
+use clientele_kernel::{Error, ProductId, Violations};
+use clientele_platform::Caller;
 use clientele_platform::grpc::status as refuse;
-use clientele_platform::{Caller, proto};
 use tonic::{Request, Response, Status as Refusal};
 
 use super::upsert;
 use crate::app::command::Command;
 use crate::app::product::Products as Catalogue;
 use crate::app::upsert::Upserted;
-use crate::domain::product::{Product, ProductContent};
+use crate::contract::product::encode;
+use crate::domain::product::ProductContent;
 
 /// Serves `Products`.
 pub(crate) struct ProductService(pub(crate) Catalogue);
@@ -71,17 +72,4 @@ impl ProductService {
 fn answer(outcomes: Vec<Upserted<ProductId>>) -> pb::BatchUpsertProductsResponse {
     let result = |(product_id, outcome, violations)| pb::UpsertProductResult { product_id, outcome, violations };
     pb::BatchUpsertProductsResponse { results: outcomes.into_iter().map(upsert::parts).map(result).collect() }
-}
-
-pub(crate) fn encode(product: &Product) -> pb::Product {
-    pb::Product {
-        id: product.id.to_string(),
-        source: product.source.clone(),
-        sku: product.sku.clone(),
-        name: product.name.clone(),
-        category: product.category.clone(),
-        etag: Etag(product.version).to_string(),
-        created_at: Some(proto::timestamp(product.created_at)),
-        updated_at: Some(proto::timestamp(product.updated_at)),
-    }
 }

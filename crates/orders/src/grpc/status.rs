@@ -9,7 +9,8 @@ use tonic::{Request, Response, Status as Refusal};
 
 use crate::app::command::Command;
 use crate::app::status::Statuses;
-use crate::domain::status::{Status, StatusDraft, StatusGroup};
+use crate::contract::status::{encode, group_in};
+use crate::domain::status::StatusDraft;
 
 /// Serves `OrderStatuses`.
 pub(crate) struct StatusService(pub(crate) Statuses);
@@ -49,36 +50,5 @@ impl StatusService {
             request,
         };
         self.0.create(command, &draft, encode).await
-    }
-}
-
-fn encode(status: &Status) -> pb::OrderStatus {
-    pb::OrderStatus {
-        code: status.code.clone(),
-        name: status.name.clone(),
-        group: group(status.group).into(),
-        position: status.position,
-        active: status.active,
-    }
-}
-
-pub(crate) fn group(group: StatusGroup) -> pb::StatusGroup {
-    match group {
-        StatusGroup::New => pb::StatusGroup::New,
-        StatusGroup::InProgress => pb::StatusGroup::InProgress,
-        StatusGroup::Completed => pb::StatusGroup::Completed,
-        StatusGroup::Cancelled => pb::StatusGroup::Cancelled,
-    }
-}
-
-/// A group from a message; `None` where it is not said. The error names the field `group`.
-pub(super) fn group_in(number: i32) -> Result<Option<StatusGroup>, Error> {
-    match pb::StatusGroup::try_from(number) {
-        Ok(pb::StatusGroup::Unspecified) => Ok(None),
-        Ok(pb::StatusGroup::New) => Ok(Some(StatusGroup::New)),
-        Ok(pb::StatusGroup::InProgress) => Ok(Some(StatusGroup::InProgress)),
-        Ok(pb::StatusGroup::Completed) => Ok(Some(StatusGroup::Completed)),
-        Ok(pb::StatusGroup::Cancelled) => Ok(Some(StatusGroup::Cancelled)),
-        Err(_) => Err(Error::invalid("group", format!("`{number}` is no group of statuses: 1 to 4 are"))),
     }
 }

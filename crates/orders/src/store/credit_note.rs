@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::line::{LineJson, MOST_LINES_IN_ANSWER};
 use super::order::{Cursor, content_hash};
-use super::{assert_rows, column, currency, line};
+use super::{assert_rows, column, currency, line, status};
 use crate::domain::content::ContentHash;
 use crate::domain::credit_note::{CreditNote, LinkedOrder};
 use crate::domain::reference::Reference;
@@ -129,7 +129,8 @@ pub(crate) async fn lock_heads(conn: &mut PgConnection, references: &[&Reference
 }
 
 /// Locks the orders that credit notes take back, so that no two notes at once give back what is there but once. What
-/// the notes in `replaced` gave back is not counted: they are about to be written anew.
+/// the notes in `replaced` gave back is not counted: they are about to be written anew. In the order of the references, as
+/// batches of orders lock them; those made here, which no batch is about, come last.
 pub(crate) async fn lock_orders(
     conn: &mut PgConnection,
     ids: &[OrderId],
@@ -142,12 +143,15 @@ pub(crate) async fn lock_orders(
         return Ok(HashMap::new());
     }
     let replaced: Vec<Uuid> = replaced.iter().map(|id| id.uuid()).collect();
-    sqlx::query!("select id from orders.order where id = any($1) order by id for no key update", &ids)
-        .fetch_all(&mut *conn)
-        .await?;
+    sqlx::query!(
+        "select id from orders.order where id = any($1) order by source, external_id, id for no key update",
+        &ids
+    )
+    .fetch_all(&mut *conn)
+    .await?;
     // A statement of its own: only after the locks are held does its snapshot show what others have given back.
     let rows = sqlx::query!(
-        r#"select o.id, o.customer_id, o.currency, o.gross_minor,
+        r#"select o.id, o.customer_id, o.status_group, o.currency, o.gross_minor,
                   coalesce((select sum(c.total_minor) from orders.credit_note c
                             where c.order_id = o.id and c.id <> all($2)), 0)::bigint as "given_back_minor!"
            from orders.order o where o.id = any($1)"#,
@@ -161,6 +165,7 @@ pub(crate) async fn lock_orders(
             let currency = currency(&row.currency, "orders.order")?;
             let linked = LinkedOrder {
                 customer_id: row.customer_id.map(CustomerId::from),
+                status_group: status::group(&row.status_group, "orders.order")?,
                 currency,
                 gross: Money::new(row.gross_minor, currency),
                 given_back_minor: row.given_back_minor,
@@ -170,16 +175,31 @@ pub(crate) async fn lock_orders(
         .collect()
 }
 
-/// Those of the orders that a credit note takes back.
-pub(crate) async fn linked_orders(conn: &mut PgConnection, ids: &[OrderId]) -> Result<HashSet<OrderId>, Error> {
+/// What credit notes gave back, in minor units, for those of the orders that have any.
+pub(crate) async fn given_back(conn: &mut PgConnection, ids: &[OrderId]) -> Result<HashMap<OrderId, i64>, Error> {
     let ids: Vec<Uuid> = ids.iter().map(|id| id.uuid()).collect();
-    let found = sqlx::query_scalar!(
-        r#"select distinct order_id as "order_id!" from orders.credit_note where order_id = any($1)"#,
+    let found = sqlx::query!(
+        r#"select order_id as "order_id!", sum(total_minor)::bigint as "given_back_minor!"
+           from orders.credit_note where order_id = any($1) group by order_id"#,
         &ids
     )
     .fetch_all(conn)
     .await?;
-    Ok(found.into_iter().map(OrderId::from).collect())
+    Ok(found.into_iter().map(|row| (OrderId::from(row.order_id), row.given_back_minor)).collect())
+}
+
+/// Locks those notes of the orders that are nobody's, and fails, for another try, where one of them is taken: whoever
+/// calls this holds the orders already, and would wait against the order in which batches of notes lock.
+pub(crate) async fn lock_unowned(conn: &mut PgConnection, orders: &[OrderId]) -> Result<Vec<CreditNoteId>, Error> {
+    let ids: Vec<Uuid> = orders.iter().map(|id| id.uuid()).collect();
+    let found = sqlx::query_scalar!(
+        "select id from orders.credit_note where order_id = any($1) and customer_id is null
+         order by source, external_id for update nowait",
+        &ids
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(found.into_iter().map(CreditNoteId::from).collect())
 }
 
 /// Adds credit notes with their lines, and tells which were added: the references of the others were taken by somebody
@@ -227,6 +247,16 @@ pub(crate) async fn replace(conn: &mut PgConnection, notes: &[CreditNote]) -> Re
     if notes.is_empty() {
         return Ok(());
     }
+    update(&mut *conn, notes).await?;
+    let ids: Vec<Uuid> = notes.iter().map(|note| note.id.uuid()).collect();
+    sqlx::query!("delete from orders.credit_note_line where credit_note_id = any($1)", &ids)
+        .execute(&mut *conn)
+        .await?;
+    line::insert_for_credit_notes(conn, notes.iter().map(|note| (note.id.uuid(), note.lines.as_slice()))).await
+}
+
+/// Writes changed credit notes, locked before, without their lines.
+pub(crate) async fn update(conn: &mut PgConnection, notes: &[CreditNote]) -> Result<(), Error> {
     let done = sqlx::query!(
         "update orders.credit_note c
          set number = n.number, customer_id = n.customer_id, order_id = n.order_id, issued_at = n.issued_at,
@@ -249,14 +279,9 @@ pub(crate) async fn replace(conn: &mut PgConnection, notes: &[CreditNote]) -> Re
         column!(notes, c => c.version),
         column!(notes, c => c.updated_at)
     )
-    .execute(&mut *conn)
+    .execute(conn)
     .await?;
-    assert_rows(done.rows_affected(), notes.len())?;
-    let ids: Vec<Uuid> = notes.iter().map(|note| note.id.uuid()).collect();
-    sqlx::query!("delete from orders.credit_note_line where credit_note_id = any($1)", &ids)
-        .execute(&mut *conn)
-        .await?;
-    line::insert_for_credit_notes(conn, notes.iter().map(|note| (note.id.uuid(), note.lines.as_slice()))).await
+    assert_rows(done.rows_affected(), notes.len())
 }
 
 fn credit_note(row: CreditNoteRow) -> Result<CreditNote, Error> {

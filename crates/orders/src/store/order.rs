@@ -13,9 +13,8 @@ use super::line::{LineJson, MOST_LINES_IN_ANSWER};
 use super::payment::PaymentJson;
 use super::{assert_rows, column, currency, line, payment, status};
 use crate::domain::content::ContentHash;
-use crate::domain::order::Order;
+use crate::domain::order::{Filter, Order};
 use crate::domain::reference::Reference;
-use crate::domain::status::StatusGroup;
 use crate::error::refusal;
 
 #[derive(FromRow)]
@@ -89,19 +88,6 @@ pub(crate) async fn count_lines(conn: impl PgExecutor<'_>, ids: &[OrderId]) -> R
 pub(crate) async fn lock(conn: &mut PgConnection, id: OrderId) -> Result<bool, Error> {
     let found = sqlx::query_scalar!("select id from orders.order where id = $1 for update", id.uuid());
     Ok(found.fetch_optional(conn).await?.is_some())
-}
-
-/// Which orders a list is of.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Filter {
-    /// Those of one customer only.
-    pub(crate) customer_id: Option<CustomerId>,
-    /// Those of these groups only; empty for all.
-    pub(crate) groups: Vec<StatusGroup>,
-    /// Those placed at or after this moment only.
-    pub(crate) from: Option<DateTime<Utc>>,
-    /// Those placed before this moment only.
-    pub(crate) until: Option<DateTime<Utc>>,
 }
 
 /// The key of the last order of a page.

@@ -206,6 +206,34 @@ async fn payments_recorded_here_stay_when_the_source_gives_its_own() {
 }
 
 #[tokio::test]
+async fn amounts_that_would_break_the_sums_of_others_are_refused() {
+    let world = World::new().await;
+    let with = |lines| pb::Order { lines, ..order("1") };
+    let paid = |amounts: &[i64]| {
+        let payment = |minor: &i64| pb::Payment { amount: money(*minor, "GBP"), ..pb::Payment::default() };
+        pb::Order { payments: amounts.iter().map(payment).collect(), ..order("1") }
+    };
+    let most = 100_000_000_000_000;
+    for (absurd, field) in [
+        (with(vec![line("A", "90000", "1000000000000")]), "lines[0].unit_price"),
+        (with(vec![line("A", "-90000", "1000000000000")]), "lines[0].unit_price"),
+        (with(vec![line("A", "1", "1000000000000"), line("A", "1", "0.01")]), "lines"),
+        (with(vec![line("A", "-1", "1000000000000"), line("A", "-1", "0.01")]), "lines"),
+        (paid(&[most + 1]), "payments[0].amount.minor"),
+        (paid(&[most, 1]), "payments"),
+    ] {
+        assert_eq!(fields_of(&world.upsert(vec![absurd]).await[0]), [field]);
+    }
+    let largest = pb::Order { lines: vec![line("A", "1", "1000000000000")], ..paid(&[most]) };
+    let id = world.upsert(vec![largest]).await[0].order_id.clone();
+    let payment = pb::Payment { amount: money(1, "GBP"), ..pb::Payment::default() };
+    let request = pb::RecordPaymentRequest { order_id: id.clone(), payment: Some(payment), request_id: String::new() };
+    let error = world.orders().record_payment(request).await.map_err(grpc::error).unwrap_err();
+    assert_eq!(fields(&error), ["payment.amount"]);
+    assert_eq!(world.order(&id).await.gross, money(most, "GBP"));
+}
+
+#[tokio::test]
 async fn mixed_currencies_are_refused() {
     let world = World::new().await;
     let payment = pb::Payment { amount: money(1, "EUR"), ..pb::Payment::default() };

@@ -2,9 +2,12 @@
 
 use clientele_contracts::orders::v1 as pb;
 use clientele_contracts::platform::v1::UpsertOutcome::{self, Created, Refused, Unchanged, Updated};
-use clientele_platform::grpc;
+use clientele_kernel::{Code, Partition};
+use clientele_platform::{event, grpc, postgres::journal};
+use prost::Message;
+use sqlx::Connection;
 
-use crate::world::{World, fields, line, moment, money, order, reference};
+use crate::world::{World, fields, line, moment, money, order, reason, reference};
 
 /// A credit note over 27.50 GBP for no order in particular.
 fn note(external_id: &str) -> pb::CreditNote {
@@ -130,6 +133,113 @@ async fn an_order_with_credit_notes_keeps_its_currency() {
     upsert(&world, vec![note_for("C1", &sold, "1")]).await;
     let results = world.upsert(vec![pb::Order { currency: "EUR".into(), ..order("1") }]).await;
     assert_eq!(results[0].violations[0].field, "currency");
+}
+
+#[tokio::test]
+async fn notes_of_an_order_that_gets_its_customer_later_get_this_customer_too() {
+    let world = World::new().await;
+    let customer_id = world.customer();
+    let sold = world.upsert(vec![order("1"), order("2")]).await;
+    let (sold, other) = (sold[0].order_id.clone(), sold[1].order_id.clone());
+    let batch = vec![note_for("C1", &sold, "1"), note_for("C2", &sold, "2"), note_for("C3", &other, "3"), note("C4")];
+    let results = upsert(&world, batch.clone()).await;
+    let known = vec![pb::Order { customer_id: customer_id.clone(), ..order("1") }];
+    assert_eq!(world.upsert(known.clone()).await[0].outcome(), Updated);
+    let partition = i32::from(Partition::of(customer_id.parse().unwrap()).number());
+    for result in &results[..2] {
+        let note = read(&world, &result.credit_note_id).await;
+        assert_eq!((note.customer_id.as_str(), note.etag.as_str()), (customer_id.as_str(), "2"));
+        let event = world.events_of(&note.id).await.remove(1);
+        let told = event::decode::<pb::CreditNoteRecorded>(&event).unwrap().unwrap();
+        assert_eq!((told.customer_id, event.partition), (customer_id.clone(), partition));
+        assert_eq!((told.total_minor, told.lines.len()), (note.total.clone().unwrap().minor, 1));
+        let id = note.id.parse().unwrap();
+        let images = journal::images(&world.database.db, "credit_note", id, None, 10).await.unwrap();
+        assert_eq!(pb::CreditNote::decode(images[0].image.as_ref().unwrap().as_slice()).unwrap(), note);
+    }
+    for result in &results[2..] {
+        let note = read(&world, &result.credit_note_id).await;
+        assert_eq!((note.customer_id.as_str(), note.etag.as_str()), ("", "1"), "it is not of this order");
+    }
+    let events = world.events().await;
+    assert_eq!(outcomes(&upsert(&world, batch.clone()).await), [Unchanged; 4]);
+    let named: Vec<_> =
+        batch[..2].iter().map(|n| pb::CreditNote { customer_id: customer_id.clone(), ..n.clone() }).collect();
+    assert_eq!(outcomes(&upsert(&world, named).await), [Unchanged; 2], "the customer is the one it has");
+    assert_eq!(world.upsert(known).await[0].outcome(), Unchanged);
+    assert_eq!(world.events().await, events);
+}
+
+#[tokio::test]
+async fn an_order_does_not_wait_for_a_note_that_somebody_is_writing() {
+    let world = World::new().await;
+    let customer_id = world.customer();
+    let sold = world.upsert(vec![order("1")]).await[0].order_id.clone();
+    let id = upsert(&world, vec![note_for("C1", &sold, "1")]).await[0].credit_note_id.clone();
+    let known = vec![pb::Order { customer_id: customer_id.clone(), ..order("1") }];
+    let mut conn = world.database.superuser().await;
+    let mut writing = conn.begin().await.unwrap();
+    sqlx::query("select id from orders.credit_note for update").execute(&mut *writing).await.unwrap();
+    let error = world.try_upsert(known.clone()).await.unwrap_err();
+    assert_eq!(error.code, Code::Unavailable);
+    assert_eq!(world.order(&sold).await.customer_id, "", "nothing is written");
+    writing.rollback().await.unwrap();
+    assert_eq!(world.upsert(known).await[0].outcome(), Updated);
+    assert_eq!(read(&world, &id).await.customer_id, customer_id);
+}
+
+#[tokio::test]
+async fn an_order_is_not_corrected_to_less_than_was_given_back() {
+    let world = World::new().await;
+    let sold = world.upsert(vec![order("1")]).await[0].order_id.clone();
+    upsert(&world, vec![note_for("C1", &sold, "4"), note_for("C2", &sold, "6")]).await;
+    let of = |pounds: &str| vec![pb::Order { lines: vec![line("85123A", "1", pounds)], ..order("1") }];
+    let refused = world.upsert(of("9.99")).await.remove(0);
+    assert_eq!(refused.violations[0].field, "lines");
+    assert!(refused.violations[0].description.contains("10.00 GBP"), "{refused:?}");
+    assert_eq!(world.order(&sold).await.etag, "1");
+    assert_eq!(world.upsert(of("10")).await[0].outcome(), Updated);
+}
+
+#[tokio::test]
+async fn an_order_with_credit_notes_is_not_called_off_before_they_are_taken_into_account() {
+    let world = World::new().await;
+    let sold = world.upsert(vec![order("1")]).await[0].order_id.clone();
+    upsert(&world, vec![note_for("C1", &sold, "4")]).await;
+    let cancel = async || {
+        let request =
+            pb::ChangeOrderStatusRequest { id: sold.clone(), status: "cancelled".into(), ..Default::default() };
+        world.orders().change_order_status(request).await.map(tonic::Response::into_inner).map_err(grpc::error)
+    };
+    let error = cancel().await.unwrap_err();
+    assert_eq!((error.code, reason(&error)), (Code::FailedPrecondition, "ORDER_HAS_CREDIT_NOTES"));
+    let said = vec![pb::Order { status: "cancelled".into(), ..order("1") }];
+    let refused = world.upsert(said.clone()).await.remove(0);
+    assert_eq!(refused.violations[0].field, "status");
+    assert_eq!(world.order(&sold).await.etag, "1");
+    assert_eq!(
+        outcomes(&upsert(&world, vec![pb::CreditNote { order_id: String::new(), ..note_for("C1", "", "4") }]).await),
+        [Updated]
+    );
+    assert_eq!(cancel().await.unwrap().status_group(), pb::StatusGroup::Cancelled);
+}
+
+#[tokio::test]
+async fn nothing_is_given_back_for_an_order_that_was_called_off() {
+    let world = World::new().await;
+    let sold = world.upsert(vec![pb::Order { status: "cancelled".into(), ..order("1") }]).await[0].order_id.clone();
+    assert_eq!(fields_of(&upsert(&world, vec![note_for("C1", &sold, "4")]).await[0]), ["order_id"]);
+}
+
+#[tokio::test]
+async fn an_absurd_total_is_refused() {
+    let world = World::new().await;
+    let of = |lines| vec![pb::CreditNote { lines, ..note("C1") }];
+    let absurd = upsert(&world, of(vec![line("D", "90000", "1000000000000")])).await;
+    assert_eq!(fields_of(&absurd[0]), ["lines[0].unit_price"]);
+    let sum = upsert(&world, of(vec![line("D", "1", "1000000000000"), line("D", "1", "0.01")])).await;
+    assert_eq!(fields_of(&sum[0]), ["lines"]);
+    assert_eq!(outcomes(&upsert(&world, of(vec![line("D", "1", "1000000000000")])).await), [Created]);
 }
 
 #[tokio::test]

@@ -99,7 +99,7 @@ export interface paths {
         put?: never;
         /**
          * Creates or replaces up to 500 credit notes known by an external reference, in one transaction
-         * @description Creates or replaces up to 500 credit notes known by an external reference, in one transaction. Entries that are wrong are refused one by one. Repeating a batch changes nothing. A note for an order has the order's currency and customer, and the notes for an order give back no more than its sale lines; a note for none is free. UNAVAILABLE, with nothing written, when a customer is not known here yet and the customers service cannot be asked.
+         * @description Creates or replaces up to 500 credit notes known by an external reference, in one transaction. Entries that are wrong are refused one by one. Repeating a batch changes nothing. A note for an order has the order's currency and customer, and the notes for an order give back no more than its sale lines; none is written for a cancelled order, and a note for none is free. UNAVAILABLE, with nothing written, when a customer is not known here yet and the customers service cannot be asked.
          */
         post: operations["CreditNotes_BatchUpsertCreditNotes"];
         delete?: never;
@@ -683,7 +683,7 @@ export interface paths {
         put?: never;
         /**
          * Moves an order to another status, whatever it has now
-         * @description Moves an order to another status, whatever it has now. ABORTED when the etag is given and is not the present one.
+         * @description Moves an order to another status, whatever it has now. ABORTED when the etag is given and is not the present one. FAILED_PRECONDITION when the status is of the group cancelled and credit notes are linked to the order: send them without the order first.
          */
         post: operations["Orders_ChangeOrderStatus"];
         delete?: never;
@@ -743,7 +743,7 @@ export interface paths {
         put?: never;
         /**
          * Creates or replaces up to 500 orders known by an external reference, in one transaction
-         * @description Creates or replaces up to 500 orders known by an external reference, in one transaction. Entries that are wrong are refused one by one, the others are written. Repeating a batch changes nothing. Products named by SKU that the source has not announced are created with the name the line gives. Where an order is known, its lines and the payments of its source are replaced; a status, number or customer left out stays, as do payments recorded here. A customer, once set, cannot be exchanged. UNAVAILABLE, with nothing written, when a customer is not known here yet and the customers service cannot be asked.
+         * @description Creates or replaces up to 500 orders known by an external reference, in one transaction. Entries that are wrong are refused one by one, the others are written. Repeating a batch changes nothing. Products named by SKU that the source has not announced are created with the name the line gives. Where an order is known, its lines and the payments of its source are replaced; a status, number or customer left out stays, as do payments recorded here. A customer, once set, cannot be exchanged; one that is added is that of the linked credit notes of nobody too. An order with linked credit notes cannot be cancelled, nor sell less than they gave back. UNAVAILABLE, with nothing written, when a customer is not known here yet and the customers service cannot be asked, or when such a credit note is just being written by somebody else.
          */
         post: operations["Orders_BatchUpsertOrders"];
         delete?: never;
@@ -1327,7 +1327,7 @@ export interface components {
             reference?: components["schemas"]["ExternalReference"];
             /** @description The number people use, at most 100 characters; the external id when empty. */
             number: string;
-            /** @description Id of the customer; when empty that of the order, or nobody known. Can be added later, but not changed. */
+            /** @description Id of the customer; when empty that of the order, or nobody known. Can be added later, by the order getting its customer too, but not changed. */
             customerId: string;
             /** @description Id of the order it takes back; empty when it is linked to none. */
             orderId: string;
@@ -1340,7 +1340,7 @@ export interface components {
             currency: string;
             /** @description What was taken back, 1 to 2,000 lines. Quantities and amounts are what was given back, above zero. */
             lines: components["schemas"]["OrderLine"][];
-            /** @description Sum of the lines; set by the server. */
+            /** @description Sum of the lines, at most 100,000,000,000,000 minor units; set by the server. */
             total?: components["schemas"]["Money"];
             /** @description Version for optimistic concurrency. */
             etag: string;
@@ -1363,7 +1363,7 @@ export interface components {
             reference?: components["schemas"]["ExternalReferenceInput"];
             /** @description The number people use, at most 100 characters; the external id when empty. */
             number?: string;
-            /** @description Id of the customer; when empty that of the order, or nobody known. Can be added later, but not changed. */
+            /** @description Id of the customer; when empty that of the order, or nobody known. Can be added later, by the order getting its customer too, but not changed. */
             customerId?: string;
             /** @description Id of the order it takes back; empty when it is linked to none. */
             orderId?: string;
@@ -1376,7 +1376,7 @@ export interface components {
             currency?: string;
             /** @description What was taken back, 1 to 2,000 lines. Quantities and amounts are what was given back, above zero. */
             lines?: components["schemas"]["OrderLineInput"][];
-            /** @description Sum of the lines; set by the server. */
+            /** @description Sum of the lines, at most 100,000,000,000,000 minor units; set by the server. */
             total?: components["schemas"]["MoneyInput"];
             /** @description Version for optimistic concurrency. */
             etag?: string;
@@ -1973,11 +1973,11 @@ export interface components {
             lines: components["schemas"]["OrderLine"][];
             /** @description What was paid, at most 200 payments, by moment. */
             payments: components["schemas"]["Payment"][];
-            /** @description Sum of the sale lines; set by the server. */
+            /** @description Sum of the sale lines, at most 100,000,000,000,000 minor units; set by the server. */
             gross?: components["schemas"]["Money"];
-            /** @description Sum of the adjustment lines, which are no sales (corrections, write-offs); set by the server. Zero or of either sign. */
+            /** @description Sum of the adjustment lines, which are no sales (corrections, write-offs); set by the server. Zero or of either sign, at most 100,000,000,000,000 minor units either way. */
             adjustment?: components["schemas"]["Money"];
-            /** @description Sum of the payments; set by the server. */
+            /** @description Sum of the payments, at most 100,000,000,000,000 minor units; set by the server. */
             paid?: components["schemas"]["Money"];
             /**
              * Format: int32
@@ -2022,11 +2022,11 @@ export interface components {
             lines?: components["schemas"]["OrderLineInput"][];
             /** @description What was paid, at most 200 payments, by moment. */
             payments?: components["schemas"]["PaymentInput"][];
-            /** @description Sum of the sale lines; set by the server. */
+            /** @description Sum of the sale lines, at most 100,000,000,000,000 minor units; set by the server. */
             gross?: components["schemas"]["MoneyInput"];
-            /** @description Sum of the adjustment lines, which are no sales (corrections, write-offs); set by the server. Zero or of either sign. */
+            /** @description Sum of the adjustment lines, which are no sales (corrections, write-offs); set by the server. Zero or of either sign, at most 100,000,000,000,000 minor units either way. */
             adjustment?: components["schemas"]["MoneyInput"];
-            /** @description Sum of the payments; set by the server. */
+            /** @description Sum of the payments, at most 100,000,000,000,000 minor units; set by the server. */
             paid?: components["schemas"]["MoneyInput"];
             /**
              * Format: int32
@@ -2060,7 +2060,7 @@ export interface components {
             quantity: string;
             /** @description Price of one unit as a decimal number in major units of the currency with at most 6 decimal places: prices are sometimes finer than the minor unit. At most 1,000,000,000,000 either way. Given back in its shortest form. */
             unitPrice: string;
-            /** @description Quantity times price, rounded half to even to the minor unit; set by the server. */
+            /** @description Quantity times price, rounded half to even to the minor unit; at most 100,000,000,000,000 minor units either way. Set by the server. */
             amount?: components["schemas"]["Money"];
             /** @description What the line is; follows from quantity and price and is set by the server. */
             kind: components["schemas"]["LineKind"];
@@ -2079,7 +2079,7 @@ export interface components {
             quantity?: string;
             /** @description Price of one unit as a decimal number in major units of the currency with at most 6 decimal places: prices are sometimes finer than the minor unit. At most 1,000,000,000,000 either way. Given back in its shortest form. */
             unitPrice?: string;
-            /** @description Quantity times price, rounded half to even to the minor unit; set by the server. */
+            /** @description Quantity times price, rounded half to even to the minor unit; at most 100,000,000,000,000 minor units either way. Set by the server. */
             amount?: components["schemas"]["MoneyInput"];
             /** @description What the line is; follows from quantity and price and is set by the server. */
             kind?: components["schemas"]["LineKind"];
@@ -2169,7 +2169,7 @@ export interface components {
             reference?: components["schemas"]["ExternalReference"];
             /** @description How it was paid, for instance `card`, `cash`, `voucher`; at most 50 characters. */
             method: string;
-            /** @description How much, above zero, in the currency of the order. */
+            /** @description How much, above zero, in the currency of the order; at most 100,000,000,000,000 minor units. */
             amount?: components["schemas"]["Money"];
             /**
              * Format: date-time
@@ -2185,7 +2185,7 @@ export interface components {
             reference?: components["schemas"]["ExternalReferenceInput"];
             /** @description How it was paid, for instance `card`, `cash`, `voucher`; at most 50 characters. */
             method?: string;
-            /** @description How much, above zero, in the currency of the order. */
+            /** @description How much, above zero, in the currency of the order; at most 100,000,000,000,000 minor units. */
             amount?: components["schemas"]["MoneyInput"];
             /**
              * Format: date-time

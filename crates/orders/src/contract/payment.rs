@@ -8,7 +8,7 @@ use super::{reference_in, reference_out};
 use crate::domain::payment::{Payment, PaymentDraft};
 
 /// The error names the field within the payment.
-pub(super) fn draft(payment: pb::Payment) -> Result<PaymentDraft, Error> {
+pub(crate) fn draft(payment: pb::Payment) -> Result<PaymentDraft, Error> {
     Ok(PaymentDraft {
         reference: reference_in(payment.reference),
         method: payment.method,
