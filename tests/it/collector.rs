@@ -17,6 +17,7 @@ use tonic::{Request, Response, Status};
 #[derive(Debug, Clone)]
 pub(crate) struct Seen {
     pub(crate) service: String,
+    pub(crate) name: String,
     /// In hexadecimal digits, as headers and logs write it.
     pub(crate) trace_id: String,
     pub(crate) span_id: String,
@@ -76,6 +77,7 @@ impl TraceService for Collector {
             for span in of_service.scope_spans.into_iter().flat_map(|scope| scope.spans) {
                 self.spans.lock().unwrap_or_else(PoisonError::into_inner).push(Seen {
                     service: service.clone(),
+                    name: span.name.clone(),
                     trace_id: digits(&span.trace_id),
                     span_id: digits(&span.span_id),
                     parent_id: digits(&span.parent_span_id),

@@ -39,6 +39,12 @@ async fn one_trace_leads_from_the_request_through_journal_and_bus_to_the_consume
         })
         .await;
     }
+    for step in ["postgres.commit", "relay.publish", "consumer.apply"] {
+        eventually(&format!("a span {step} in the trace"), || async {
+            collector.trace(trace).iter().any(|span| span.name == step).then_some(())
+        })
+        .await;
+    }
     let spans = collector.trace(trace);
     let edge = spans.iter().find(|span| span.service.contains("gateway") && span.parent_id == parent);
     assert!(edge.is_some(), "the gateway does not go on with the caller's trace: {spans:#?}");

@@ -1,5 +1,7 @@
 //! Events as they travel: reading their payload.
 
+use std::collections::BTreeSet;
+
 use clientele_contracts::platform::v1::Event;
 use clientele_kernel::{Error, Partition};
 use prost::{Message, Name};
@@ -28,6 +30,11 @@ pub fn aggregate_id(event: &Event) -> Result<Uuid, Error> {
 /// The event's own id.
 pub fn id(event: &Event) -> Result<Uuid, Error> {
     event.id.parse().map_err(|_| Error::internal("an event has no id"))
+}
+
+/// The traces that events belong to, each once, as `traceparent`.
+pub fn traces(events: &[Event]) -> BTreeSet<&str> {
+    events.iter().map(|event| event.traceparent.as_str()).filter(|traceparent| !traceparent.is_empty()).collect()
 }
 
 /// The partition of the journal it is in.

@@ -4,15 +4,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use clientele_contracts::platform::v1::Event;
 use clientele_kernel::{Error, Partition};
 use tokio_util::sync::CancellationToken;
+use tracing::{Instrument, Span};
 use uuid::Uuid;
 
 use crate::bus::Bus;
-use crate::feed;
 use crate::lease::Lease;
 use crate::postgres::{Database, Error as StorageError};
-use crate::telemetry::Metrics;
+use crate::telemetry::{self, Metrics};
+use crate::{event, feed};
 
 const BATCH_PER_PARTITION: u32 = 100;
 const SHORTEST_POLL: Duration = Duration::from_millis(5);
@@ -65,6 +67,18 @@ pub async fn run(db: Database, bus: Arc<dyn Bus>, metrics: Metrics, stop: Cancel
     Ok(())
 }
 
+/// One span for each trace that the events belong to, as its continuation, open until they are out.
+fn spans(context: &str, events: &[Event]) -> Vec<Span> {
+    event::traces(events)
+        .into_iter()
+        .map(|traceparent| {
+            let span = tracing::info_span!("relay.publish", otel.kind = "producer", context);
+            telemetry::set_parent(&span, traceparent);
+            span
+        })
+        .collect()
+}
+
 async fn publish_some(db: &Database, bus: &dyn Bus, metrics: &Metrics, lease: &Lease) -> Result<usize, Error> {
     let cursors: Vec<(i16, i64)> = sqlx::query_as("select partition, position from relay_cursor order by partition")
         .fetch_all(db.pool())
@@ -76,7 +90,9 @@ async fn publish_some(db: &Database, bus: &dyn Bus, metrics: &Metrics, lease: &L
     if events.is_empty() {
         return Ok(0);
     }
-    bus.publish(&events).await?;
+    let spans = spans(db.context(), &events);
+    bus.publish(&events).instrument(spans.first().cloned().unwrap_or_else(Span::none)).await?;
+    drop(spans);
 
     let mut reached = std::collections::BTreeMap::new();
     for event in &events {

@@ -89,26 +89,31 @@ fn spellings(word: &str) -> Vec<String> {
 /// One spelling for all scripts: without accents, in Latin letters where the letter has a romanisation, in lower case.
 fn fold(word: &str) -> String {
     let mut folded = String::with_capacity(word.len());
-    for c in without_marks(word) {
+    // Lower case first: of some letters only the small one has a romanisation.
+    for c in without_marks(word).flat_map(char::to_lowercase).filter(|c| !is_combining_mark(*c) || is_kana_mark(*c)) {
         match c {
             // The soft and hard signs have no sound of their own; as apostrophes they would stand in the way.
-            'ь' | 'ъ' | 'Ь' | 'Ъ' => {}
-            _ if c.is_ascii() => folded.push(c.to_ascii_lowercase()),
+            'ь' | 'ъ' => {}
+            _ if c.is_ascii() => folded.push(c),
             _ => match deunicode::deunicode_char(c) {
                 // A syllable's parting space would break the word in two.
                 Some(latin) => folded.extend(latin.chars().filter(|c| *c != ' ').map(|c| c.to_ascii_lowercase())),
-                None => folded.extend(c.to_lowercase()),
+                None => folded.push(c),
             },
         }
     }
     folded
 }
 
+/// The marks that turn one kana into another: no accents.
+fn is_kana_mark(c: char) -> bool {
+    matches!(c, '\u{3099}' | '\u{309a}')
+}
+
 /// Compatibility forms resolved and accents removed, yet composed: what is left of Korean syllables stays whole.
 fn without_marks(text: &str) -> impl Iterator<Item = char> {
-    let is_kana_mark = |c: char| matches!(c, '\u{3099}' | '\u{309a}');
     text.nfkd()
-        .filter(move |c| !is_combining_mark(*c) || is_kana_mark(*c))
+        .filter(|c| !is_combining_mark(*c) || is_kana_mark(*c))
         .collect::<String>()
         .nfc()
         .collect::<Vec<_>>()

@@ -1,6 +1,5 @@
 //! One batch of events and the cursor, in one transaction.
 
-use std::collections::BTreeSet;
 use std::panic::AssertUnwindSafe;
 
 use clientele_contracts::platform::v1::Event;
@@ -52,9 +51,8 @@ pub(super) async fn apply(db: &Database, consumer: &Consumer, place: Place, even
 
 /// One span for each trace that the events belong to, as its continuation.
 fn spans(consumer: &Consumer, place: Place, events: &[Event]) -> Vec<Span> {
-    let traces: BTreeSet<&str> = events.iter().map(|event| event.traceparent.as_str()).collect();
-    let traces = traces.into_iter().filter(|traceparent| !traceparent.is_empty());
-    traces
+    crate::event::traces(events)
+        .into_iter()
         .map(|traceparent| {
             let span = tracing::info_span!(
                 "consumer.apply",

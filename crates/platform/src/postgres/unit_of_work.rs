@@ -7,6 +7,7 @@ use clientele_kernel::{CustomerId, EventId, Partition};
 use prost::{Message, Name};
 use prost_types::Any;
 use sqlx::{PgConnection, Postgres, Transaction};
+use tracing::Instrument;
 use uuid::Uuid;
 
 use super::request_log::{self, Known, RequestKey};
@@ -138,10 +139,14 @@ impl UnitOfWork {
 
     /// Writes the queued events and commits.
     pub async fn commit(mut self) -> Result<(), Error> {
-        self.write_journal().await?;
-        self.tx.commit().await?;
-        self.db.committed.notify_one();
-        Ok(())
+        let span = tracing::info_span!("postgres.commit", events = self.entries.len());
+        let work = async move {
+            self.write_journal().await?;
+            self.tx.commit().await?;
+            self.db.committed.notify_one();
+            Ok(())
+        };
+        work.instrument(span).await
     }
 
     /// Writes the queued events, keeps the answer for repetitions of the request, and commits.
