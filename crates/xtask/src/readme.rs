@@ -43,7 +43,8 @@ pub(crate) async fn run() -> anyhow::Result<()> {
     let file = scratch.path().join("invoices.csv");
     fs::write(&file, INVOICES)?;
 
-    let mut up = Command::new(std::env::current_exe()?)
+    // By its path: the program that runs this may have been built anew meanwhile.
+    let mut up = Command::new(workspace::target().join("debug/xtask"))
         .args(["up", "--", "--listen", "127.0.0.1:0", "--data-dir"])
         .arg(scratch.path().join("data"))
         .stdin(Stdio::null())
