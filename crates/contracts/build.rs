@@ -26,6 +26,8 @@ fn main() -> Result<(), Failure> {
     tonic_prost_build::configure()
         .build_transport(false)
         .type_attribute(".", "#[allow(missing_docs)]")
+        // Packages outside `clientele` are not generated: `lib.rs` has the one message that is used.
+        .extern_path(".google.api", "crate::google::api")
         .compile_fds_with_config(compiler.file_descriptor_set(), messages)?;
     Ok(())
 }

@@ -20,18 +20,22 @@ pub(crate) struct Everything {
     pub(crate) secrets: Secrets,
     pub(crate) identity: clientele_identity::Config,
     pub(crate) customers: clientele_customers::Config,
+    pub(crate) messaging: clientele_messaging::Config,
     pub(crate) orders: clientele_orders::Config,
+    pub(crate) campaigns: clientele_campaigns::Config,
     pub(crate) analytics: clientele_analytics::Config,
     pub(crate) gateway: clientele_gateway::Config,
 }
 
 /// The documented defaults, section by section.
-pub(crate) const DEFAULTS: [&str; 6] = [
+pub(crate) const DEFAULTS: [&str; 8] = [
     config::DEFAULT,
     clientele_gateway::config::DEFAULT,
     clientele_identity::DEFAULT,
     clientele_customers::DEFAULT,
+    clientele_messaging::DEFAULT,
     clientele_orders::DEFAULT,
+    clientele_campaigns::DEFAULT,
     clientele_analytics::config::DEFAULT,
 ];
 

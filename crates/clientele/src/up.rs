@@ -118,7 +118,9 @@ async fn start(
     let mut house = House { host, keyring, database: configuration.database, url: &url, identity: &mut identity };
 
     let customers = house.deps("customers")?;
+    let messaging = house.deps("messaging")?;
     let orders = house.deps("orders")?;
+    let campaigns = house.deps("campaigns")?;
     let analytics = house.deps("analytics")?;
     let own = house.deps("identity")?;
     let host = house.host;
@@ -135,7 +137,11 @@ async fn start(
     run_service(&host, clientele_identity::build(identity, own.clone()).await?, &own).await?;
     run_service(&host, clientele_customers::build(configuration.customers, customers.clone()).await?, &customers)
         .await?;
+    run_service(&host, clientele_messaging::build(configuration.messaging, messaging.clone()).await?, &messaging)
+        .await?;
     run_service(&host, clientele_orders::build(configuration.orders, orders.clone()).await?, &orders).await?;
+    run_service(&host, clientele_campaigns::build(configuration.campaigns, campaigns.clone()).await?, &campaigns)
+        .await?;
     run_service(&host, clientele_analytics::build(configuration.analytics, analytics.clone()).await?, &analytics)
         .await?;
 

@@ -44,10 +44,14 @@ pub struct Config {
     pub administrator_password_file: String,
     pub analytics_secret: SecretString,
     pub analytics_secret_file: String,
+    pub campaigns_secret: SecretString,
+    pub campaigns_secret_file: String,
     pub customers_secret: SecretString,
     pub customers_secret_file: String,
     pub gateway_secret: SecretString,
     pub gateway_secret_file: String,
+    pub messaging_secret: SecretString,
+    pub messaging_secret_file: String,
     pub orders_secret: SecretString,
     pub orders_secret_file: String,
 }
@@ -78,8 +82,10 @@ impl Config {
     pub fn set_service_secret(&mut self, service: &str, secret: SecretString) -> Result<(), Error> {
         let place = match service {
             "analytics" => &mut self.analytics_secret,
+            "campaigns" => &mut self.campaigns_secret,
             "customers" => &mut self.customers_secret,
             "gateway" => &mut self.gateway_secret,
+            "messaging" => &mut self.messaging_secret,
             "orders" => &mut self.orders_secret,
             other => return Err(Error::invalid("service", format!("there is no service `{other}`"))),
         };
@@ -148,8 +154,10 @@ impl Config {
     fn services(&self, violations: &mut Violations) -> Vec<(&'static str, SecretString)> {
         let secret_of = |name| match name {
             "analytics" => given(&self.analytics_secret),
+            "campaigns" => given(&self.campaigns_secret),
             "customers" => given(&self.customers_secret),
             "gateway" => given(&self.gateway_secret),
+            "messaging" => given(&self.messaging_secret),
             "orders" => given(&self.orders_secret),
             _ => None,
         };

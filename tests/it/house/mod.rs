@@ -23,7 +23,7 @@ pub(crate) use process::{Ended, Process, built, command, run};
 use crate::rest::Client;
 
 /// The services, in the order they are started.
-pub(crate) const SERVICES: [&str; 4] = ["identity", "customers", "orders", "analytics"];
+pub(crate) const SERVICES: [&str; 6] = ["identity", "customers", "messaging", "orders", "campaigns", "analytics"];
 /// The edge, and the name under which the one process goes.
 pub(crate) const GATEWAY: &str = "gateway";
 const ONE: &str = "clientele";
@@ -138,7 +138,7 @@ impl House {
             }
             if *service == "identity" {
                 set("IDENTITY__ADMINISTRATOR_PASSWORD", PASSWORD.to_owned());
-                for other in ["customers", "orders", "analytics", GATEWAY] {
+                for other in SERVICES.into_iter().filter(|service| *service != "identity").chain([GATEWAY]) {
                     set(&format!("IDENTITY__{}_SECRET", other.to_uppercase()), secret(other));
                 }
             }

@@ -191,6 +191,12 @@ pub struct Services {
     /// analytics
     #[serde(deserialize_with = "parsed")]
     pub analytics: Uri,
+    /// messaging
+    #[serde(deserialize_with = "parsed")]
+    pub messaging: Uri,
+    /// campaigns
+    #[serde(deserialize_with = "parsed")]
+    pub campaigns: Uri,
 }
 
 impl Services {
@@ -201,6 +207,8 @@ impl Services {
             "customers" => Some(&self.customers),
             "orders" => Some(&self.orders),
             "analytics" => Some(&self.analytics),
+            "messaging" => Some(&self.messaging),
+            "campaigns" => Some(&self.campaigns),
             _ => None,
         }
     }
