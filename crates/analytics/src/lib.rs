@@ -31,7 +31,11 @@ pub const NAME: &str = "analytics";
 /// The contexts that are followed, as the feed names them.
 const CUSTOMERS: &str = "customers";
 const ORDERS: &str = "orders";
+const MESSAGING: &str = "messaging";
+const CAMPAIGNS: &str = "campaigns";
 
 /// The consumers, as cursors and operators name them.
 const CUSTOMERS_CONSUMER: &str = "analytics.customers";
 const ORDERS_CONSUMER: &str = "analytics.orders";
+const MESSAGING_CONSUMER: &str = "analytics.messaging";
+const CAMPAIGNS_CONSUMER: &str = "analytics.campaigns";

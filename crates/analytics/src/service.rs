@@ -12,7 +12,9 @@ use clientele_platform::consumer::Consumer;
 use clientele_platform::{Deps, Service, Task};
 use tonic::service::Routes;
 
-use crate::{CUSTOMERS, CUSTOMERS_CONSUMER, Config, NAME, ORDERS, ORDERS_CONSUMER, app, events, grpc};
+use crate::events::consume;
+use crate::{CAMPAIGNS, CAMPAIGNS_CONSUMER, CUSTOMERS, CUSTOMERS_CONSUMER, MESSAGING, MESSAGING_CONSUMER};
+use crate::{Config, NAME, ORDERS, ORDERS_CONSUMER, app, grpc};
 
 /// Builds the service. Nothing is asked of the database yet.
 pub async fn build(config: Config, deps: Deps) -> Result<Service, Error> {
@@ -21,8 +23,10 @@ pub async fn build(config: Config, deps: Deps) -> Result<Service, Error> {
     let zone_keeper = db.clone();
 
     let consumers = vec![
-        Consumer { name: ORDERS_CONSUMER, source: ORDERS, handler: Arc::new(events::consume::Orders { zone }) },
-        Consumer { name: CUSTOMERS_CONSUMER, source: CUSTOMERS, handler: Arc::new(events::consume::Customers) },
+        Consumer { name: ORDERS_CONSUMER, source: ORDERS, handler: Arc::new(consume::Orders { zone }) },
+        Consumer { name: CUSTOMERS_CONSUMER, source: CUSTOMERS, handler: Arc::new(consume::Customers) },
+        Consumer { name: MESSAGING_CONSUMER, source: MESSAGING, handler: Arc::new(consume::Messaging) },
+        Consumer { name: CAMPAIGNS_CONSUMER, source: CAMPAIGNS, handler: Arc::new(consume::Campaigns) },
     ];
     let operations = grpc::operation::Service { db: db.clone(), consumers: consumers.clone() };
     let routes = Routes::default()

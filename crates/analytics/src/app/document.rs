@@ -1,11 +1,13 @@
 //! Orders and credit notes become figures and entries of the timeline.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use clientele_kernel::{Money, Partition};
+use clientele_kernel::{CustomerId, Money, Partition};
+use clientele_platform::postgres::UnitOfWork;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
+use super::figures;
 use crate::Error;
 use crate::domain::document::DocumentKind;
 use crate::domain::product::Product;
@@ -20,26 +22,41 @@ pub(crate) struct Told {
     pub(crate) products: Vec<Product>,
     /// States of documents, each with what the timeline would say of it.
     pub(crate) documents: Vec<(Document, Entry)>,
+    /// Position of the last event.
+    pub(crate) position: i64,
 }
 
 /// Applies what is told: keeps the facts, adds what changed to the sums, and brings the timeline up to date.
-pub(crate) async fn apply(conn: &mut PgConnection, partition: Partition, told: Told) -> Result<(), Error> {
-    let products = newest(told.products, |product| (product.id, product.version));
+pub(crate) async fn apply(work: &mut UnitOfWork, partition: Partition, told: Told) -> Result<(), Error> {
+    let customers = count(work.conn(), partition, told.products, told.documents).await?;
+    figures::tell(work, partition, told.position, customers).await
+}
+
+/// Gives the customers whose figures have changed.
+async fn count(
+    conn: &mut PgConnection,
+    partition: Partition,
+    products: Vec<Product>,
+    documents: Vec<(Document, Entry)>,
+) -> Result<BTreeSet<CustomerId>, Error> {
+    let products = newest(products, |product| (product.id, product.version));
     if !products.is_empty() {
         store::product::put(conn, &products).await?;
     }
-    if told.documents.is_empty() {
-        return Ok(());
+    if documents.is_empty() {
+        return Ok(BTreeSet::new());
     }
 
-    let (documents, entries): (Vec<_>, Vec<_>) = told.documents.into_iter().unzip();
+    let (documents, entries): (Vec<_>, Vec<_>) = documents.into_iter().unzip();
     let puts = store::document::put(conn, newest(documents, |document| (document.id, document.version))).await?;
     let mut changes = Changes::default();
     for put in &puts {
         changes.replace(put.old.as_ref(), &put.current)?;
     }
-    store::change::add(conn, &changes.settle(), partition).await?;
-    tell(conn, &puts, entries).await
+    let changes = changes.settle();
+    store::change::add(conn, &changes, partition).await?;
+    tell(conn, &puts, entries).await?;
+    Ok(changes.figures.keys().map(|(customer, _)| *customer).collect())
 }
 
 /// Of each record the newest state, in the order of ids.
@@ -64,8 +81,13 @@ async fn tell(conn: &mut PgConnection, puts: &[Put], entries: Vec<Entry>) -> Res
     let mut stored = if known.is_empty() { HashMap::new() } else { store::timeline::steps(conn, &known).await? };
 
     let (mut added, mut kinds, mut removed, mut moved) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let mut gone = Vec::new();
     for put in puts {
         let document = &put.current;
+        if document.is_removed() {
+            gone.push(document.id);
+            continue;
+        }
         let first = match document.kind {
             DocumentKind::Order => Kind::OrderPlaced,
             DocumentKind::CreditNote => Kind::CreditNoteIssued,
@@ -84,6 +106,7 @@ async fn tell(conn: &mut PgConnection, puts: &[Put], entries: Vec<Entry>) -> Res
             moved.push(document);
         }
     }
+    store::timeline::forget(conn, &gone).await?;
     store::timeline::remove(conn, &removed).await?;
     store::timeline::set_kinds(conn, &kinds).await?;
     store::timeline::follow(conn, &moved).await?;

@@ -1,6 +1,7 @@
 //! What analytics does: applying facts told by other contexts, and answering questions.
 
 pub(crate) mod document;
+pub(crate) mod figures;
 pub(crate) mod metric;
 pub(crate) mod rebuild;
 pub(crate) mod report;

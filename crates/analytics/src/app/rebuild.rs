@@ -8,8 +8,9 @@ use clientele_platform::Caller;
 use clientele_platform::postgres::{Database, UnitOfWork};
 use tokio_util::sync::CancellationToken;
 
-use crate::store::rebuild;
-use crate::{CUSTOMERS, CUSTOMERS_CONSUMER, Error, ORDERS_CONSUMER};
+use crate::store::{rebuild, told};
+use crate::{CAMPAIGNS, CAMPAIGNS_CONSUMER, CUSTOMERS, CUSTOMERS_CONSUMER, MESSAGING, MESSAGING_CONSUMER};
+use crate::{Error, ORDERS_CONSUMER};
 
 const SHORTEST_RETRY: Duration = Duration::from_millis(100);
 const LONGEST_RETRY: Duration = Duration::from_secs(10);
@@ -27,19 +28,29 @@ pub(crate) async fn rebuild(db: &Database, caller: &Caller, consumer: &str) -> R
 async fn clear(work: &mut UnitOfWork, consumer: &str) -> Result<(), Error> {
     match consumer {
         ORDERS_CONSUMER => {
+            rebuild::lock(work.conn(), consumer).await?;
+            told::rebuild(work.conn(), consumer).await?;
             rebuild::reset(work.conn(), consumer).await?;
             rebuild::clear_orders(work.conn()).await
         }
-        CUSTOMERS_CONSUMER => {
-            rebuild::reset(work.conn(), consumer).await?;
-            rebuild::clear_timeline(work.conn(), CUSTOMERS).await
-        }
+        CUSTOMERS_CONSUMER => clear_timeline(work, consumer, CUSTOMERS).await,
+        MESSAGING_CONSUMER => clear_timeline(work, consumer, MESSAGING).await,
+        CAMPAIGNS_CONSUMER => clear_timeline(work, consumer, CAMPAIGNS).await,
         other => {
             let shown = clientele_kernel::error::shorten(other);
-            let names = format!("`{shown}` does not exist: there are {ORDERS_CONSUMER}, {CUSTOMERS_CONSUMER}");
+            let names = format!(
+                "`{shown}` does not exist: there are {ORDERS_CONSUMER}, {CUSTOMERS_CONSUMER}, {MESSAGING_CONSUMER}, \
+                 {CAMPAIGNS_CONSUMER}"
+            );
             Err(KernelError::invalid("consumer", names).into())
         }
     }
+}
+
+async fn clear_timeline(work: &mut UnitOfWork, consumer: &str, source: &str) -> Result<(), Error> {
+    rebuild::lock(work.conn(), consumer).await?;
+    rebuild::reset(work.conn(), consumer).await?;
+    rebuild::clear_timeline(work.conn(), source).await
 }
 
 /// Sees to it that months are counted in the zone: what was counted in another is thrown away and built again. What is
@@ -52,7 +63,14 @@ pub(crate) async fn settle_zone(db: &Database, zone: Tz) -> Result<(), Error> {
         // The first start: only an earlier one that ended before it came to this can have left anything.
         None => rebuild::has_counted(work.conn()).await?,
     };
-    if stale {
+    // Figures kept since before anybody was told of them are counted again, and told.
+    let untold = told::never(work.conn()).await?;
+    if untold {
+        rebuild::lock(work.conn(), ORDERS_CONSUMER).await?;
+        rebuild::reset(work.conn(), ORDERS_CONSUMER).await?;
+        rebuild::clear_orders(work.conn()).await?;
+        tracing::info!("nobody has been told of the figures yet: they are built again");
+    } else if stale {
         clear(&mut work, ORDERS_CONSUMER).await?;
         tracing::info!(before, now = zone.name(), "months are counted in another time zone: figures are built again");
     }

@@ -9,9 +9,14 @@ use crate::Error;
 use crate::domain::timeline::{Entry, Kind};
 use crate::store;
 
-/// Keeps what customers tells; an entry that is told again is left as it is.
-pub(crate) async fn apply(conn: &mut PgConnection, entries: &[Entry]) -> Result<(), Error> {
-    store::timeline::add(conn, crate::CUSTOMERS, entries).await
+/// Keeps what a source tells; an entry that is told again is left as it is.
+pub(crate) async fn apply(conn: &mut PgConnection, source: &str, entries: &[Entry]) -> Result<(), Error> {
+    store::timeline::add(conn, source, entries).await
+}
+
+/// Forgets what was told of records that are gone.
+pub(crate) async fn forget(conn: &mut PgConnection, subjects: &[Uuid]) -> Result<(), Error> {
+    store::timeline::forget(conn, subjects).await
 }
 
 /// A page of a customer's timeline, newest first: entries of these kinds, of all when none is given.

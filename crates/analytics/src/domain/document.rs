@@ -60,6 +60,18 @@ pub(crate) struct Document {
     pub(crate) shares: Vec<Share>,
 }
 
+impl Document {
+    /// An order that was removed: it adds nothing to anything, and no later word about an earlier version brings it back.
+    pub(crate) fn removed(self) -> Self {
+        Self { status: String::new(), counts: false, amount_minor: 0, adjustment_minor: 0, shares: Vec::new(), ..self }
+    }
+
+    /// Whether it is one: every order that exists has a status.
+    pub(crate) fn is_removed(&self) -> bool {
+        self.kind == DocumentKind::Order && self.status.is_empty()
+    }
+}
+
 /// How much of a document is one product's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Share {

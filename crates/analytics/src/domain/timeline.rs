@@ -14,15 +14,27 @@ pub(crate) enum Kind {
     OrderPlaced = 3,
     OrderStatusChanged = 4,
     CreditNoteIssued = 5,
+    EmailSettled = 6,
+    DialogOpened = 7,
+    SegmentEntered = 8,
+    SegmentLeft = 9,
+    ConsentGranted = 10,
+    ConsentWithdrawn = 11,
 }
 
 impl Kind {
-    pub(crate) const ALL: [Self; 5] = [
+    pub(crate) const ALL: [Self; 11] = [
         Self::CustomerCreated,
         Self::CustomerUpdated,
         Self::OrderPlaced,
         Self::OrderStatusChanged,
         Self::CreditNoteIssued,
+        Self::EmailSettled,
+        Self::DialogOpened,
+        Self::SegmentEntered,
+        Self::SegmentLeft,
+        Self::ConsentGranted,
+        Self::ConsentWithdrawn,
     ];
 
     /// Its number.
@@ -58,8 +70,12 @@ pub(crate) struct Entry {
     pub(crate) actor_id: String,
     pub(crate) origin: i32,
     pub(crate) changed_fields: Vec<String>,
-    /// Code of the order's status; empty for all else.
+    /// Code of the order's status, state of a letter, channel of a consent; empty for all else.
     pub(crate) status: String,
+    /// What it is shown as being about, where that is not `subject`.
+    pub(crate) about: Option<Uuid>,
+    /// Name of the segment; empty for all else.
+    pub(crate) label: String,
 }
 
 /// A step in the life of a record that stands in the timeline already.
@@ -132,6 +148,8 @@ mod tests {
             origin: 0,
             changed_fields: Vec::new(),
             status: status.to_owned(),
+            about: None,
+            label: String::new(),
         }
     }
 

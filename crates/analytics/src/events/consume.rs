@@ -2,22 +2,24 @@
 
 use async_trait::async_trait;
 use chrono_tz::Tz;
-use clientele_contracts::customers::v1::{CustomerCreated, CustomerUpdated};
+use clientele_contracts::campaigns::v1::{SegmentEntered, SegmentLeft};
+use clientele_contracts::customers::v1::{ConsentRecorded, CustomerCreated, CustomerDeleted, CustomerUpdated};
+use clientele_contracts::messaging::v1::{DialogRecorded, EmailRecorded, SendState};
 use clientele_contracts::orders::v1::{
-    CreditNoteRecorded, LineFact, LineKind, OrderRecorded, ProductRecorded, StatusGroup,
+    CreditNoteRecorded, LineFact, LineKind, OrderDeleted, OrderRecorded, ProductRecorded, StatusGroup,
 };
 use clientele_contracts::platform::v1::Event;
-use clientele_kernel::{CreditNoteId, Currency, CustomerId, Error, OrderId, ProductId};
+use clientele_kernel::{CreditNoteId, Currency, CustomerId, Error, OrderId, ProductId, SegmentId};
 use clientele_platform::consumer::Handler;
 use clientele_platform::postgres::UnitOfWork;
 use clientele_platform::{event, proto};
 
-use crate::app;
 use crate::app::document::Told;
 use crate::domain::document::{DocumentKind, shares};
 use crate::domain::product::Product;
 use crate::domain::timeline::{Entry, Kind};
 use crate::domain::{Document, Month, Share};
+use crate::{CAMPAIGNS, CUSTOMERS, MESSAGING, app};
 
 /// Follows orders: products, orders, credit notes.
 #[derive(Debug)]
@@ -33,16 +35,20 @@ impl Handler for Orders {
         let partition = event::partition(first)
             .ok_or_else(|| Error::internal(format!("event {} is in partition {}", first.id, first.partition)))?;
         let told = self.read(events)?;
-        Ok(app::document::apply(work.conn(), partition, told).await?)
+        Ok(app::document::apply(work, partition, told).await?)
     }
 }
 
 impl Orders {
     fn read(&self, events: &[Event]) -> Result<Told, Error> {
-        let mut told = Told::default();
+        let mut told = Told { position: events.last().map_or(0, |event| event.position), ..Told::default() };
         for event in events {
             if let Some(order) = event::decode::<OrderRecorded>(event)? {
                 let document = self.order(event, order)?;
+                let entry = document_entry(event, &document, Kind::OrderPlaced)?;
+                told.documents.push((document, entry));
+            } else if let Some(deleted) = event::decode::<OrderDeleted>(event)? {
+                let document = self.deleted(event, &deleted)?;
                 let entry = document_entry(event, &document, Kind::OrderPlaced)?;
                 told.documents.push((document, entry));
             } else if let Some(note) = event::decode::<CreditNoteRecorded>(event)? {
@@ -83,6 +89,25 @@ impl Orders {
         })
     }
 
+    fn deleted(&self, event: &Event, order: &OrderDeleted) -> Result<Document, Error> {
+        let placed_at = proto::required_instant(order.placed_at, "placed_at")?;
+        let document = Document {
+            id: OrderId::parse(&order.order_id, "order_id")?.uuid(),
+            kind: DocumentKind::Order,
+            version: version(event)?,
+            customer: CustomerId::parse_optional(&order.customer_id, "customer_id")?,
+            currency: Currency::parse(&order.currency, "currency")?,
+            occurred_at: placed_at,
+            month: Month::of(placed_at, self.zone),
+            status: String::new(),
+            counts: false,
+            amount_minor: 0,
+            adjustment_minor: 0,
+            shares: Vec::new(),
+        };
+        Ok(document.removed())
+    }
+
     fn credit_note(&self, event: &Event, note: &CreditNoteRecorded) -> Result<Document, Error> {
         let issued_at = proto::required_instant(note.issued_at, "issued_at")?;
         Ok(Document {
@@ -109,17 +134,105 @@ pub(crate) struct Customers;
 #[async_trait]
 impl Handler for Customers {
     async fn apply(&self, work: &mut UnitOfWork, events: &[Event]) -> Result<(), Error> {
-        let mut entries = Vec::new();
+        let (mut entries, mut gone) = (Vec::new(), Vec::new());
         for event in events {
             if let Some(created) = event::decode::<CustomerCreated>(event)? {
                 entries.push(customer_entry(event, Kind::CustomerCreated, &created.customer_id, Vec::new())?);
             } else if let Some(updated) = event::decode::<CustomerUpdated>(event)? {
                 let fields = updated.changed_fields;
                 entries.push(customer_entry(event, Kind::CustomerUpdated, &updated.customer_id, fields)?);
+            } else if let Some(consent) = event::decode::<ConsentRecorded>(event)? {
+                let kind = if consent.granted { Kind::ConsentGranted } else { Kind::ConsentWithdrawn };
+                let status = consent.channel().as_str_name().to_owned();
+                entries.push(Entry { status, ..entry_of(event, kind, &consent.customer_id)? });
+            } else if let Some(deleted) = event::decode::<CustomerDeleted>(event)? {
+                let customer = CustomerId::parse(&deleted.customer_id, "customer_id")?.uuid();
+                entries.retain(|entry: &Entry| entry.subject != customer);
+                gone.push(customer);
             }
         }
-        Ok(app::timeline::apply(work.conn(), &entries).await?)
+        app::timeline::apply(work.conn(), CUSTOMERS, &entries).await?;
+        Ok(app::timeline::forget(work.conn(), &gone).await?)
     }
+}
+
+/// Follows messaging: letters and dialogs.
+#[derive(Debug)]
+pub(crate) struct Messaging;
+
+#[async_trait]
+impl Handler for Messaging {
+    async fn apply(&self, work: &mut UnitOfWork, events: &[Event]) -> Result<(), Error> {
+        let mut entries = Vec::new();
+        for event in events {
+            if let Some(email) = event::decode::<EmailRecorded>(event)? {
+                entries.extend(email_entry(event, &email)?);
+            } else if let Some(dialog) = event::decode::<DialogRecorded>(event)? {
+                entries.extend(dialog_entry(event, &dialog)?);
+            }
+        }
+        Ok(app::timeline::apply(work.conn(), MESSAGING, &entries).await?)
+    }
+}
+
+/// Follows campaigns: who enters and leaves segments.
+#[derive(Debug)]
+pub(crate) struct Campaigns;
+
+#[async_trait]
+impl Handler for Campaigns {
+    async fn apply(&self, work: &mut UnitOfWork, events: &[Event]) -> Result<(), Error> {
+        let mut entries = Vec::new();
+        for event in events {
+            if let Some(entered) = event::decode::<SegmentEntered>(event)? {
+                let kind = Kind::SegmentEntered;
+                let at = proto::required_instant(entered.entered_at, "entered_at")?;
+                entries.push(Entry {
+                    occurred_at: at,
+                    about: Some(SegmentId::parse(&entered.segment_id, "segment_id")?.uuid()),
+                    label: entered.segment_name,
+                    ..entry_of(event, kind, &entered.customer_id)?
+                });
+            } else if let Some(left) = event::decode::<SegmentLeft>(event)? {
+                let at = proto::required_instant(left.left_at, "left_at")?;
+                entries.push(Entry {
+                    occurred_at: at,
+                    about: Some(SegmentId::parse(&left.segment_id, "segment_id")?.uuid()),
+                    label: left.segment_name,
+                    ..entry_of(event, Kind::SegmentLeft, &left.customer_id)?
+                });
+            }
+        }
+        Ok(app::timeline::apply(work.conn(), CAMPAIGNS, &entries).await?)
+    }
+}
+
+/// A letter stands in the timeline once it is known what became of it.
+fn email_entry(event: &Event, email: &EmailRecorded) -> Result<Option<Entry>, Error> {
+    let settled =
+        matches!(email.state(), SendState::Sent | SendState::Failed | SendState::Suppressed | SendState::Unknown);
+    if !settled || email.customer_id.is_empty() {
+        return Ok(None);
+    }
+    let settled_at = proto::required_instant(email.settled_at, "settled_at")?;
+    let status = email.state().as_str_name().to_owned();
+    let entry = entry_of(event, Kind::EmailSettled, &email.customer_id)?;
+    Ok(Some(Entry { occurred_at: settled_at, status, ..entry }))
+}
+
+/// A dialog stands in the timeline once, from the moment its customer is known; that may be long after it was opened.
+fn dialog_entry(event: &Event, dialog: &DialogRecorded) -> Result<Option<Entry>, Error> {
+    if dialog.customer_id.is_empty() {
+        return Ok(None);
+    }
+    let opened_at = proto::required_instant(dialog.opened_at, "opened_at")?;
+    let entry = entry_of(event, Kind::DialogOpened, &dialog.customer_id)?;
+    Ok(Some(Entry { occurred_at: opened_at, version: 1, ..entry }))
+}
+
+/// An entry about the event's aggregate.
+fn entry_of(event: &Event, kind: Kind, customer: &str) -> Result<Entry, Error> {
+    Ok(Entry { customer: Some(CustomerId::parse(customer, "customer_id")?), kind, ..entry(event)? })
 }
 
 fn customer_entry(event: &Event, kind: Kind, customer: &str, changed_fields: Vec<String>) -> Result<Entry, Error> {
@@ -149,6 +262,8 @@ fn entry(event: &Event) -> Result<Entry, Error> {
         origin: event.origin,
         changed_fields: Vec::new(),
         status: String::new(),
+        about: None,
+        label: String::new(),
     })
 }
 

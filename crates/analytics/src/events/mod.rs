@@ -1,3 +1,4 @@
-//! What other contexts tell. Analytics itself tells nothing yet.
+//! What other contexts tell, and what analytics tells them.
 
 pub(crate) mod consume;
+pub(crate) mod publish;

@@ -65,12 +65,13 @@ fn encode(entry: Entry) -> pb::TimelineEntry {
         id: entry.event.to_string(),
         kind: i32::from(entry.kind.number()),
         occurred_at: Some(proto::timestamp(entry.occurred_at)),
-        subject_id: entry.subject.to_string(),
+        subject_id: entry.about.unwrap_or(entry.subject).to_string(),
         amount: entry.amount.map(proto::money),
         actor: Some(platform::Actor { kind: entry.actor_kind, id: entry.actor_id }),
         origin: entry.origin,
         changed_fields: entry.changed_fields,
         status: entry.status,
+        label: entry.label,
     }
 }
 
@@ -86,6 +87,12 @@ mod tests {
             (Kind::OrderPlaced, pb::TimelineKind::OrderPlaced),
             (Kind::OrderStatusChanged, pb::TimelineKind::OrderStatusChanged),
             (Kind::CreditNoteIssued, pb::TimelineKind::CreditNoteIssued),
+            (Kind::EmailSettled, pb::TimelineKind::EmailSettled),
+            (Kind::DialogOpened, pb::TimelineKind::DialogOpened),
+            (Kind::SegmentEntered, pb::TimelineKind::SegmentEntered),
+            (Kind::SegmentLeft, pb::TimelineKind::SegmentLeft),
+            (Kind::ConsentGranted, pb::TimelineKind::ConsentGranted),
+            (Kind::ConsentWithdrawn, pb::TimelineKind::ConsentWithdrawn),
         ];
         assert_eq!(names.len(), Kind::ALL.len());
         for (kind, contract) in names {

@@ -8,6 +8,7 @@ pub(crate) mod progress;
 pub(crate) mod rebuild;
 pub(crate) mod report;
 pub(crate) mod timeline;
+pub(crate) mod told;
 
 use clientele_kernel::Currency;
 use clientele_platform::postgres::Error as StorageError;

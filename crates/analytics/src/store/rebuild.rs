@@ -4,10 +4,9 @@ use sqlx::PgConnection;
 
 use crate::Error;
 
-/// Puts the consumer's cursors back to the beginning, takes its partitions from whoever works on them and forgets its
-/// parked events. The cursors' rows stay locked until the transaction ends; whoever is in mid-batch is waited for, and
-/// finds afterwards that the partition is no longer theirs.
-pub(crate) async fn reset(conn: &mut PgConnection, consumer: &str) -> Result<(), Error> {
+/// Locks the consumer's cursors until the transaction ends. Whoever is in mid-batch is waited for, and finds afterwards
+/// that the partition is no longer theirs.
+pub(crate) async fn lock(conn: &mut PgConnection, consumer: &str) -> Result<(), Error> {
     // A base of millions of orders takes longer to clear than a request may.
     sqlx::query!(
         "select set_config('statement_timeout', '600000', true) as statement,
@@ -16,8 +15,14 @@ pub(crate) async fn reset(conn: &mut PgConnection, consumer: &str) -> Result<(),
     .fetch_one(&mut *conn)
     .await?;
     sqlx::query!("select partition from analytics.cursor where consumer = $1 order by partition for update", consumer)
-        .fetch_all(&mut *conn)
+        .fetch_all(conn)
         .await?;
+    Ok(())
+}
+
+/// Puts the consumer's cursors, locked before, back to the beginning, takes its partitions from whoever works on them and
+/// forgets its parked events.
+pub(crate) async fn reset(conn: &mut PgConnection, consumer: &str) -> Result<(), Error> {
     sqlx::query!(
         "update analytics.cursor
          set position = 0, recorded_at = null, parked = 0, epoch = epoch + 1, owner = null, leased_until = null

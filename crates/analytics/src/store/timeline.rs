@@ -43,15 +43,15 @@ pub(crate) async fn add(conn: &mut PgConnection, source: &str, entries: &[Entry]
     sqlx::query!(
         "insert into analytics.timeline_entry
             (subject_id, subject_version, source, event_id, customer_id, kind, occurred_at, event_at, amount_minor,
-             currency, actor_kind, actor_id, origin, changed_fields, status)
+             currency, actor_kind, actor_id, origin, changed_fields, status, about_id, label)
          select f.subject_id, f.subject_version, $3, f.event_id, f.customer_id, f.kind, f.occurred_at, f.event_at,
                 f.amount_minor, f.currency, f.actor_kind, f.actor_id, f.origin, string_to_array(f.changed_fields, ','),
-                f.status
+                f.status, f.about_id, f.label
          from unnest($1::uuid[], $2::bigint[], $4::uuid[], $5::uuid[], $6::smallint[], $7::timestamptz[],
                      $8::timestamptz[], $9::bigint[], $10::text[], $11::smallint[], $12::text[], $13::smallint[],
-                     $14::text[], $15::text[])
+                     $14::text[], $15::text[], $16::uuid[], $17::text[])
               as f(subject_id, subject_version, event_id, customer_id, kind, occurred_at, event_at, amount_minor,
-                   currency, actor_kind, actor_id, origin, changed_fields, status)
+                   currency, actor_kind, actor_id, origin, changed_fields, status, about_id, label)
          order by f.subject_id, f.subject_version
          on conflict (subject_id, subject_version) do nothing",
         column!(entries, e => e.subject),
@@ -69,6 +69,8 @@ pub(crate) async fn add(conn: &mut PgConnection, source: &str, entries: &[Entry]
         column!(entries, e => small(e.origin)),
         column!(entries, e => e.changed_fields.join(",")),
         column!(entries, e => e.status.clone()),
+        column!(entries, e => e.about) as &[Option<Uuid>],
+        column!(entries, e => e.label.clone()),
     )
     .execute(conn)
     .await?;
@@ -94,6 +96,14 @@ pub(crate) async fn remove(conn: &mut PgConnection, entries: &[(Uuid, i64)]) -> 
     )
     .execute(conn)
     .await?;
+    Ok(())
+}
+
+/// Takes away all entries of these records.
+pub(crate) async fn forget(conn: &mut PgConnection, subjects: &[Uuid]) -> Result<(), Error> {
+    if !subjects.is_empty() {
+        sqlx::query!("delete from analytics.timeline_entry where subject_id = any($1)", subjects).execute(conn).await?;
+    }
     Ok(())
 }
 
@@ -157,6 +167,8 @@ struct Row {
     origin: i16,
     changed_fields: Vec<String>,
     status: String,
+    about_id: Option<Uuid>,
+    label: String,
 }
 
 /// Entries of a customer, newest first: those of these kinds, after the key `before`, at most `limit`. Each kind is read
@@ -174,7 +186,8 @@ pub(crate) async fn list(
         r#"select e.subject_id as "subject_id!", e.subject_version as "subject_version!", e.event_id as "event_id!",
                   e.customer_id, e.kind as "kind!", e.occurred_at as "occurred_at!", e.event_at as "event_at!",
                   e.amount_minor, e.currency, e.actor_kind as "actor_kind!", e.actor_id as "actor_id!",
-                  e.origin as "origin!", e.changed_fields as "changed_fields!", e.status as "status!"
+                  e.origin as "origin!", e.changed_fields as "changed_fields!", e.status as "status!",
+                  e.about_id, e.label as "label!"
            from unnest($2::smallint[]) as k(kind)
            cross join lateral (
                 select * from analytics.timeline_entry t
@@ -218,6 +231,8 @@ impl TryFrom<Row> for Entry {
             origin: row.origin.into(),
             changed_fields: row.changed_fields,
             status: row.status,
+            about: row.about_id,
+            label: row.label,
         })
     }
 }

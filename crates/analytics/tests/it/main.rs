@@ -10,4 +10,5 @@ mod paging;
 mod reports;
 mod source;
 mod timeline;
+mod told;
 mod world;

@@ -4,10 +4,12 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
 use chrono::{DateTime, Utc};
+use clientele_contracts::campaigns::v1::feed_server::{Feed as CampaignsFeed, FeedServer as CampaignsFeedServer};
 use clientele_contracts::customers::v1::feed_server::{Feed as CustomersFeed, FeedServer as CustomersFeedServer};
+use clientele_contracts::messaging::v1::feed_server::{Feed as MessagingFeed, FeedServer as MessagingFeedServer};
 use clientele_contracts::orders::v1::feed_server::{Feed as OrdersFeed, FeedServer as OrdersFeedServer};
 use clientele_contracts::orders::v1::{
-    CreditNoteRecorded, LineFact, LineKind, OrderRecorded, ProductRecorded, StatusGroup,
+    CreditNoteRecorded, LineFact, LineKind, OrderDeleted, OrderRecorded, ProductRecorded, StatusGroup,
 };
 use clientele_contracts::platform::v1::{Actor, ActorKind, Event, Origin, ReadFeedRequest, ReadFeedResponse};
 use clientele_kernel::{Partition, SystemClock, SystemEntropy};
@@ -90,6 +92,17 @@ impl Source {
         self.record(order.id, order.customer, order.at, &order.message())
     }
 
+    /// The order is taken back.
+    pub(crate) fn deleted(&self, order: &Order) -> Event {
+        let message = OrderDeleted {
+            order_id: order.id.to_string(),
+            customer_id: order.customer.map(|id| id.to_string()).unwrap_or_default(),
+            placed_at: Some(proto::timestamp(order.at)),
+            currency: order.currency.to_owned(),
+        };
+        self.record(order.id, order.customer, order.at, &message)
+    }
+
     pub(crate) fn credit_note(&self, note: &CreditNote) -> Event {
         self.record(note.id, note.customer, note.at, &note.message())
     }
@@ -114,6 +127,8 @@ impl Source {
         match self.context {
             "orders" => Routes::new(OrdersFeedServer::new(Served(self.clone()))),
             "customers" => Routes::new(CustomersFeedServer::new(Served(self.clone()))),
+            "messaging" => Routes::new(MessagingFeedServer::new(Served(self.clone()))),
+            "campaigns" => Routes::new(CampaignsFeedServer::new(Served(self.clone()))),
             other => panic!("{other} has no feed in these tests"),
         }
     }
@@ -133,19 +148,18 @@ impl Source {
 #[derive(Debug)]
 struct Served(Arc<Source>);
 
-#[tonic::async_trait]
-impl OrdersFeed for Served {
-    async fn read(&self, request: Request<ReadFeedRequest>) -> Result<Response<ReadFeedResponse>, Status> {
-        Ok(Response::new(self.0.read(request.get_ref())))
-    }
+macro_rules! serve {
+    ($($feed:ident)*) => {$(
+        #[tonic::async_trait]
+        impl $feed for Served {
+            async fn read(&self, request: Request<ReadFeedRequest>) -> Result<Response<ReadFeedResponse>, Status> {
+                Ok(Response::new(self.0.read(request.get_ref())))
+            }
+        }
+    )*};
 }
 
-#[tonic::async_trait]
-impl CustomersFeed for Served {
-    async fn read(&self, request: Request<ReadFeedRequest>) -> Result<Response<ReadFeedResponse>, Status> {
-        Ok(Response::new(self.0.read(request.get_ref())))
-    }
-}
+serve! { OrdersFeed CustomersFeed MessagingFeed CampaignsFeed }
 
 /// An order as a test writes it down.
 #[derive(Debug, Clone)]

@@ -1,7 +1,11 @@
 //! What happened with a customer.
 
 use clientele_contracts::analytics::v1::{ListTimelineRequest, TimelineEntry, TimelineKind};
-use clientele_contracts::customers::v1::{CustomerCreated, CustomerUpdated};
+use clientele_contracts::campaigns::v1::{SegmentEntered, SegmentLeft};
+use clientele_contracts::customers::v1::{
+    ConsentChannel, ConsentRecorded, CustomerCreated, CustomerDeleted, CustomerUpdated,
+};
+use clientele_contracts::messaging::v1::{DialogRecorded, EmailRecorded, SendState};
 use clientele_platform::proto;
 use uuid::Uuid;
 
@@ -168,4 +172,84 @@ async fn the_timeline_is_read_in_pages_by_kind_and_a_token_of_another_list_is_re
     }
     let error = ask(&[TimelineKind::Unspecified], "", ann).await.unwrap_err();
     assert!(error.message().starts_with("kinds[0]: "), "{error}");
+}
+
+#[tokio::test]
+async fn letters_dialogs_segments_and_consents_stand_in_the_timeline_once() {
+    let world = World::new().await;
+    let (ann, letter, dialog, membership, segment, consent) = (id(10), id(20), id(21), id(22), id(23), id(24));
+    let customer_id = ann.to_string();
+    let moment = |text| Some(proto::timestamp(at(text)));
+    let accepted = EmailRecorded {
+        email_id: letter.to_string(),
+        customer_id: customer_id.clone(),
+        state: SendState::Queued.into(),
+        created_at: moment("2025-11-01T10:00:00Z"),
+        ..Default::default()
+    };
+    world.messaging.record(letter, Some(ann), at("2025-11-01T10:00:00Z"), &accepted);
+    let sent = EmailRecorded { state: SendState::Sent.into(), settled_at: moment("2025-11-01T10:05:00Z"), ..accepted };
+    let mut last = vec![world.messaging.record(letter, Some(ann), at("2025-11-01T10:05:00Z"), &sent)];
+    let opened = DialogRecorded {
+        dialog_id: dialog.to_string(),
+        opened_at: moment("2025-11-02T10:00:00Z"),
+        ..Default::default()
+    };
+    world.messaging.record(dialog, None, at("2025-11-02T10:00:00Z"), &opened);
+    let linked = DialogRecorded { customer_id: customer_id.clone(), ..opened };
+    world.messaging.record(dialog, Some(ann), at("2025-11-02T11:00:00Z"), &linked);
+    last.push(world.messaging.record(dialog, Some(ann), at("2025-11-02T12:00:00Z"), &linked));
+    let entered = SegmentEntered {
+        segment_id: segment.to_string(),
+        customer_id: customer_id.clone(),
+        entered_at: moment("2025-11-03T10:00:00Z"),
+        segment_name: "Sleepy".to_owned(),
+        ..Default::default()
+    };
+    world.campaigns.record(membership, Some(ann), at("2025-11-03T10:00:00Z"), &entered);
+    let left = SegmentLeft {
+        segment_id: segment.to_string(),
+        customer_id: customer_id.clone(),
+        left_at: moment("2025-11-04T10:00:00Z"),
+        segment_name: "Sleepy".to_owned(),
+        ..Default::default()
+    };
+    last.push(world.campaigns.record(membership, Some(ann), at("2025-11-04T10:00:00Z"), &left));
+    let agreed = ConsentRecorded {
+        customer_id,
+        entry_id: consent.to_string(),
+        channel: ConsentChannel::Email.into(),
+        granted: true,
+        ..Default::default()
+    };
+    last.push(world.customers.record(consent, Some(ann), at("2025-11-05T10:00:00Z"), &agreed));
+    world.tell(&last).await;
+
+    let entries = world.timeline(ann).await;
+    let facts: Vec<_> = entries
+        .iter()
+        .map(|entry| (entry.kind(), entry.subject_id.clone(), entry.status.as_str(), entry.label.as_str()))
+        .collect();
+    assert_eq!(
+        facts,
+        [
+            (TimelineKind::ConsentGranted, consent.to_string(), "CONSENT_CHANNEL_EMAIL", ""),
+            (TimelineKind::SegmentLeft, segment.to_string(), "", "Sleepy"),
+            (TimelineKind::SegmentEntered, segment.to_string(), "", "Sleepy"),
+            (TimelineKind::DialogOpened, dialog.to_string(), "", ""),
+            (TimelineKind::EmailSettled, letter.to_string(), "SEND_STATE_SENT", ""),
+        ]
+    );
+    assert_eq!(entries[3].occurred_at, moment("2025-11-02T10:00:00Z"), "when it was opened, not when it was linked");
+}
+
+#[tokio::test]
+async fn a_customer_who_is_gone_leaves_no_record_of_their_own_behind() {
+    let world = World::new().await;
+    let ann = id(10);
+    world.customers.record(ann, Some(ann), at("2025-10-01T10:00:00Z"), &created(ann));
+    let deleted = CustomerDeleted { customer_id: ann.to_string() };
+    let last = world.customers.record(ann, Some(ann), at("2025-10-02T10:00:00Z"), &deleted);
+    world.tell(&[last]).await;
+    assert!(world.timeline(ann).await.is_empty());
 }

@@ -3,18 +3,20 @@
 use std::sync::Arc;
 
 use clientele_analytics::{Config, MIGRATIONS, build};
+use clientele_contracts::analytics::v1::feed_client::FeedClient;
 use clientele_contracts::analytics::v1::metrics_client::MetricsClient;
 use clientele_contracts::analytics::v1::operations_client::OperationsClient;
 use clientele_contracts::analytics::v1::reports_client::ReportsClient;
 use clientele_contracts::analytics::v1::timeline_client::TimelineClient;
 use clientele_contracts::analytics::v1::{
-    CurrencyMetrics, CustomerMetrics, GetCustomerMetricsRequest, GetSalesSummaryRequest, ListTimelineRequest,
-    SalesSummary, TimelineEntry,
+    CurrencyMetrics, CustomerMetrics, CustomerMetricsRecorded, GetCustomerMetricsRequest, GetSalesSummaryRequest,
+    ListTimelineRequest, SalesSummary, TimelineEntry,
 };
-use clientele_contracts::platform::v1::{Event, GetConsumerStatusRequest};
+use clientele_contracts::platform::v1::{Event, GetConsumerStatusRequest, ReadFeedRequest};
+use clientele_kernel::Partition;
 use clientele_platform::consumer::Handler;
 use clientele_platform::grpc::Transport;
-use clientele_platform::{Caller, Deps};
+use clientele_platform::{Caller, Deps, event};
 use clientele_testkit::{Harness, TestDatabase, eventually};
 use uuid::Uuid;
 
@@ -23,6 +25,8 @@ use crate::source::Source;
 pub(crate) struct World {
     pub(crate) orders: Arc<Source>,
     pub(crate) customers: Arc<Source>,
+    pub(crate) messaging: Arc<Source>,
+    pub(crate) campaigns: Arc<Source>,
     pub(crate) database: TestDatabase,
     pub(crate) harness: Harness,
     pub(crate) handler: Arc<dyn Handler>,
@@ -47,15 +51,18 @@ impl World {
         let database = TestDatabase::new("analytics", &MIGRATIONS).await;
         let harness = Harness::new(database.clock.clone());
         let deps = harness.deps(&database);
-        let (orders, customers) = (Source::new("orders"), Source::new("customers"));
+        let [orders, customers, messaging, campaigns] =
+            ["orders", "customers", "messaging", "campaigns"].map(Source::new);
         harness.host.network.serve("orders", orders.routes());
         harness.host.network.serve("customers", customers.routes());
+        harness.host.network.serve("messaging", messaging.routes());
+        harness.host.network.serve("campaigns", campaigns.routes());
         let mut service = build(config(zone), deps.clone()).await.unwrap();
         let handler = service.consumers[0].handler.clone();
         service.consumers.clear();
         service.tasks.clear();
         harness.start(service, &deps);
-        Self { orders, customers, database, harness, handler, deps }
+        Self { orders, customers, messaging, campaigns, database, harness, handler, deps }
     }
 
     /// Starts analytics as a process would.
@@ -89,7 +96,13 @@ impl World {
                         .any(|p| p.consumer == consumer && p.partition == i32::from(partition) && p.position == head)
                 })
             };
-            (arrived("analytics.orders", &self.orders) && arrived("analytics.customers", &self.customers)).then_some(())
+            let all = [
+                ("analytics.orders", &self.orders),
+                ("analytics.customers", &self.customers),
+                ("analytics.messaging", &self.messaging),
+                ("analytics.campaigns", &self.campaigns),
+            ];
+            all.into_iter().all(|(consumer, source)| arrived(consumer, source)).then_some(())
         })
         .await;
     }
@@ -132,6 +145,16 @@ impl World {
 
     pub(crate) async fn summary(&self) -> SalesSummary {
         ReportsClient::new(self.client()).get_sales_summary(GetSalesSummaryRequest {}).await.unwrap().into_inner()
+    }
+
+    /// What analytics has told of a customer: versions and figures, oldest first.
+    pub(crate) async fn told(&self, customer: Uuid) -> Vec<(i64, CustomerMetricsRecorded)> {
+        let partition = Partition::of(customer).number().into();
+        let request = ReadFeedRequest { partition, after: 0, page_size: 1000 };
+        let events = FeedClient::new(self.client()).read(request).await.unwrap().into_inner().events;
+        let of = |event: &Event| event.customer_id == customer.to_string();
+        let read = |event: Event| (event.aggregate_version, event::decode(&event).unwrap().unwrap());
+        events.into_iter().filter(of).map(read).collect()
     }
 
     /// The whole timeline of a customer, newest first.

@@ -17,11 +17,11 @@ pub(crate) struct Command<'a, Request> {
 }
 
 /// How a command begins.
-pub(crate) enum Begun<Answer> {
+pub(crate) enum Begun<Answer, New = Box<UnitOfWork>> {
     /// It came before, and this was the answer.
     Known(Answer),
     /// It is new: do it in this unit of work, and commit that with the answer.
-    New(Box<UnitOfWork>),
+    New(New),
 }
 
 impl<Request: Message> Command<'_, Request> {

@@ -238,7 +238,7 @@ async fn replace_known(
     for note in &notes {
         uow.record(publish::credit_note(note));
     }
-    let updated: HashMap<&Reference, CreditNoteId> = notes.iter().map(|note| (&note.reference, note.id)).collect();
-    batch.settle_where(|content| updated.get(&content.reference).copied().map(Upserted::Updated));
+    let updated: HashMap<&Reference, &CreditNote> = notes.iter().map(|note| (&note.reference, note)).collect();
+    batch.settle_where(|content| updated.get(&content.reference).map(|note| Upserted::Updated(note.id, note.version)));
     Ok(())
 }

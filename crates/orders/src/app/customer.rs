@@ -82,6 +82,11 @@ impl Customers {
             .collect()
     }
 
+    /// Forgets customers that were removed.
+    pub(crate) async fn note_deleted(uow: &mut UnitOfWork, ids: &[CustomerId]) -> Result<(), Error> {
+        Ok(store::customer::forget(uow.conn(), ids).await?)
+    }
+
     /// Notes customers that were created.
     pub(crate) async fn note_created(uow: &mut UnitOfWork, ids: &[CustomerId]) -> Result<(), Error> {
         let now = uow.now();

@@ -5,6 +5,7 @@ pub(crate) mod credit_note;
 pub(crate) mod customer;
 pub(crate) mod order;
 pub(crate) mod order_batch;
+pub(crate) mod order_revert;
 pub(crate) mod product;
 pub(crate) mod status;
 pub(crate) mod upsert;

@@ -24,9 +24,9 @@ use crate::store::order::Head;
 type Entries = Batch<OrderContent, OrderId>;
 
 /// What the entries' orders are made of.
-struct Surroundings {
-    dictionary: Dictionary,
-    catalogue: Catalogue,
+pub(super) struct Surroundings {
+    pub(super) dictionary: Dictionary,
+    pub(super) catalogue: Catalogue,
 }
 
 impl Orders {
@@ -37,6 +37,36 @@ impl Orders {
         drafts: Vec<Result<OrderDraft, Violations>>,
         answer: fn(Vec<Upserted<OrderId>>) -> R,
     ) -> Result<R, Error> {
+        match self.begin_upsert(command, drafts).await? {
+            Begun::Known(answer) => Ok(answer),
+            Begun::New((uow, outcomes)) => {
+                let answer = answer(outcomes);
+                uow.commit_with(&answer).await?;
+                Ok(answer)
+            }
+        }
+    }
+
+    /// What an upsert would do. All of it is done and taken back, so that the answer is the same one; ids of orders that
+    /// would be created mean nothing afterwards.
+    pub(crate) async fn try_upsert(
+        &self,
+        command: Command<'_, impl Message>,
+        drafts: Vec<Result<OrderDraft, Violations>>,
+    ) -> Result<Vec<Upserted<OrderId>>, Error> {
+        let command = Command { request_id: "", ..command };
+        match self.begin_upsert::<()>(command, drafts).await? {
+            Begun::Known(()) => Err(Error::internal("a command without an id was known")),
+            Begun::New((_, outcomes)) => Ok(outcomes),
+        }
+    }
+
+    /// Does it all, up to the commit.
+    async fn begin_upsert<R: Message + Default>(
+        &self,
+        command: Command<'_, impl Message>,
+        drafts: Vec<Result<OrderDraft, Violations>>,
+    ) -> Result<Begun<R, (Box<UnitOfWork>, Vec<Upserted<OrderId>>)>, Error> {
         check_size("orders", drafts.len(), drafts.iter().flatten().map(|draft| draft.lines.len()).sum())?;
         let check = |draft: Result<OrderDraft, Violations>| OrderContent::check_imported(&draft?);
         let mut batch: Entries = Batch::new(drafts.into_iter().map(check).collect(), key);
@@ -48,7 +78,7 @@ impl Orders {
         });
 
         let mut uow = match command.begin(&self.db).await? {
-            Begun::Known(answer) => return Ok(answer),
+            Begun::Known(answer) => return Ok(Begun::Known(answer)),
             Begun::New(uow) => uow,
         };
         existing.remember(&mut uow).await?;
@@ -67,9 +97,7 @@ impl Orders {
             load_present(&mut uow, &mut batch, &known, &surroundings.dictionary, &mut present).await?;
             replace_known(&mut uow, &mut batch, &known, &present, &surroundings).await?;
         }
-        let answer = answer(batch.into_outcomes()?);
-        uow.commit_with(&answer).await?;
-        Ok(answer)
+        Ok(Begun::New((uow, batch.into_outcomes()?)))
     }
 }
 
@@ -236,8 +264,8 @@ async fn replace_known(
     };
     let gained = orders.iter().filter_map(gained).collect();
     hand_over_notes(uow, &gained).await?;
-    let updated: HashMap<usize, OrderId> = places.into_iter().zip(orders.iter().map(|order| order.id)).collect();
-    settle_places(batch, |place| updated.get(&place).copied().map(Upserted::Updated));
+    let updated: HashMap<usize, &Order> = places.into_iter().zip(&orders).collect();
+    settle_places(batch, |place| updated.get(&place).map(|order| Upserted::Updated(order.id, order.version)));
     Ok(())
 }
 
@@ -271,7 +299,7 @@ async fn hand_over_notes(uow: &mut UnitOfWork, gained: &HashMap<OrderId, Custome
 }
 
 /// What an entry's order consists of; `present` is the order as it is, where it is known.
-fn parts<'a>(
+pub(super) fn parts<'a>(
     uow: &UnitOfWork,
     content: &OrderContent,
     present: Option<&Order>,

@@ -106,9 +106,9 @@ async fn update_known(uow: &mut UnitOfWork, batch: &mut Batch<ProductContent, Pr
         Some(match product.changed(content, now) {
             None => Upserted::Unchanged(product.id),
             Some(product) => {
-                let id = product.id;
+                let updated = Upserted::Updated(product.id, product.version);
                 changed.push(product);
-                Upserted::Updated(id)
+                updated
             }
         })
     });

@@ -16,8 +16,8 @@ pub(crate) const MOST_LINES: usize = 20_000;
 pub(crate) enum Upserted<Id> {
     /// It was not known and was created.
     Created(Id),
-    /// It was known and has changed.
-    Updated(Id),
+    /// It was known and has changed; with its version now.
+    Updated(Id, i64),
     /// It was known as given; nothing was written.
     Unchanged(Id),
     /// It was refused.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use clientele_contracts::customers::v1::CustomerCreated;
+use clientele_contracts::customers::v1::{CustomerCreated, CustomerDeleted};
 use clientele_contracts::platform::v1::Event;
 use clientele_kernel::{CustomerId, Error};
 use clientele_platform::consumer::{Consumer, Handler};
@@ -23,12 +23,15 @@ struct CustomerEvents;
 #[async_trait]
 impl Handler for CustomerEvents {
     async fn apply(&self, work: &mut UnitOfWork, events: &[Event]) -> Result<(), Error> {
-        let mut created = Vec::new();
+        let (mut created, mut deleted) = (Vec::new(), Vec::new());
         for event in events {
             if let Some(event) = event::decode::<CustomerCreated>(event)? {
                 created.push(CustomerId::parse(&event.customer_id, "customer_id")?);
+            } else if let Some(event) = event::decode::<CustomerDeleted>(event)? {
+                deleted.push(CustomerId::parse(&event.customer_id, "customer_id")?);
             }
         }
-        Customers::note_created(work, &created).await
+        Customers::note_created(work, &created).await?;
+        Customers::note_deleted(work, &deleted).await
     }
 }

@@ -12,6 +12,20 @@ use crate::domain::order::Order;
 use crate::domain::product::Product;
 use crate::domain::status::Status;
 
+/// The kind of aggregate in the journal.
+pub(crate) const ORDER: &str = "order";
+
+/// An order was removed. There is nothing left to seal.
+pub(crate) fn order_deleted(order: &Order) -> Entry {
+    let event = pb::OrderDeleted {
+        order_id: order.id.to_string(),
+        customer_id: order.customer_id.map(|id| id.to_string()).unwrap_or_default(),
+        placed_at: Some(proto::timestamp(order.placed_at)),
+        currency: order.currency.code().to_owned(),
+    };
+    Entry::new(ORDER, order.id.uuid(), order.version + 1, &event).customer(order.customer_id)
+}
+
 /// An order was created or changed.
 pub(crate) fn order(order: &Order) -> Entry {
     let event = pb::OrderRecorded {
@@ -26,7 +40,7 @@ pub(crate) fn order(order: &Order) -> Entry {
         lines: order.lines.iter().map(|line| fact(line, contract::line::kind(line.kind()))).collect(),
         status: order.status.clone(),
     };
-    Entry::new("order", order.id.uuid(), order.version, &event)
+    Entry::new(ORDER, order.id.uuid(), order.version, &event)
         .customer(order.customer_id)
         .image(&contract::order::encode(order))
 }

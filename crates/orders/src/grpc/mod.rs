@@ -23,16 +23,16 @@ pub(crate) const LARGEST_MESSAGE: usize = 32 * 1024 * 1024;
 /// How many ids a `BatchGet` takes.
 const MOST_IDS: usize = 500;
 
-fn parse_ids<T>(ids: &[String], parse: impl Fn(&str, &str) -> Result<T, Error>) -> Result<Vec<T>, Error> {
+fn parse_ids<T>(list: &str, ids: &[String], parse: impl Fn(&str, &str) -> Result<T, Error>) -> Result<Vec<T>, Error> {
     let mut violations = Violations::new();
     violations
-        .check(ids.len() <= MOST_IDS, "ids", || format!("{} ids are given: at most {MOST_IDS} are wanted", ids.len()));
+        .check(ids.len() <= MOST_IDS, list, || format!("{} ids are given: at most {MOST_IDS} are wanted", ids.len()));
     let parsed = ids
         .iter()
         .take(MOST_IDS)
         .enumerate()
         .filter_map(|(index, id)| {
-            let field = format!("ids[{index}]");
+            let field = format!("{list}[{index}]");
             violations.take(&field, parse(id, &field))
         })
         .collect();

@@ -2,6 +2,7 @@
 
 use clientele_contracts::orders::v1 as pb;
 use clientele_contracts::orders::v1::orders_server::Orders;
+use clientele_contracts::platform::v1::UpsertOutcome;
 use clientele_kernel::{CustomerId, Error, Etag, OrderId, Violations};
 use clientele_platform::grpc::status as refuse;
 use clientele_platform::{Caller, proto};
@@ -11,7 +12,8 @@ use tonic::{Request, Response, Status as Refusal};
 use super::{parse_ids, upsert};
 use crate::app::command::Command;
 use crate::app::order::{Orders as Ledger, PageRequest};
-use crate::app::upsert::Upserted;
+use crate::app::order_revert::{Revert, Reverted};
+use crate::app::upsert::{MOST_ENTRIES, Upserted};
 use crate::contract::order::{draft, encode};
 use crate::contract::payment;
 use crate::contract::status::group_in;
@@ -32,7 +34,7 @@ impl Orders for OrderService {
         &self,
         request: Request<pb::BatchGetOrdersRequest>,
     ) -> Result<Response<pb::BatchGetOrdersResponse>, Refusal> {
-        let ids = parse_ids(&request.into_inner().ids, OrderId::parse).map_err(refuse)?;
+        let ids = parse_ids("ids", &request.into_inner().ids, OrderId::parse).map_err(refuse)?;
         let orders = self.0.batch_get(ids).await.map_err(refuse)?;
         Ok(Response::new(pb::BatchGetOrdersResponse { orders: orders.iter().map(encode).collect() }))
     }
@@ -68,6 +70,23 @@ impl Orders for OrderService {
     ) -> Result<Response<pb::BatchUpsertOrdersResponse>, Refusal> {
         let caller = Caller::of(&request).map_err(refuse)?;
         self.upsert(&caller, &request.into_inner()).await.map(Response::new).map_err(refuse)
+    }
+
+    async fn batch_revert_orders(
+        &self,
+        request: Request<pb::BatchRevertOrdersRequest>,
+    ) -> Result<Response<pb::BatchRevertOrdersResponse>, Refusal> {
+        let caller = Caller::of(&request).map_err(refuse)?;
+        self.revert(&caller, &request.into_inner()).await.map(Response::new).map_err(refuse)
+    }
+
+    async fn find_buyers(
+        &self,
+        request: Request<pb::FindBuyersRequest>,
+    ) -> Result<Response<pb::FindBuyersResponse>, Refusal> {
+        let ids = parse_ids("customer_ids", &request.into_inner().customer_ids, CustomerId::parse).map_err(refuse)?;
+        let found = self.0.buyers(&ids).await.map_err(refuse)?;
+        Ok(Response::new(pb::FindBuyersResponse { customer_ids: found.iter().map(ToString::to_string).collect() }))
     }
 }
 
@@ -140,7 +159,32 @@ impl OrderService {
     ) -> Result<pb::BatchUpsertOrdersResponse, Error> {
         let drafts = request.orders.iter().cloned().map(draft).collect();
         let command = command(caller, "/clientele.orders.v1.Orders/BatchUpsertOrders", &request.request_id, request);
+        if request.validate_only {
+            return self.0.try_upsert(command, drafts).await.map(|outcomes| without_new_ids(answer(outcomes)));
+        }
         self.0.upsert(command, drafts, answer).await
+    }
+
+    async fn revert(
+        &self,
+        caller: &Caller,
+        request: &pb::BatchRevertOrdersRequest,
+    ) -> Result<pb::BatchRevertOrdersResponse, Error> {
+        let mut violations = Violations::new();
+        let mut reverts = Vec::with_capacity(request.orders.len().min(MOST_ENTRIES));
+        for (index, order) in request.orders.iter().enumerate().take(MOST_ENTRIES + 1) {
+            let path = format!("orders[{index}]");
+            let field = format!("{path}.order_id");
+            let id = violations.take(&field, OrderId::parse(&order.order_id, &field));
+            violations.check(order.version > order.before_version && order.before_version >= 0, &path, || {
+                format!("version {} does not follow version {}", order.version, order.before_version)
+            });
+            let before = (order.before_version > 0).then_some(order.before_version);
+            reverts.extend(id.map(|id| Revert { id, before, version: order.version }));
+        }
+        violations.into_result()?;
+        let command = command(caller, "/clientele.orders.v1.Orders/BatchRevertOrders", &request.request_id, request);
+        self.0.revert(command, &reverts, reverted).await
     }
 }
 
@@ -148,6 +192,30 @@ impl OrderService {
 const MOST_GROUPS: usize = 4;
 
 fn answer(outcomes: Vec<Upserted<OrderId>>) -> pb::BatchUpsertOrdersResponse {
-    let result = |(order_id, outcome, violations)| pb::UpsertOrderResult { order_id, outcome, violations };
-    pb::BatchUpsertOrdersResponse { results: outcomes.into_iter().map(upsert::parts).map(result).collect() }
+    let result = |outcome: Upserted<OrderId>| {
+        let version = upsert::version(&outcome);
+        let (order_id, outcome, violations) = upsert::parts(outcome);
+        pb::UpsertOrderResult { order_id, outcome, violations, version }
+    };
+    pb::BatchUpsertOrdersResponse { results: outcomes.into_iter().map(result).collect() }
+}
+
+/// Nothing was written: an order that would be created has no id, and none has a new version.
+fn without_new_ids(mut answer: pb::BatchUpsertOrdersResponse) -> pb::BatchUpsertOrdersResponse {
+    for result in &mut answer.results {
+        if result.outcome() == UpsertOutcome::Created {
+            result.order_id.clear();
+        }
+        result.version = 0;
+    }
+    answer
+}
+
+fn reverted(outcomes: Vec<Reverted>) -> pb::BatchRevertOrdersResponse {
+    let outcome = |outcome| match outcome {
+        Reverted::Removed => pb::RevertOutcome::Removed.into(),
+        Reverted::Restored => pb::RevertOutcome::Restored.into(),
+        Reverted::Kept => pb::RevertOutcome::Kept.into(),
+    };
+    pb::BatchRevertOrdersResponse { outcomes: outcomes.into_iter().map(outcome).collect() }
 }

@@ -30,3 +30,32 @@ pub(crate) async fn remember(conn: &mut PgConnection, ids: &[CustomerId], now: D
     }
     Ok(())
 }
+
+/// Forgets customers who are gone. Those with orders stay: an order keeps its customer.
+pub(crate) async fn forget(conn: &mut PgConnection, ids: &[CustomerId]) -> Result<(), Error> {
+    let ids: Vec<Uuid> = ids.iter().map(|id| id.uuid()).collect();
+    sqlx::query!(
+        "delete from orders.customer c
+         where c.id = any($1)
+           and not exists (select from orders.order o where o.customer_id = c.id)
+           and not exists (select from orders.credit_note n where n.customer_id = c.id)",
+        &ids
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Of the customers, those who have orders or credit notes.
+pub(crate) async fn buyers(pool: &PgPool, ids: &[CustomerId]) -> Result<Vec<CustomerId>, Error> {
+    let ids: Vec<Uuid> = ids.iter().map(|id| id.uuid()).collect();
+    let found = sqlx::query_scalar!(
+        r#"select k.id as "id!" from unnest($1::uuid[]) as k(id)
+           where exists (select from orders.order o where o.customer_id = k.id)
+              or exists (select from orders.credit_note n where n.customer_id = k.id)"#,
+        &ids
+    )
+    .fetch_all(pool)
+    .await?;
+    Ok(found.into_iter().map(CustomerId::from).collect())
+}

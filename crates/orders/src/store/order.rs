@@ -90,6 +90,25 @@ pub(crate) async fn lock(conn: &mut PgConnection, id: OrderId) -> Result<bool, E
     Ok(found.fetch_optional(conn).await?.is_some())
 }
 
+/// Locks orders until the transaction ends, in the order in which batches lock them.
+pub(crate) async fn lock_many(conn: &mut PgConnection, ids: &[OrderId]) -> Result<(), Error> {
+    let ids: Vec<Uuid> = ids.iter().map(|id| id.uuid()).collect();
+    sqlx::query_scalar!(
+        "select id from orders.order where id = any($1) order by source, external_id, id for update",
+        &ids
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(())
+}
+
+/// Removes orders, locked before, with their lines and payments.
+pub(crate) async fn delete(conn: &mut PgConnection, ids: &[OrderId]) -> Result<(), Error> {
+    let uuids: Vec<Uuid> = ids.iter().map(|id| id.uuid()).collect();
+    let done = sqlx::query!("delete from orders.order where id = any($1)", &uuids).execute(conn).await?;
+    assert_rows(done.rows_affected(), ids.len())
+}
+
 /// The key of the last order of a page.
 pub(crate) type Cursor = (DateTime<Utc>, Uuid);
 

@@ -1,12 +1,12 @@
 //! Payments: read as part of their order, written many at once.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
 use clientele_kernel::{Currency, Money, OrderId, PaymentId};
 use clientele_platform::postgres::Error;
 use serde::Deserialize;
-use sqlx::PgConnection;
+use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
 
 use super::{assert_rows, column};
@@ -92,6 +92,15 @@ pub(crate) async fn insert<'a>(
 }
 
 /// Takes away all payments of these orders, to be written anew.
+/// Ids of the payments of these orders that were recorded here, not given by their source.
+pub(crate) async fn recorded_here(pool: &PgPool, orders: &[OrderId]) -> Result<HashSet<String>, Error> {
+    let ids: Vec<Uuid> = orders.iter().map(|id| id.uuid()).collect();
+    let found = sqlx::query_scalar!("select id from orders.payment where order_id = any($1) and not from_source", &ids)
+        .fetch_all(pool)
+        .await?;
+    Ok(found.into_iter().map(|id| id.to_string()).collect())
+}
+
 pub(super) async fn delete(conn: &mut PgConnection, orders: &[Uuid]) -> Result<(), Error> {
     sqlx::query!("delete from orders.payment where order_id = any($1)", orders).execute(conn).await?;
     Ok(())

@@ -255,12 +255,14 @@ async fn the_same_number_from_two_sources_is_two_orders() {
 #[tokio::test]
 async fn a_batch_with_a_request_id_is_done_once() {
     let world = World::new().await;
-    let request = pb::BatchUpsertOrdersRequest { orders: vec![order("1")], request_id: "batch-1".into() };
+    let request =
+        pb::BatchUpsertOrdersRequest { orders: vec![order("1")], request_id: "batch-1".into(), ..Default::default() };
     let first = world.orders().batch_upsert_orders(request.clone()).await.unwrap().into_inner();
     let again = world.orders().batch_upsert_orders(request).await.unwrap().into_inner();
     assert_eq!(first, again);
     assert_eq!(outcomes(&again.results), [Created], "the answer of the first time");
-    let other = pb::BatchUpsertOrdersRequest { orders: vec![order("2")], request_id: "batch-1".into() };
+    let other =
+        pb::BatchUpsertOrdersRequest { orders: vec![order("2")], request_id: "batch-1".into(), ..Default::default() };
     let error = world.orders().batch_upsert_orders(other).await.map_err(grpc::error).unwrap_err();
     assert_eq!((error.code, reason(&error)), (Code::FailedPrecondition, "REQUEST_ID_REUSED"));
 }

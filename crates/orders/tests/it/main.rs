@@ -8,5 +8,6 @@ mod events;
 mod lists;
 mod orders;
 mod products;
+mod reverts;
 mod statuses;
 mod world;

@@ -78,7 +78,7 @@ impl World {
     }
 
     pub(crate) async fn try_upsert(&self, orders: Vec<pb::Order>) -> Result<Vec<pb::UpsertOrderResult>, Error> {
-        let request = pb::BatchUpsertOrdersRequest { orders, request_id: String::new() };
+        let request = pb::BatchUpsertOrdersRequest { orders, ..Default::default() };
         let answer = self.orders().batch_upsert_orders(request).await.map_err(grpc::error)?;
         Ok(answer.into_inner().results)
     }

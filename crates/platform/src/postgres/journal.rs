@@ -1,6 +1,6 @@
 //! The journal: append-only, dense positions per partition in the order of commits.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use chrono::{DateTime, Utc};
 use clientele_kernel::{Actor, ActorKind, EventId, Origin, Partition};
@@ -129,6 +129,7 @@ pub(super) async fn insert(
 #[derive(FromRow)]
 struct ImageRow {
     id: Uuid,
+    aggregate_id: Uuid,
     aggregate_version: i64,
     event_type: String,
     actor_kind: String,
@@ -150,7 +151,7 @@ pub async fn images(
 ) -> Result<Vec<JournalRow>, Error> {
     let mut conn = db.pool.acquire().await?;
     let rows: Vec<ImageRow> = sqlx::query_as(
-        "select id, aggregate_version, event_type, actor_kind, actor_id, origin, integration, recorded_at,
+        "select id, aggregate_id, aggregate_version, event_type, actor_kind, actor_id, origin, integration, recorded_at,
                 private_payload, subject_id
          from journal
          where aggregate_type = $1 and aggregate_id = $2 and aggregate_version < $3
@@ -166,6 +167,31 @@ pub async fn images(
     open(db, &mut conn, rows).await
 }
 
+/// States of many aggregates of a type, each at one version; those that never had the version are left out.
+pub async fn images_at(
+    db: &Database,
+    aggregate_type: &str,
+    versions: &[(Uuid, i64)],
+) -> Result<HashMap<Uuid, JournalRow>, Error> {
+    let (ids, numbers): (Vec<Uuid>, Vec<i64>) = versions.iter().copied().unzip();
+    let mut conn = db.pool.acquire().await?;
+    let rows: Vec<ImageRow> = sqlx::query_as(
+        "select j.id, j.aggregate_id, j.aggregate_version, j.event_type, j.actor_kind, j.actor_id, j.origin, j.integration,
+                j.recorded_at, j.private_payload, j.subject_id
+         from unnest($2::uuid[], $3::bigint[]) with ordinality as k(id, version, place)
+         join journal j on j.aggregate_type = $1 and j.aggregate_id = k.id and j.aggregate_version = k.version
+         order by k.place",
+    )
+    .bind(aggregate_type)
+    .bind(&ids)
+    .bind(&numbers)
+    .fetch_all(&mut *conn)
+    .await?;
+    let found: Vec<Uuid> = rows.iter().map(|row| row.aggregate_id).collect();
+    let states = open(db, &mut conn, rows).await?;
+    Ok(found.into_iter().zip(states).collect())
+}
+
 /// The state of an aggregate at a moment: the newest recorded not later than it.
 pub async fn image_as_of(
     db: &Database,
@@ -175,7 +201,7 @@ pub async fn image_as_of(
 ) -> Result<Option<JournalRow>, Error> {
     let mut conn = db.pool.acquire().await?;
     let row: Option<ImageRow> = sqlx::query_as(
-        "select id, aggregate_version, event_type, actor_kind, actor_id, origin, integration, recorded_at,
+        "select id, aggregate_id, aggregate_version, event_type, actor_kind, actor_id, origin, integration, recorded_at,
                 private_payload, subject_id
          from journal
          where aggregate_type = $1 and aggregate_id = $2 and recorded_at <= $3

@@ -1,0 +1,166 @@
+//! Taking back what an import has written.
+
+use clientele_contracts::orders::v1 as pb;
+use clientele_contracts::orders::v1::RevertOutcome::{Kept, Removed, Restored};
+use clientele_contracts::platform::v1::UpsertOutcome::{Created, Updated};
+use clientele_kernel::Code;
+use clientele_platform::grpc;
+
+use crate::world::{World, fields, line, moment, money, order, outcomes, reference};
+
+#[tokio::test]
+async fn an_order_that_the_import_created_is_removed_with_all_that_belongs_to_it() {
+    let world = World::new().await;
+    let customer_id = world.customer();
+    let named = pb::Order { customer_id: customer_id.clone(), payments: vec![payment("p1", 100)], ..order("1") };
+    let written = world.upsert(vec![named.clone()]).await.remove(0);
+    assert_eq!(written.version, 1);
+    assert_eq!(buyers(&world, std::slice::from_ref(&customer_id)).await, std::slice::from_ref(&customer_id));
+
+    assert_eq!(revert(&world, &[(&written.order_id, 0, 1)]).await, [Removed]);
+    let get = pb::GetOrderRequest { id: written.order_id.clone() };
+    assert_eq!(grpc::error(world.orders().get_order(get).await.unwrap_err()).code, Code::NotFound);
+    assert!(buyers(&world, std::slice::from_ref(&customer_id)).await.is_empty());
+    let last = world.events_of(&written.order_id).await.pop().unwrap();
+    assert_eq!((last.aggregate_version, last.customer_id), (2, customer_id));
+    assert!(last.data.unwrap().type_url.ends_with("clientele.orders.v1.OrderDeleted"));
+    assert_eq!(outcomes(&world.upsert(vec![named]).await), [Created], "its references are free again");
+}
+
+#[tokio::test]
+async fn an_order_that_the_import_changed_becomes_what_it_was() {
+    let world = World::new().await;
+    let first = pb::Order {
+        lines: vec![
+            pb::OrderLine { name: "a lamp".into(), ..line("A", "1", "1") },
+            line("B", "2", "2"),
+            line("B", "-1", "0.5"),
+        ],
+        payments: vec![payment("p1", 100)],
+        status: "delivering".into(),
+        ..order("1")
+    };
+    let id = world.upsert(vec![first.clone()]).await[0].order_id.clone();
+    let record = pb::RecordPaymentRequest {
+        order_id: id.clone(),
+        payment: Some(pb::Payment { reference: None, ..payment("", 50) }),
+        ..Default::default()
+    };
+    world.orders().record_payment(record).await.unwrap();
+    let before = world.order(&id).await;
+
+    let changed = pb::Order {
+        lines: vec![line("C", "7", "9")],
+        status: "completed".into(),
+        payments: Vec::new(),
+        ..first.clone()
+    };
+    let written = world.upsert(vec![changed]).await.remove(0);
+    assert_eq!((written.outcome(), written.version), (Updated, 3));
+    assert_eq!(revert(&world, &[(&id, 2, 3)]).await, [Restored]);
+
+    let after = world.order(&id).await;
+    assert_eq!(after.etag, "4");
+    let facts = |order: &pb::Order| {
+        let lines: Vec<_> =
+            order.lines.iter().map(|l| (l.sku.clone(), l.name.clone(), l.quantity.clone(), l.amount.clone())).collect();
+        let payments: Vec<_> =
+            order.payments.iter().map(|p| (p.reference.clone(), p.amount.clone(), p.paid_at)).collect();
+        (lines, payments, order.status.clone(), order.gross.clone(), order.paid.clone(), order.number.clone())
+    };
+    assert_eq!(facts(&after), facts(&before));
+    assert_eq!(revert(&world, &[(&id, 2, 3)]).await, [Kept], "a second time there is nothing to take back");
+}
+
+#[tokio::test]
+async fn what_anything_else_has_touched_since_stays() {
+    let world = World::new().await;
+    let written = world.upsert(vec![order("1"), order("2"), order("3")]).await;
+    let ids: Vec<String> = written.iter().map(|result| result.order_id.clone()).collect();
+    let status = pb::ChangeOrderStatusRequest { id: ids[0].clone(), status: "completed".into(), ..Default::default() };
+    world.orders().change_order_status(status).await.unwrap();
+    let note = pb::CreditNote {
+        reference: reference("n1"),
+        order_id: ids[1].clone(),
+        issued_at: moment("2011-02-01T00:00:00Z"),
+        currency: "GBP".into(),
+        lines: vec![line("85123A", "1", "1")],
+        ..Default::default()
+    };
+    let request = pb::BatchUpsertCreditNotesRequest { credit_notes: vec![note], ..Default::default() };
+    world.credit_notes().batch_upsert_credit_notes(request).await.unwrap();
+    let nobody = world.database.ids.next::<clientele_kernel::OrderId>().to_string();
+    let all = [(ids[0].as_str(), 0, 1), (&ids[1], 0, 1), (&ids[2], 0, 1), (&nobody, 0, 1)];
+    assert_eq!(revert(&world, &all).await, [Kept, Kept, Removed, Kept]);
+    assert_eq!(world.order(&ids[0]).await.status, "completed");
+}
+
+#[tokio::test]
+async fn a_trial_says_what_a_batch_would_do_and_writes_nothing() {
+    let world = World::new().await;
+    let known = world.upsert(vec![order("1"), order("2")]).await;
+    let events = world.events().await;
+    let batch = vec![
+        order("1"),
+        pb::Order { number: "other".into(), ..order("2") },
+        pb::Order { lines: vec![line("NEW", "1", "1")], ..order("3") },
+        pb::Order { currency: "XYZ".into(), ..order("4") },
+    ];
+    let request =
+        pb::BatchUpsertOrdersRequest { orders: batch.clone(), validate_only: true, request_id: "once".into() };
+    let trial = world.orders().batch_upsert_orders(request).await.unwrap().into_inner().results;
+    let ids: Vec<&str> = trial.iter().map(|result| result.order_id.as_str()).collect();
+    assert_eq!(ids, [known[0].order_id.as_str(), &known[1].order_id, "", ""]);
+    assert_eq!(world.events().await, events);
+    let real = pb::BatchUpsertOrdersRequest { orders: batch, validate_only: false, request_id: "once".into() };
+    let real = world.orders().batch_upsert_orders(real).await.unwrap().into_inner().results;
+    assert_eq!(outcomes(&real), outcomes(&trial), "the trial has not used up the request's id");
+}
+
+#[tokio::test]
+async fn a_revert_names_what_is_wrong_with_it() {
+    let world = World::new().await;
+    let id = world.upsert(vec![order("1")]).await[0].order_id.clone();
+    let refused = |orders: Vec<pb::RevertOrder>| {
+        let mut client = world.orders();
+        async move {
+            let request = pb::BatchRevertOrdersRequest { orders, ..Default::default() };
+            grpc::error(client.batch_revert_orders(request).await.unwrap_err())
+        }
+    };
+    let entry = |order_id: &str, before_version, version| pb::RevertOrder {
+        order_id: order_id.into(),
+        before_version,
+        version,
+    };
+    assert_eq!(fields(&refused(Vec::new()).await), ["orders"]);
+    assert_eq!(fields(&refused(vec![entry("7", 0, 1)]).await), ["orders[0].order_id"]);
+    assert_eq!(fields(&refused(vec![entry(&id, 2, 2)]).await), ["orders[0]"]);
+    assert_eq!(fields(&refused(vec![entry(&id, 0, 1), entry(&id, 0, 1)]).await), ["orders[1].order_id"]);
+    assert_eq!(world.order(&id).await.etag, "1");
+}
+
+fn payment(external_id: &str, minor: i64) -> pb::Payment {
+    pb::Payment {
+        reference: reference(external_id),
+        method: "card".into(),
+        amount: money(minor, "GBP"),
+        paid_at: moment("2011-01-01T00:00:00Z"),
+        ..Default::default()
+    }
+}
+
+async fn revert(world: &World, orders: &[(&str, i64, i64)]) -> Vec<pb::RevertOutcome> {
+    let entry = |&(order_id, before_version, version): &(&str, i64, i64)| pb::RevertOrder {
+        order_id: order_id.to_owned(),
+        before_version,
+        version,
+    };
+    let request = pb::BatchRevertOrdersRequest { orders: orders.iter().map(entry).collect(), ..Default::default() };
+    world.orders().batch_revert_orders(request).await.unwrap().into_inner().outcomes().collect()
+}
+
+async fn buyers(world: &World, ids: &[String]) -> Vec<String> {
+    let request = pb::FindBuyersRequest { customer_ids: ids.to_vec() };
+    world.orders().find_buyers(request).await.unwrap().into_inner().customer_ids
+}
