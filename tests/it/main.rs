@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `house` | a running Clientele: `clientele up`, or one process for each service with PostgreSQL and NATS |
 //! | `rest` | a client of the REST API |
+//! | `live` | a reader of server-sent events |
 //! | `shop` | customers and sales with books of their own, which the figures must agree with |
 //! | `collector` | an OpenTelemetry collector that keeps what it gets |
 //! | `both` | what a person or program sees, over both forms |
@@ -21,6 +22,7 @@ mod contracts;
 mod faults;
 mod house;
 mod import;
+mod live;
 mod rest;
 mod services;
 mod shop;

@@ -9,6 +9,7 @@
 mod client;
 mod configuration;
 mod contexts;
+mod demo;
 mod import;
 mod migrate;
 mod secrets;

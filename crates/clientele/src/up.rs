@@ -10,7 +10,7 @@ use clientele_embedded::{DataDirLock, Postgres, PostgresOptions};
 use clientele_gateway as gateway;
 use clientele_kernel::{Clock, Entropy, Error, SystemClock, SystemEntropy};
 use clientele_platform::config::{self, FILE_VARIABLE, LogFormat};
-use clientele_platform::grpc::{Credential, Network};
+use clientele_platform::grpc::{Clients, Credential, Network};
 use clientele_platform::lifecycle::Lifecycle;
 use clientele_platform::postgres::{self, Database, Error as StorageError, Keyring, MasterKey};
 use clientele_platform::{Deps, Host, Service, bus, grpc, monitor, telemetry};
@@ -20,7 +20,7 @@ use sqlx::{Connection, PgConnection};
 use tokio::net::TcpListener;
 
 use crate::configuration::{self, Everything};
-use crate::{migrate, secrets};
+use crate::{demo, migrate, secrets};
 
 const DATABASE: &str = "clientele";
 
@@ -36,6 +36,9 @@ pub(crate) struct Arguments {
     /// Configuration file (TOML); the documented defaults hold where it says nothing
     #[arg(long, env = FILE_VARIABLE)]
     config: Option<PathBuf>,
+    /// Fill an empty data directory with an invented company, for a first look
+    #[arg(long)]
+    demo: bool,
 }
 
 /// Runs until told to stop.
@@ -60,7 +63,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Error> {
     say(format_args!("starting the database …"));
     let postgres = Postgres::start(PostgresOptions::new(lock.folder().join("postgres"))).await.map_err(embedded)?;
     let started = tokio::select! {
-        started = start(configuration, listener, &lock, &postgres, &lifecycle, &telemetry) => started,
+        started = start(configuration, listener, &lock, &postgres, &lifecycle, &telemetry, arguments.demo) => started,
         // Told to stop before everything stood.
         () = lifecycle.stopping() => Ok(()),
     };
@@ -93,6 +96,7 @@ async fn start(
     postgres: &Postgres,
     lifecycle: &Lifecycle,
     telemetry: &telemetry::Guard,
+    demo: bool,
 ) -> Result<(), Error> {
     let url = |role: &str| postgres.url(DATABASE, role);
     let superuser: PgConnectOptions = url(postgres.superuser()).parse().map_err(StorageError::from)?;
@@ -123,6 +127,7 @@ async fn start(
     let campaigns = house.deps("campaigns")?;
     let analytics = house.deps("analytics")?;
     let own = house.deps("identity")?;
+    let filler = demo.then(|| house.credential(demo::ACTOR)).transpose()?;
     let host = house.host;
 
     let password = clientele_identity::bootstrap(&own.db, entropy.as_ref(), &identity).await?;
@@ -145,8 +150,22 @@ async fn start(
     run_service(&host, clientele_analytics::build(configuration.analytics, analytics.clone()).await?, &analytics)
         .await?;
 
-    let deps = gateway::Deps { network: host.network, clock, entropy, metrics: host.metrics, stop: lifecycle.soft() };
-    let edge = gateway::build(configuration.gateway.clone(), &configuration.server, deps)?;
+    let filler = filler.map(|credential| {
+        Clients::new(host.network.clone(), credential, clock.clone(), configuration.server.request_deadline)
+    });
+    let deps = gateway::Deps {
+        network: host.network,
+        bus: host.bus,
+        clock: clock.clone(),
+        entropy: entropy.clone(),
+        metrics: host.metrics,
+        stop: lifecycle.soft(),
+    };
+    let mut settings = configuration.gateway.clone();
+    if settings.releases_dir.as_os_str().is_empty() {
+        settings.releases_dir = lock.folder().join("releases");
+    }
+    let edge = gateway::build(settings, &configuration.server, deps)?;
     for task in edge.tasks {
         lifecycle.spawn(format!("gateway: {}", task.name), (task.work)(lifecycle.soft()));
     }
@@ -160,6 +179,13 @@ async fn start(
         .spawn("http server", async move { gateway::serve(listener, edge.router, &configuration.gateway, stop).await });
 
     say(format_args!("listening on http://{address}"));
+    if let Some(clients) = filler {
+        demo::run(lock.folder(), &clients, clock.as_ref(), entropy.as_ref(), say).await?;
+        say(format_args!(
+            "demo: open http://{address} as the administrator: look at the customers (search `ana`, `анна`), a card with orders, \
+             consents, letters and dialogs, the reports, the segments"
+        ));
+    }
     Ok(())
 }
 
@@ -179,11 +205,19 @@ impl House<'_> {
         let options = postgres::DatabaseOptions { url, ..clientele_platform::run::options(&self.database) };
         let pool = postgres::connect_lazy(&options, context)?;
         let db = Database::new(pool, context, self.host.clock.clone(), self.host.entropy.clone(), self.keyring.clone());
+        let credential = if context == "identity" {
+            Credential { service: context.to_owned(), secret: secrets::credential(self.host.entropy.as_ref()) }
+        } else {
+            self.credential(context)?
+        };
+        Ok(self.host.deps(db, credential))
+    }
+
+    /// A credential for the life of the process, of which identity is told.
+    fn credential(&mut self, name: &str) -> Result<Credential, Error> {
         let secret: SecretString = secrets::credential(self.host.entropy.as_ref());
-        if context != "identity" {
-            self.identity.set_service_secret(context, secret.clone())?;
-        }
-        Ok(self.host.deps(db, Credential { service: context.to_owned(), secret }))
+        self.identity.set_service_secret(name, secret.clone())?;
+        Ok(Credential { service: name.to_owned(), secret })
     }
 }
 

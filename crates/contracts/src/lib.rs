@@ -2,9 +2,10 @@
 //! set from which REST routes, the OpenAPI document, reflection and permissions are derived.
 //!
 //! Each package stands in a module of its path: `clientele.customers.v1` is [`customers::v1`]. [`access`] reads from
-//! the descriptors who may call a method.
+//! the descriptors who may call a method, [`streams`] which methods take a stream.
 
 pub mod access;
+pub mod streams;
 
 /// The descriptor set of everything under `proto/`, options and comments included.
 pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/clientele.descriptors.bin"));

@@ -1,4 +1,4 @@
-//! Private child processes: a PostgreSQL cluster of our own and, for tests, a nats-server.
+//! Private child processes: a PostgreSQL cluster of our own and, for tests, a nats-server and a mail server.
 //!
 //! `clientele up`, the test kit and the chores stand on this crate so that a newcomer needs no database to be set up
 //! first. A service never does: it is given addresses.
@@ -7,6 +7,7 @@
 //! |---|---|
 //! | [`postgres`] | find, install and run PostgreSQL: [`Postgres`], [`PostgresOptions`], [`find_postgres`], [`ensure_postgres`] |
 //! | [`nats`] | the same for nats-server: [`NatsServer`], [`NatsOptions`], [`find_nats_server`], [`ensure_nats_server`] |
+//! | [`mail`] | a mail server for tests: [`MailServer`], [`MailOptions`], [`ensure_mail_server`] |
 //! | [`install`] | fetching programs: the system's packages, the npm and the Python registries |
 //! | [`lock`] | [`DataDirLock`]: one supervisor per data folder |
 //! | `child` | one supervised child: its exit is known, its log is forwarded, it does not outlive us |
@@ -21,6 +22,7 @@ mod error;
 mod folder;
 pub mod install;
 pub mod lock;
+pub mod mail;
 pub mod nats;
 pub mod postgres;
 mod process;
@@ -31,5 +33,6 @@ pub use error::{Error, Result};
 pub use folder::scratch_dir;
 pub use install::cache_dir;
 pub use lock::DataDirLock;
+pub use mail::{MailOptions, MailServer, ensure_mail_server};
 pub use nats::{NatsOptions, NatsServer, ensure_nats_server, find_nats_server};
 pub use postgres::{Postgres, PostgresOptions, PostgresPrograms, ensure_postgres, find_postgres};

@@ -9,11 +9,12 @@ use axum::response::{IntoResponse, Response};
 use clientele_contracts::access::Access;
 use clientele_contracts::gateway::v1 as own;
 use clientele_kernel::{Error, Origin};
+use clientele_platform::grpc::Transport;
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, SET_COOKIE};
 use http::uri::PathAndQuery;
-use http::{HeaderMap, HeaderValue, StatusCode, request};
+use http::{HeaderMap, HeaderValue, StatusCode, header, request};
 use prost::Message;
-use prost_reflect::{DynamicMessage, MessageDescriptor};
+use prost_reflect::{DynamicMessage, MessageDescriptor, ReflectMessage, Value};
 use tokio::time::Instant;
 
 use crate::address::Client;
@@ -22,25 +23,31 @@ use crate::call::Call;
 use crate::card;
 use crate::gateway::Gateway;
 use crate::limits::Allowance;
+use crate::live::Listener;
 use crate::problem::Problem;
-use crate::rest::{self, Binding, Body as BodyRule, DynamicCodec, Found};
+use crate::rest::{self, Binding, Body as BodyRule, DynamicCodec, Form, Found};
 use crate::session::{self, Visit};
 use crate::trace::Route;
+use crate::transfer::Transfers;
 
 const IDEMPOTENCY_KEY: &str = "idempotency-key";
 const ORIGIN: &str = "x-clientele-origin";
 const INTEGRATION: &str = "x-clientele-integration";
+/// The field of requests that tells the page they come from.
+const PAGE_ORIGIN: &str = "page_origin";
 const LONGEST_INTEGRATION: usize = 100;
 
 /// A body beyond this size takes long enough to read that others would wait for it.
 const LARGE: usize = 64 * 1024;
 
 /// The methods the gateway answers itself.
-pub(crate) const OWN_METHODS: [&str; 4] = [
+pub(crate) const OWN_METHODS: [&str; 6] = [
     "clientele.gateway.v1.BrowserSessions.GetSession",
     "clientele.gateway.v1.BrowserSessions.SignIn",
     "clientele.gateway.v1.BrowserSessions.SignOut",
     "clientele.gateway.v1.Cards.GetCard",
+    "clientele.gateway.v1.Streams.Listen",
+    "clientele.gateway.v1.VisitorStreams.ListenAsVisitor",
 ];
 
 /// Answers a request to the API.
@@ -62,7 +69,7 @@ pub(crate) async fn answer(State(gateway): State<Arc<Gateway>>, request: Request
 
 impl Gateway {
     async fn answer(
-        &self,
+        self: &Arc<Self>,
         parts: &request::Parts,
         body: Body,
         route: &mut Option<Route>,
@@ -83,20 +90,27 @@ impl Gateway {
             integration: None,
             deadline: Instant::now() + self.request_deadline,
         };
-        self.admit(&binding, parts, &client, &mut call, allowance).await?;
+        let credential = self.admit(&binding, parts, &client, &mut call, allowance).await?;
 
+        if binding.form == Form::Upload {
+            let _running = parts.extensions.get::<Transfers>().map(Transfers::begin);
+            let first = understand(binding.clone(), variables, parts, Bytes::new()).await?;
+            let answer = self.upload(&binding, &call, first, &parts.headers, body).await?;
+            return json(&answer, None);
+        }
         let body = self.read(&binding, &parts.headers, body).await?;
         let message = understand(binding.clone(), variables, parts, body).await?;
         if binding.is_own() {
             let visit = Visit { method: &parts.method, headers: &parts.headers, client: &client, call: &call };
-            Box::pin(self.answer_self(&binding, &visit, message)).await
-        } else {
-            let answer = self.ask(&binding, &call, message).await?;
-            json(&answer, None)
+            return Box::pin(self.answer_self(&binding, &visit, credential, message)).await;
+        }
+        match binding.form {
+            Form::Download => self.download(&binding, &call, message).await,
+            _ => json(&self.ask(&binding, &call, message).await?, None),
         }
     }
 
-    /// Proves the caller and counts the request. What is open to all needs no proof, and is counted by address.
+    /// Proves the caller and counts the request; gives the proof. What is open to all needs no proof, and is counted by address.
     async fn admit(
         &self,
         binding: &Binding,
@@ -104,7 +118,7 @@ impl Gateway {
         client: &Client,
         call: &mut Call,
         allowance: &mut Option<Allowance>,
-    ) -> Result<(), Problem> {
+    ) -> Result<Option<Credential>, Problem> {
         let credential = match binding.access() {
             Some(Access::Public) => None,
             _ => Credential::of(&parts.headers, client.secure)?,
@@ -123,7 +137,7 @@ impl Gateway {
 
         let Some(credential) = credential else {
             return match binding.access() {
-                Some(Access::Public) => Ok(()),
+                Some(Access::Public) => Ok(None),
                 _ => Err(Error::unauthenticated("sign in, or send an API key as `Authorization: Bearer …`").into()),
             };
         };
@@ -133,7 +147,7 @@ impl Gateway {
         call.origin = origin(credential.proof, &parts.headers)?;
         call.integration = integration(credential.proof, &parts.headers)?;
         call.principal = Some(self.tokens.exchange(&credential, call).await?);
-        Ok(())
+        Ok(Some(credential))
     }
 
     async fn read(&self, binding: &Binding, headers: &HeaderMap, body: Body) -> Result<Bytes, Problem> {
@@ -145,11 +159,11 @@ impl Gateway {
             let mut source: Option<&dyn std::error::Error> = Some(&error);
             while let Some(cause) = source {
                 if cause.is::<http_body_util::LengthLimitError>() {
-                    return too_large(limit);
+                    return too_large(limit as u64);
                 }
                 source = cause.source();
             }
-            Problem::new(StatusCode::BAD_REQUEST, "BODY_INCOMPLETE", "the body ended before it was whole")
+            incomplete()
         })?;
         if !body.is_empty() && !is_json(headers) {
             let detail = "the body is not declared as JSON: `Content-Type: application/json` is wanted";
@@ -161,11 +175,8 @@ impl Gateway {
     /// Has a service answer.
     async fn ask(&self, binding: &Binding, call: &Call, message: DynamicMessage) -> Result<DynamicMessage, Problem> {
         let request_type = binding.method.input();
-        let path = PathAndQuery::try_from(binding.grpc_path()).map_err(Error::internal)?;
         let codec = DynamicCodec { answer: binding.method.output() };
-        let mut service = tonic::client::Grpc::new(self.upstream.to(&binding.context()))
-            .max_decoding_message_size(self.config.max_answer_bytes)
-            .max_encoding_message_size(usize::MAX);
+        let (mut service, path) = self.service(binding)?;
         let answer = call.within(async {
             service.ready().await.map_err(|error| tonic::Status::unavailable(error.to_string()))?;
             service.unary(call.request(message), path, codec).await
@@ -174,11 +185,21 @@ impl Gateway {
         Ok(answer.into_inner())
     }
 
+    /// The way to a method's service, and the method's path there.
+    pub(crate) fn service(&self, binding: &Binding) -> Result<(tonic::client::Grpc<Transport>, PathAndQuery), Problem> {
+        let path = PathAndQuery::try_from(binding.grpc_path()).map_err(Error::internal)?;
+        let service = tonic::client::Grpc::new(self.upstream.to(&binding.context()))
+            .max_decoding_message_size(self.config.max_answer_bytes)
+            .max_encoding_message_size(usize::MAX);
+        Ok((service, path))
+    }
+
     /// Answers what is the gateway's own.
     async fn answer_self(
-        &self,
+        self: &Arc<Self>,
         binding: &Binding,
         visit: &Visit<'_>,
+        credential: Option<Credential>,
         message: DynamicMessage,
     ) -> Result<Response, Problem> {
         let output = binding.method.output();
@@ -200,6 +221,18 @@ impl Gateway {
                 let card = Box::pin(card::card(self, visit.call, &request.customer_id)).await?;
                 json(&dynamic(&output, &card)?, None)
             }
+            "clientele.gateway.v1.Streams.Listen" => {
+                let (Some(credential), Some(principal)) = (credential, visit.call.principal.clone()) else {
+                    return Err(Error::unauthenticated("sign in to follow what changes").into());
+                };
+                let listener = Listener { credential, principal, call: visit.call.clone() };
+                self.listen(listener, &typed::<own::ListenRequest>(&message)?, visit.headers, output)
+            }
+            "clientele.gateway.v1.VisitorStreams.ListenAsVisitor" => {
+                let request = typed::<own::ListenAsVisitorRequest>(&message)?;
+                let origin = page_origin(visit.headers)?.to_owned();
+                self.listen_as_visitor(request, origin, visit.client, visit.call, output).await
+            }
             other => Err(Error::internal(format!("{other} is in the contracts and not in the gateway")).into()),
         }
     }
@@ -214,20 +247,32 @@ async fn understand(
 ) -> Result<DynamicMessage, Problem> {
     let query = parts.uri.query().unwrap_or_default().to_owned();
     let key = text(&parts.headers, IDEMPOTENCY_KEY)?.map(str::to_owned);
+    let origin = page_origin(&parts.headers)?.to_owned();
     let large = body.len() > LARGE;
     let work = move || {
         let parts = rest::Parts { variables: &variables, query: &query, body: &body, idempotency_key: key.as_deref() };
-        rest::message(&binding, &parts)
+        let mut message = rest::message(&binding, &parts)?;
+        // Which page a visitor is on, the browser says and not the page.
+        if let Some(field) = message.descriptor().get_field_by_name(PAGE_ORIGIN) {
+            message.set_field(&field, Value::String(origin));
+        }
+        Ok::<_, Error>(message)
     };
     let message = if large { tokio::task::spawn_blocking(work).await.map_err(Error::internal)? } else { work() };
     Ok(message?)
+}
+
+/// The origin of the page that sent a request; empty where there is none.
+fn page_origin(headers: &HeaderMap) -> Result<&str, Problem> {
+    Ok(text(headers, header::ORIGIN.as_str())?.unwrap_or_default())
 }
 
 fn typed<T: Message + Default>(message: &DynamicMessage) -> Result<T, Problem> {
     message.transcode_to().map_err(|error| Error::internal(error).into())
 }
 
-fn dynamic(descriptor: &MessageDescriptor, message: &impl Message) -> Result<DynamicMessage, Problem> {
+/// The message in the form that JSON is printed from.
+pub(crate) fn dynamic(descriptor: &MessageDescriptor, message: &impl Message) -> Result<DynamicMessage, Problem> {
     DynamicMessage::decode(descriptor.clone(), message.encode_to_vec().as_slice())
         .map_err(|error| Error::internal(error).into())
 }
@@ -295,9 +340,14 @@ fn other_methods(allowed: &str) -> Response {
 }
 
 /// The answer to a body that is larger than it may be.
-pub(crate) fn too_large(limit: usize) -> Problem {
+pub(crate) fn too_large(limit: u64) -> Problem {
     let detail = format!("the body is larger than {limit} bytes; send it in parts");
     Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "BODY_TOO_LARGE", detail)
+}
+
+/// The answer to a body that broke off.
+pub(crate) fn incomplete() -> Problem {
+    Problem::new(StatusCode::BAD_REQUEST, "BODY_INCOMPLETE", "the body ended before it was whole")
 }
 
 /// The answer to a path that leads nowhere.

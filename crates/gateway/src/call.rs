@@ -33,6 +33,11 @@ impl Call {
         Self { deadline: self.deadline.min(deadline), ..self.clone() }
     }
 
+    /// The same with another deadline, for what may take longer than a request in general.
+    pub(crate) fn until(&self, deadline: Instant) -> Self {
+        Self { deadline, ..self.clone() }
+    }
+
     /// The time that is left.
     pub(crate) fn remaining(&self) -> Duration {
         self.deadline.saturating_duration_since(Instant::now())

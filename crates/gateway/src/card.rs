@@ -7,15 +7,23 @@ use std::future::Future;
 use clientele_contracts::analytics::v1::metrics_client::MetricsClient;
 use clientele_contracts::analytics::v1::timeline_client::TimelineClient;
 use clientele_contracts::analytics::v1::{GetCustomerMetricsRequest, ListTimelineRequest, ListTimelineResponse};
+use clientele_contracts::campaigns::v1::memberships_client::MembershipsClient;
+use clientele_contracts::campaigns::v1::{ListCustomerSegmentsRequest, ListCustomerSegmentsResponse};
+use clientele_contracts::customers::v1::consents_client::ConsentsClient;
 use clientele_contracts::customers::v1::customers_client::CustomersClient;
-use clientele_contracts::customers::v1::{Customer, GetCustomerRequest};
+use clientele_contracts::customers::v1::{ConsentState, Customer, GetConsentsRequest, GetCustomerRequest};
 use clientele_contracts::gateway::v1::{
-    Card, CustomerSection, MetricsSection, OrdersSection, PeopleSection, Person, SectionState, SectionStatus,
-    TimelineSection,
+    Card, ConsentsSection, CustomerSection, MessagesSection, MetricsSection, OrdersSection, PeopleSection, Person,
+    SectionState, SectionStatus, SegmentsSection, TimelineSection,
 };
 use clientele_contracts::identity::v1::stores_client::StoresClient;
 use clientele_contracts::identity::v1::users_client::UsersClient;
 use clientele_contracts::identity::v1::{BatchGetUsersRequest, GetStoreRequest, Store, User, UserState};
+use clientele_contracts::messaging::v1::dialogs_client::DialogsClient;
+use clientele_contracts::messaging::v1::emails_client::EmailsClient;
+use clientele_contracts::messaging::v1::{
+    ListDialogsRequest, ListDialogsResponse, ListEmailsRequest, ListEmailsResponse,
+};
 use clientele_contracts::orders::v1::ListOrdersRequest;
 use clientele_contracts::orders::v1::orders_client::OrdersClient;
 use clientele_contracts::platform::v1::ActorKind;
@@ -30,6 +38,8 @@ use crate::problem::Problem;
 
 const ORDERS: i32 = 10;
 const ENTRIES: i32 = 20;
+const DIALOGS: i32 = 10;
+const EMAILS: i32 = 10;
 
 /// The card of a customer. The first services get three quarters of the time; the rest is kept for the names of people,
 /// which are asked for once it is known who they are.
@@ -47,11 +57,27 @@ pub(crate) async fn card(gateway: &Gateway, call: &Call, customer_id: &str) -> R
         let people = Desk { gateway, call: last }.people(wanted).await;
         (customer, timeline, people)
     };
-    let ((customer, timeline, people), metrics, orders) = tokio::join!(people, desk.metrics(&id), desk.orders(&id));
+    let ((customer, timeline, people), metrics, orders, consents, dialogs, emails, segments) = tokio::join!(
+        people,
+        desk.metrics(&id),
+        desk.orders(&id),
+        desk.consents(&id),
+        desk.dialogs(&id),
+        desk.emails(&id),
+        desk.segments(&id)
+    );
 
     // A card for nobody, or of nobody, is no card.
-    let refusals =
-        [customer.1.as_ref().err(), metrics.1.as_ref().err(), orders.1.as_ref().err(), timeline.1.as_ref().err()];
+    let refusals = [
+        customer.1.as_ref().err(),
+        metrics.1.as_ref().err(),
+        orders.1.as_ref().err(),
+        timeline.1.as_ref().err(),
+        consents.1.as_ref().err(),
+        dialogs.1.as_ref().err(),
+        emails.1.as_ref().err(),
+        segments.1.as_ref().err(),
+    ];
     let refused = refusals.into_iter().flatten().find(|status| status.code() == Code::Unauthenticated);
     let unknown = customer.1.as_ref().err().filter(|status| status.code() == Code::NotFound);
     if let Some(status) = refused.or(unknown) {
@@ -76,7 +102,32 @@ pub(crate) async fn card(gateway: &Gateway, call: &Call, customer_id: &str) -> R
             entries: timeline_page.map(|p| p.entries).unwrap_or_default(),
         }),
         people: Some(people),
+        consents: Some(ConsentsSection { status: Some(consents.0), states: consents.1.unwrap_or_default() }),
+        messages: Some(messages(dialogs, emails)),
+        segments: Some(segments_section(segments)),
     })
+}
+
+/// Of two outcomes a section tells the worse; what could be had is shown all the same.
+fn worse<A, B>(one: &Answer<A>, other: &Answer<B>) -> SectionStatus {
+    if one.1.is_err() || other.1.is_ok() { one.0.clone() } else { other.0.clone() }
+}
+
+fn messages(dialogs: Answer<ListDialogsResponse>, emails: Answer<ListEmailsResponse>) -> MessagesSection {
+    let status = worse(&dialogs, &emails);
+    let (dialogs, emails) = (dialogs.1.unwrap_or_default(), emails.1.unwrap_or_default());
+    MessagesSection {
+        status: Some(status),
+        dialogs: dialogs.dialogs,
+        total_dialogs: dialogs.total_size,
+        emails: emails.emails,
+        total_emails: emails.total_size,
+    }
+}
+
+fn segments_section((status, answer): Answer<ListCustomerSegmentsResponse>) -> SegmentsSection {
+    let answer = answer.unwrap_or_default();
+    SegmentsSection { status: Some(status), memberships: answer.memberships, as_of: answer.as_of }
 }
 
 /// Whose names the card needs.
@@ -132,10 +183,36 @@ impl Desk<'_> {
         self.ask(client.list_timeline(self.call.request(request))).await
     }
 
+    async fn consents(&self, id: &str) -> Answer<Vec<ConsentState>> {
+        let mut client = ConsentsClient::new(self.gateway.upstream.to("customers"));
+        let request = GetConsentsRequest { customer_id: id.to_owned() };
+        let (status, answer) = self.ask(client.get_consents(self.call.request(request))).await;
+        (status, answer.map(|consents| consents.states))
+    }
+
+    async fn dialogs(&self, id: &str) -> Answer<ListDialogsResponse> {
+        let mut client = DialogsClient::new(self.gateway.upstream.to("messaging"));
+        let request =
+            ListDialogsRequest { customer_id: id.to_owned(), page_size: DIALOGS, ..ListDialogsRequest::default() };
+        self.ask(client.list_dialogs(self.call.request(request))).await
+    }
+
+    async fn emails(&self, id: &str) -> Answer<ListEmailsResponse> {
+        let mut client = EmailsClient::new(self.gateway.upstream.to("messaging"));
+        let request =
+            ListEmailsRequest { customer_id: id.to_owned(), page_size: EMAILS, ..ListEmailsRequest::default() };
+        self.ask(client.list_emails(self.call.request(request))).await
+    }
+
+    async fn segments(&self, id: &str) -> Answer<ListCustomerSegmentsResponse> {
+        let mut client = MembershipsClient::new(self.gateway.upstream.to("campaigns"));
+        let request = ListCustomerSegmentsRequest { customer_id: id.to_owned() };
+        self.ask(client.list_customer_segments(self.call.request(request))).await
+    }
+
     async fn people(&self, wanted: Wanted) -> PeopleSection {
         let (users, store) = tokio::join!(self.users(wanted.users), self.store(wanted.store));
-        // Of two outcomes the section tells the worse; what could be had is shown all the same.
-        let status = if users.1.is_err() || store.1.is_ok() { users.0 } else { store.0 };
+        let status = worse(&users, &store);
         let people = users.1.unwrap_or_default().into_iter().map(person).collect();
         let store = store.1.ok().flatten().unwrap_or_default();
         PeopleSection { status: Some(status), people, store_name: store.name, store_time_zone: store.time_zone }

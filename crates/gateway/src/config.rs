@@ -1,6 +1,7 @@
 //! The gateway's own section of the configuration. What a key means stands in `default.toml`; here it is said in short.
 
-use std::num::NonZeroU32;
+use std::num::{NonZeroU16, NonZeroU32};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use ipnet::IpNet;
@@ -27,6 +28,32 @@ pub struct Config {
     pub max_connection_age: Duration,
     /// Largest body, in bytes.
     pub max_body_bytes: usize,
+    /// Largest file that is uploaded, in bytes.
+    pub max_upload_bytes: u64,
+    /// Most uploads at a time.
+    pub max_uploads: NonZeroU16,
+    /// Longest silence within an upload.
+    #[serde(with = "humantime_serde")]
+    pub upload_patience: Duration,
+    /// Longest time of an upload or a download.
+    #[serde(with = "humantime_serde")]
+    pub upload_deadline: Duration,
+    /// Most live streams at a time.
+    pub max_streams: NonZeroU16,
+    /// Most live streams of one session or API key.
+    pub max_streams_per_caller: NonZeroU16,
+    /// Most live streams of visitors from one address.
+    pub max_streams_per_address: NonZeroU16,
+    /// Changes that are kept for streams to catch up.
+    pub stream_buffer: NonZeroU16,
+    /// Time between comments in a quiet stream.
+    #[serde(with = "humantime_serde")]
+    pub stream_heartbeat: Duration,
+    /// Time after which a stream's credential is looked at again.
+    #[serde(with = "humantime_serde")]
+    pub stream_proof_interval: Duration,
+    /// Folder with the files of other releases; empty for none.
+    pub releases_dir: PathBuf,
     /// Largest answer of a service, in bytes.
     pub max_answer_bytes: usize,
     /// Longest time for the card's sections.

@@ -7,9 +7,11 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::address::Proxies;
+use crate::assets::Releases;
 use crate::auth::Tokens;
 use crate::config::Config;
 use crate::limits::Limits;
+use crate::live::{Hub, Places};
 use crate::rest::Table;
 use crate::upstream::Upstream;
 
@@ -35,6 +37,14 @@ pub(crate) struct Gateway {
     pub(crate) proxies: Proxies,
     /// One permit for each request at work.
     pub(crate) capacity: Arc<Semaphore>,
+    /// One permit for each upload, which takes longer than other requests and hardly any work.
+    pub(crate) uploads: Arc<Semaphore>,
+    /// What changes, for those who follow it.
+    pub(crate) hub: Hub,
+    /// The places for live streams.
+    pub(crate) places: Places,
+    /// Files of other releases.
+    pub(crate) releases: Releases,
     /// Cancelled when the process is to stop.
     pub(crate) stop: CancellationToken,
 }

@@ -15,12 +15,14 @@ use crate::gateway::Gateway;
 /// For all that is no page: data, scripts, images.
 const NO_PAGE: &str = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'";
 
-const ALWAYS: [(HeaderName, &str); 6] = [
+/// Who may load a file. Ours alone, but for the widget.
+pub(crate) const RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
+
+const ALWAYS: [(HeaderName, &str); 5] = [
     (X_CONTENT_TYPE_OPTIONS, "nosniff"),
     (X_FRAME_OPTIONS, "DENY"),
     (REFERRER_POLICY, "same-origin"),
     (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
-    (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
     (HeaderName::from_static("permissions-policy"), "camera=(), geolocation=(), microphone=(), payment=(), usb=()"),
 ];
 
@@ -37,7 +39,7 @@ pub(crate) fn page_policy(nonce: &str) -> HeaderValue {
     HeaderValue::try_from(policy).expect("the nonce is base64, which a header value may hold")
 }
 
-/// Puts the headers on every answer; a policy that a page has brought stays.
+/// Puts the headers on every answer; a policy that an answer has brought stays.
 pub(crate) async fn protect(State(gateway): State<Arc<Gateway>>, request: Request, next: Next) -> Response {
     let secure = gateway.proxies.client(request.extensions(), request.uri(), request.headers()).secure;
     let mut response = next.run(request).await;
@@ -45,6 +47,7 @@ pub(crate) async fn protect(State(gateway): State<Arc<Gateway>>, request: Reques
     for (name, value) in ALWAYS {
         headers.insert(name, HeaderValue::from_static(value));
     }
+    headers.entry(RESOURCE_POLICY).or_insert(HeaderValue::from_static("same-origin"));
     headers.entry(CONTENT_SECURITY_POLICY).or_insert(HeaderValue::from_static(NO_PAGE));
     if secure {
         headers.insert(STRICT_TRANSPORT_SECURITY, HeaderValue::from_static(HTTPS_ONLY));

@@ -4,7 +4,7 @@
 //! - `rest`: from HTTP to messages and back; [`openapi`]: the document that describes it
 //! - `api`: what happens to a request under `/v1`; `call`, `upstream`: what goes along to the services, and the way there
 //! - `auth`: credentials, tokens, protection against other sites; `session`: sign-in and sign-out
-//! - `card`: the customer's card
+//! - `card`: the customer's card; `live`: what changes, as it changes; `transfer`: files on their way in and out
 //! - `problem`: errors; `limits`: rates; `headers`, `request_id`, `address`, `trace`: what surrounds a request
 //! - `assets`: the web client; `viewer`: the page that shows the API; `health`: probes
 //!
@@ -21,6 +21,7 @@ mod gateway;
 mod headers;
 mod health;
 mod limits;
+mod live;
 pub mod openapi;
 mod problem;
 pub mod process;
@@ -30,6 +31,7 @@ pub mod server;
 pub mod service;
 mod session;
 mod trace;
+mod transfer;
 mod upstream;
 mod viewer;
 

@@ -120,7 +120,8 @@ impl Allowance {
     }
 }
 
-fn network(address: IpAddr) -> IpAddr {
+/// The address, of version 6 the /64 that it is in.
+pub(crate) fn network(address: IpAddr) -> IpAddr {
     match address {
         IpAddr::V4(_) => address,
         IpAddr::V6(six) => IpAddr::V6((u128::from(six) & (u128::MAX << 64)).into()),

@@ -9,6 +9,7 @@ use axum::routing::get;
 use clap::Parser;
 use clientele_contracts::CONTEXTS;
 use clientele_kernel::{Code, Error, SystemClock, SystemEntropy};
+use clientele_platform::bus;
 use clientele_platform::config::{self, Loader};
 use clientele_platform::grpc::Network;
 use clientele_platform::lifecycle::Lifecycle;
@@ -59,6 +60,7 @@ async fn start(settings: Settings, lifecycle: &Lifecycle, telemetry: &telemetry:
     }
     let deps = Deps {
         network,
+        bus: bus::open(&common.bus).await?,
         clock: Arc::new(SystemClock),
         entropy: Arc::new(SystemEntropy),
         metrics: telemetry.metrics(),

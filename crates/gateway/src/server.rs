@@ -17,6 +17,7 @@ use tower::ServiceExt;
 
 use crate::address::Peer;
 use crate::config::Config;
+use crate::transfer::Transfers;
 
 /// How many requests one HTTP/2 connection may have running.
 const MOST_STREAMS: u32 = 128;
@@ -101,10 +102,13 @@ async fn converse(
     }
     let asked = CancellationToken::new();
     let first = asked.clone();
+    let transfers = Transfers::default();
+    let carried = transfers.clone();
     let service = TowerToHyperService::new(router.map_request(move |request: http::Request<hyper::body::Incoming>| {
         first.cancel();
         let mut request = request.map(axum::body::Body::new);
         set_peer(&mut request, peer);
+        request.extensions_mut().insert(carried.clone());
         request
     }));
     let connection = builder.serve_connection(TokioIo::new(stream), service);
@@ -122,11 +126,17 @@ async fn converse(
         // Hyper's own patience ends idle connections, but not one over HTTP/2 whose client answers pings for ever.
         () = tokio::time::sleep(age) => {
             connection.as_mut().graceful_shutdown();
-            let Ok(ended) = tokio::time::timeout(age, connection).await else {
-                tracing::debug!("a connection did not end in time and was cut off");
-                return;
-            };
-            ended
+            loop {
+                match tokio::time::timeout(age, connection.as_mut()).await {
+                    Ok(ended) => break ended,
+                    // An upload has a deadline of its own.
+                    Err(_) if transfers.are_running() => {}
+                    Err(_) => {
+                        tracing::debug!("a connection did not end in time and was cut off");
+                        return;
+                    }
+                }
+            }
         }
     };
     if let Err(error) = ended {

@@ -11,23 +11,27 @@ use axum::routing::{any, get};
 use clientele_contracts::DESCRIPTORS;
 use clientele_contracts::access::POOL;
 use clientele_kernel::{Clock, Code, Entropy, Error};
+use clientele_platform::bus::Bus;
 use clientele_platform::config::Server;
 use clientele_platform::grpc::Network;
 use clientele_platform::telemetry::Metrics;
 use governor::clock::MonotonicClock;
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
-use http::{HeaderValue, StatusCode};
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER};
+use http::{HeaderValue, Method, StatusCode};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tower_http::CompressionLevel;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
+use tower_http::cors::{self, CorsLayer};
 
 use crate::address::Proxies;
+use crate::assets::Releases;
 use crate::auth::Tokens;
 use crate::config::Config;
 use crate::gateway::Gateway;
 use crate::limits::Limits;
+use crate::live::{Hub, Places};
 use crate::problem::Problem;
 use crate::rest::{Binding, Table};
 use crate::trace::Instruments;
@@ -39,6 +43,8 @@ use crate::{api, assets, headers, health, openapi, problem, request_id, trace, v
 pub struct Deps {
     /// The ways to the services.
     pub network: Network,
+    /// What brings the news of the services.
+    pub bus: Arc<dyn Bus>,
     /// Time.
     pub clock: Arc<dyn Clock>,
     /// Randomness.
@@ -61,6 +67,9 @@ pub struct Service {
 /// Callers who have their whole quota again are forgotten this often.
 const TIDY: Duration = Duration::from_mins(1);
 
+/// A browser need not ask again for a day whether the widget may speak.
+const PREFLIGHT: Duration = Duration::from_hours(24);
+
 /// Builds the gateway. Fails where the contracts hold something that the gateway does not understand.
 pub fn build(config: Config, server: &Server, deps: Deps) -> Result<Service, Error> {
     let table = Table::new(Binding::all(&POOL).map_err(Error::internal)?).map_err(Error::internal)?;
@@ -75,7 +84,11 @@ pub fn build(config: Config, server: &Server, deps: Deps) -> Result<Service, Err
         tokens: Tokens::new(upstream.to("identity"), deps.clock.clone()),
         limits: Limits::new(&config, &MonotonicClock),
         proxies: Proxies::new(config.trusted_proxies.clone()),
+        uploads: Arc::new(Semaphore::new(config.max_uploads.get().into())),
         capacity: Arc::new(Semaphore::new(server.max_concurrent_requests.get().into())),
+        hub: Hub::new(config.stream_buffer.get().into(), deps.entropy.as_ref()),
+        places: Places::new(config.max_streams),
+        releases: Releases::new(&config.releases_dir),
         clock: deps.clock,
         entropy: deps.entropy,
         stop: deps.stop,
@@ -92,7 +105,18 @@ pub fn build(config: Config, server: &Server, deps: Deps) -> Result<Service, Err
             Ok(())
         })
     };
-    Ok(Service { router: router(&gateway), tasks: vec![tidy] })
+    let live = {
+        let (gateway, bus) = (gateway.clone(), deps.bus);
+        clientele_platform::Task::new("live streams", move |stop| async move { gateway.hub.fill(bus, stop).await })
+    };
+    let releases = {
+        let gateway = gateway.clone();
+        clientele_platform::Task::new("releases", move |_| async move {
+            gateway.releases.keep(gateway.entropy.as_ref(), gateway.clock.as_ref()).await;
+            Ok(())
+        })
+    };
+    Ok(Service { router: router(&gateway), tasks: vec![tidy, live, releases] })
 }
 
 fn router(gateway: &Arc<Gateway>) -> Router {
@@ -112,11 +136,25 @@ fn router(gateway: &Arc<Gateway>) -> Router {
         })
         .layer(CatchPanicLayer::custom(panicked))
         .layer(from_fn_with_state(gateway.clone(), bound));
+    // Pages of other sites may use what the widget speaks, and nothing else. No cookie goes with it.
+    let widget = Router::new()
+        .route("/v1/widget/{*path}", any(api::answer))
+        .layer(CatchPanicLayer::custom(panicked))
+        .layer(from_fn_with_state(gateway.clone(), bound))
+        .layer(
+            CorsLayer::new()
+                .allow_origin(cors::Any)
+                .allow_methods([Method::POST])
+                .allow_headers([CONTENT_TYPE])
+                .expose_headers([RETRY_AFTER, request_id::HEADER])
+                .max_age(PREFLIGHT),
+        );
     // Probes must get through when everything else is shed.
     Router::new()
         .route("/livez", get(health::live))
         .route("/readyz", get(health::ready))
         .merge(work)
+        .merge(widget)
         .with_state(gateway.clone())
         .layer(from_fn(problem::render))
         // Brotli of dynamic answers costs more than it saves; the client's files are compressed beforehand.
@@ -132,17 +170,24 @@ fn file(content: impl Into<axum::body::Body>, media_type: &'static str) -> Respo
     response
 }
 
-/// Sheds what is beyond capacity at once, and ends what takes too long.
+/// Sheds what is beyond capacity at once, and ends what takes too long to begin its answer. A live stream or a download
+/// goes on beyond that.
 async fn bound(State(gateway): State<Arc<Gateway>>, request: Request, next: Next) -> Response {
-    let Ok(_permit) = gateway.capacity.clone().try_acquire_owned() else {
+    let upload = gateway.table.is_upload(request.method(), request.uri().path());
+    let capacity = if upload { &gateway.uploads } else { &gateway.capacity };
+    let Ok(_permit) = capacity.clone().try_acquire_owned() else {
         return Problem::from(Error::unavailable("too many requests at once; try again").with_reason("OVERLOADED"))
             .into_response();
     };
     let declared =
         request.headers().get(CONTENT_LENGTH).and_then(|v| v.to_str().ok()).and_then(|v| v.parse::<u64>().ok());
-    let limit = gateway.config.max_body_bytes;
-    if declared.is_some_and(|length| length > limit as u64) {
+    let limit = if upload { gateway.config.max_upload_bytes } else { gateway.config.max_body_bytes as u64 };
+    if declared.is_some_and(|length| length > limit) {
         return api::too_large(limit).into_response();
+    }
+    if upload {
+        // It has bounds of its own.
+        return next.run(request).await;
     }
     match tokio::time::timeout(gateway.request_deadline, next.run(request)).await {
         Ok(response) => response,

@@ -54,6 +54,9 @@ pub struct Config {
     pub messaging_secret_file: String,
     pub orders_secret: SecretString,
     pub orders_secret_file: String,
+    /// Set by the process that fills its own house for a demonstration, and by no configuration.
+    #[serde(skip)]
+    pub demo_secret: SecretString,
 }
 
 /// A secret of fewer characters can be guessed.
@@ -84,6 +87,7 @@ impl Config {
             "analytics" => &mut self.analytics_secret,
             "campaigns" => &mut self.campaigns_secret,
             "customers" => &mut self.customers_secret,
+            "demo" => &mut self.demo_secret,
             "gateway" => &mut self.gateway_secret,
             "messaging" => &mut self.messaging_secret,
             "orders" => &mut self.orders_secret,
@@ -156,6 +160,7 @@ impl Config {
             "analytics" => given(&self.analytics_secret),
             "campaigns" => given(&self.campaigns_secret),
             "customers" => given(&self.customers_secret),
+            "demo" => given(&self.demo_secret),
             "gateway" => given(&self.gateway_secret),
             "messaging" => given(&self.messaging_secret),
             "orders" => given(&self.orders_secret),
@@ -230,5 +235,15 @@ mod tests {
         config.set_service_secret("orders", "x".repeat(32).into()).unwrap();
         assert!(config.set_service_secret("root", "x".repeat(32).into()).is_err());
         assert_eq!(config.settings().unwrap().services[0].0, "orders");
+    }
+    #[test]
+    fn who_fills_a_house_for_a_demonstration_is_known_to_its_own_process_alone() {
+        let mut config = config(&[]);
+        assert!(config.settings().unwrap().services.is_empty());
+        let variables = [("CLIENTELE_IDENTITY__DEMO_SECRET".to_owned(), "x".repeat(32))];
+        let configured = Loader::new().defaults(DEFAULT).environment(variables).read();
+        assert!(configured.and_then(|read| read.section::<Config>("identity")).is_err());
+        config.set_service_secret("demo", "x".repeat(32).into()).unwrap();
+        assert_eq!(config.settings().unwrap().services[0].0, "demo");
     }
 }

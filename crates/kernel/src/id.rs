@@ -71,19 +71,32 @@ macro_rules! typed_ids {
 
 typed_ids! {
     ApiKeyId: "An API key.";
+    CapturedLetterId: "A letter that was captured instead of being sent.";
+    ChannelId: "A channel over which dialogs come.";
+    ConsentEntryId: "An entry of the ledger of consents.";
+    ContactPointId: "A phone or an e-mail address of a customer, whichever it is.";
     CreditNoteId: "A credit note.";
     CustomerId: "A customer.";
+    DialogId: "A dialog.";
+    DialogMessageId: "A message of a dialog.";
     EmailId: "An e-mail address of a customer.";
     EventId: "An event of a journal.";
     GroupId: "A group of users.";
+    ImportId: "An import of a file.";
+    LetterId: "An e-mail to a customer.";
+    MembershipId: "A customer and a segment: whether and since when the one belongs to the other.";
+    NotificationId: "A notification of a colleague.";
     OrderId: "An order.";
     OrderLineId: "A line of an order or credit note.";
     PaymentId: "A payment.";
     PhoneId: "A phone of a customer.";
     ProductId: "A product.";
+    SegmentId: "A group of customers kept by a rule.";
     SessionId: "A session of a user.";
     StoreId: "A store.";
+    TemplateId: "A template of e-mails.";
     UserId: "A user.";
+    VisitorId: "A visitor of a channel who may not be known.";
 }
 
 /// Reads a UUID from a field of a request; the error names the field. Only the usual form with hyphens is taken, so

@@ -24,8 +24,9 @@ pub use entropy::{Entropy, SeededEntropy, SystemEntropy};
 pub use error::{Code, Error, Violation, Violations};
 pub use etag::Etag;
 pub use id::{
-    ApiKeyId, CreditNoteId, CustomerId, EmailId, EventId, GroupId, Ids, OrderId, OrderLineId, PaymentId, PhoneId,
-    ProductId, SessionId, StoreId, UserId,
+    ApiKeyId, CapturedLetterId, ChannelId, ConsentEntryId, ContactPointId, CreditNoteId, CustomerId, DialogId,
+    DialogMessageId, EmailId, EventId, GroupId, Ids, ImportId, LetterId, MembershipId, NotificationId, OrderId, OrderLineId,
+    PaymentId, PhoneId, ProductId, SegmentId, SessionId, StoreId, TemplateId, UserId, VisitorId,
 };
 pub use money::{Currency, Money};
 pub use partition::{PARTITIONS, Partition};

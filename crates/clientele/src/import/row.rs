@@ -1,8 +1,8 @@
 //! One row of the file, checked.
 
-use chrono::{DateTime, NaiveDateTime, TimeZone, Utc};
+use chrono::{DateTime, NaiveDateTime, Utc};
 use clientele_kernel::money::decimal;
-use csv::StringRecord;
+use clientele_tabular::{Record, date};
 use serde::{Deserialize, Serialize};
 
 use super::mapping::Mapping;
@@ -57,7 +57,7 @@ pub(crate) struct Layout {
 
 impl Layout {
     /// Finds the columns in the header; the error names those that are missing.
-    pub(crate) fn find(header: &StringRecord, mapping: &Mapping) -> Result<Self, Vec<String>> {
+    pub(crate) fn find(header: &Record, mapping: &Mapping) -> Result<Self, Vec<String>> {
         let columns = &mapping.columns;
         let mut missing = Vec::new();
         let mut place = |name: &str| {
@@ -81,13 +81,14 @@ impl Layout {
     }
 
     /// The order a row says it belongs to, whatever else is wrong with it.
-    pub(crate) fn order<'a>(&self, record: &'a StringRecord) -> &'a str {
+    pub(crate) fn order<'a>(&self, record: &'a Record) -> &'a str {
         record.get(self.order).unwrap_or_default().trim()
     }
 
     /// Reads a row.
-    pub(crate) fn read(&self, record: &StringRecord, line: u64, mapping: &Mapping) -> Result<Row, Refusal> {
+    pub(crate) fn read(&self, record: &Record, mapping: &Mapping) -> Result<Row, Refusal> {
         let columns = &mapping.columns;
+        let line = record.line();
         let cell = |at: usize| record.get(at).unwrap_or_default().trim();
         let optional = |at: Option<usize>| at.map_or("", cell);
         let refuse = |field: &str, value: &str, reason: String| Refusal {
@@ -182,25 +183,21 @@ fn moment(text: &str, mapping: &Mapping) -> Result<DateTime<Utc>, String> {
                 formats.iter().map(|f| format!("`{f}`")).collect::<Vec<_>>().join(" or ")
             )
         })?;
-    // In the hour that comes twice when the clocks go back, the first is taken.
-    mapping
-        .zone
-        .from_local_datetime(&local)
-        .earliest()
-        .map(|moment| moment.with_timezone(&Utc))
-        .ok_or_else(|| format!("does not exist in {}: the clocks went forward over it", mapping.zone))
+    date::in_zone(local, mapping.zone).map_err(|error| error.to_string())
 }
 
 #[cfg(test)]
 mod tests {
+    use chrono::TimeZone;
+
     use super::*;
 
     fn read(cells: [&str; 8]) -> Result<Row, Refusal> {
         let mapping = Mapping::open("online-retail").unwrap();
         let header =
             ["InvoiceNo", "StockCode", "Description", "Quantity", "InvoiceDate", "UnitPrice", "CustomerID", "Country"];
-        let layout = Layout::find(&StringRecord::from(header.to_vec()), &mapping).unwrap();
-        layout.read(&StringRecord::from(cells.to_vec()), 2, &mapping)
+        let layout = Layout::find(&header.into_iter().collect(), &mapping).unwrap();
+        layout.read(&cells.into_iter().collect(), &mapping)
     }
 
     #[test]
@@ -240,7 +237,7 @@ mod tests {
             let mut cells = good;
             cells[at] = value;
             let refusal = read(cells).unwrap_err();
-            assert_eq!((refusal.field.as_str(), refusal.line), (field, 2), "{value}");
+            assert_eq!((refusal.field.as_str(), refusal.line), (field, 1), "{value}");
         }
         let mut credit = good;
         credit[0] = "C1";

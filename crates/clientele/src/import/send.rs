@@ -121,6 +121,7 @@ impl Sender<'_> {
             .map(|(number, country)| UpsertCustomer {
                 reference: Some(self.reference(number)),
                 customer: Some(Customer { country: country.text.clone(), ..Customer::default() }),
+                consents: Vec::new(),
             })
             .collect();
         BatchUpsertCustomersRequest { entries, request_id: String::new() }
@@ -242,7 +243,7 @@ impl Sender<'_> {
             tally
         } else {
             let orders = chunk.iter().map(|(_, order)| order.clone()).collect();
-            let request = BatchUpsertOrdersRequest { orders, request_id: String::new() };
+            let request = BatchUpsertOrdersRequest { orders, ..BatchUpsertOrdersRequest::default() };
             let key = self.checkpoint.key(batch);
             let answer: BatchUpsertOrdersResponse = self.client.post("/v1/orders:batchUpsert", &request, &key).await?;
             complete(chunk.len(), answer.results.len())?;

@@ -1,17 +1,13 @@
 //! The first pass: reads the whole file, refuses what is wrong, and sorts the rows into buckets by order, so that an
 //! order's rows come together wherever in the file they stand, and no more than a bucket is ever in memory.
 
-use std::cell::Cell;
 use std::collections::{BTreeMap, HashMap};
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
-use std::rc::Rc;
 
 use clientele_kernel::Error;
-use csv::{ReaderBuilder, StringRecord};
-use encoding_rs_io::DecodeReaderBytesBuilder;
-use flate2::bufread::MultiGzDecoder;
+use clientele_tabular::{Delimiter, Outcome, Record, Records, source};
 use serde::{Deserialize, Serialize};
 
 use super::document::assemble;
@@ -20,8 +16,8 @@ use super::row::{Layout, Refusal, Row};
 
 /// How many buckets: with a million rows each holds some sixteen thousand.
 pub(crate) const BUCKETS: u64 = 64;
-/// A record longer than this is not a row but a file of another kind, or an open quote.
-const LONGEST_RECORD: usize = 1024 * 1024;
+/// No file is unpacked to more than this: what is larger was made to fill disks.
+const LARGEST: u64 = 1 << 40;
 const ENDED: &str = "staged.json";
 
 /// What the first pass found.
@@ -94,12 +90,9 @@ fn read(file: &Path, mapping: &Mapping, folder: &Path, tell: &dyn Fn(u64)) -> Re
     let mut buckets = (0..BUCKETS).map(|n| create(bucket_path(folder, n))).collect::<Result<Vec<_>, _>>()?;
     let mut refusals = create(refusals_path(folder))?;
 
-    let since_record = Rc::new(Cell::new(0));
-    let mut reader = ReaderBuilder::new()
-        .delimiter(mapping.delimiter)
-        .flexible(true)
-        .from_reader(Bounded { inner: open(file, mapping)?, since_record: since_record.clone() });
-    let header = reader.headers().map_err(|e| unreadable(file, &e))?.clone();
+    let mut records = Records::new(open(file, mapping)?, Delimiter::Byte(mapping.delimiter));
+    let mut header = Record::default();
+    next(&mut records, &mut header, file)?;
     let layout = Layout::find(&header, mapping).map_err(|missing| {
         let found: Vec<_> =
             header.iter().take(50).map(|h| format!("`{}`", clientele_kernel::error::shorten(h))).collect();
@@ -107,24 +100,17 @@ fn read(file: &Path, mapping: &Mapping, folder: &Path, tell: &dyn Fn(u64)) -> Re
     })?;
 
     let mut staged = Staged::default();
-    let mut record = StringRecord::new();
-    loop {
-        match reader.read_record(&mut record) {
-            Ok(true) => {}
-            Ok(false) => break,
-            Err(error) => return Err(unreadable(file, &error)),
-        }
+    let mut record = Record::default();
+    while next(&mut records, &mut record, file)? {
         staged.rows += 1;
-        since_record.set(0);
-        let position = record.position().map_or((0, 0), |p| (p.line(), p.byte()));
         if staged.rows % 1000 == 0 {
-            tell(position.1);
+            tell(records.offset());
         }
         let read = if record.len() == header.len() {
-            layout.read(&record, position.0, mapping)
+            layout.read(&record, mapping)
         } else {
             let reason = format!("has {} fields where the header has {}", record.len(), header.len());
-            Err(Refusal { line: position.0, field: String::new(), value: String::new(), reason })
+            Err(Refusal { line: record.line(), field: String::new(), value: String::new(), reason })
         };
         match read {
             Ok(row) => {
@@ -207,35 +193,21 @@ pub(crate) fn write_line(writer: &mut impl Write, value: &impl Serialize) -> std
 fn open(file: &Path, mapping: &Mapping) -> Result<Box<dyn Read>, Error> {
     let opened =
         File::open(file).map_err(|e| Error::invalid("file", format!("{} cannot be read: {e}", file.display())))?;
-    let mut raw = BufReader::new(opened);
-    let start = raw.fill_buf().map_err(|e| unusable(file, e))?;
-    let packed = start.starts_with(&[0x1f, 0x8b]);
-    let bytes: Box<dyn Read> = if packed { Box::new(MultiGzDecoder::new(raw)) } else { Box::new(raw) };
-    let decoded = DecodeReaderBytesBuilder::new().encoding(Some(mapping.encoding)).bom_override(true).build(bytes);
-    Ok(Box::new(decoded))
+    let bytes = source::unpack(opened, LARGEST).map_err(|e| unreadable(file, &e))?;
+    Ok(source::decode(bytes, mapping.encoding))
 }
 
-/// Ends the reading of something that has no rows: without line breaks, or with a quote that nothing closes.
-struct Bounded<R> {
-    inner: R,
-    /// Bytes read since the last row was whole; what lies in buffers is counted to the next.
-    since_record: Rc<Cell<usize>>,
-}
-
-impl<R: Read> Read for Bounded<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
-        let count = self.inner.read(buffer)?;
-        self.since_record.set(self.since_record.get() + count);
-        if self.since_record.get() > LONGEST_RECORD {
-            return Err(std::io::Error::other(
-                "a row is longer than 1 MiB: this is no file of rows, or a quote is not closed",
-            ));
-        }
-        Ok(count)
+/// The next row; false at the end. A line that cannot be parted into columns ends the import: what it holds of an order
+/// that has other rows too is not known.
+fn next(records: &mut Records<Box<dyn Read>>, record: &mut Record, file: &Path) -> Result<bool, Error> {
+    match records.read(record).map_err(|e| unreadable(file, &e))? {
+        Outcome::Row => Ok(true),
+        Outcome::End => Ok(false),
+        Outcome::Broken(trouble) => Err(unreadable(file, &format!("line {}: {}", record.line(), trouble.describe()))),
     }
 }
 
-fn unreadable(file: &Path, error: &csv::Error) -> Error {
+fn unreadable(file: &Path, error: &dyn std::fmt::Display) -> Error {
     Error::invalid("file", format!("{} cannot be read as a file of rows: {error}", file.display()))
 }
 
@@ -262,7 +234,7 @@ mod tests {
 
     #[test]
     fn a_quote_that_nothing_closes_ends_reading_and_a_long_file_does_not() {
-        let rows = row("1", "Mug", "7", "Spain").repeat(3 * LONGEST_RECORD / 100);
+        let rows = row("1", "Mug", "7", "Spain").repeat(40_000);
         assert_eq!(staged(&rows).unwrap().rows, u64::try_from(rows.lines().count()).unwrap());
         let error = staged(&format!("1,MUG,\"Mug,6\n{rows}")).unwrap_err();
         assert!(error.to_string().contains("a quote is not closed"), "{error}");

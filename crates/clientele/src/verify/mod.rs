@@ -1,11 +1,15 @@
 //! `clientele verify`: recomputes every figure from the owning services' documents, over the public API, and says where
-//! what analytics serves does not agree to the cent.
+//! what is served does not agree: figures to the cent, segments member by member, the ledger of sending letter by letter.
 //!
 //! - [`recompute`]: figures from documents
 //! - [`compare`]: where they differ
+//! - [`segments`]: who should belong to which segment
+//! - [`ledger`]: what the ledger of sending says against what was sent
 
 mod compare;
+mod ledger;
 mod recompute;
+mod segments;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -37,15 +41,21 @@ pub(crate) struct Arguments {
     connection: Connection,
 }
 
-const SCOPES: [&str; 6] = [
+const SCOPES: [&str; 12] = [
     "analytics.metric.read",
     "analytics.operation.read",
     "analytics.report.read",
+    "campaigns.feed.read",
+    "campaigns.segment.read",
+    "customers.customer.read",
     "customers.feed.read",
+    "messaging.email.read",
+    "messaging.feed.read",
+    "messaging.mailbox.read",
     "orders.feed.read",
     "orders.order.read",
 ];
-const FOLLOWED: [&str; 2] = ["customers", "orders"];
+const FOLLOWED: [&str; 4] = ["campaigns", "customers", "messaging", "orders"];
 const PAGE: &str = "200";
 const SHOWN: usize = 50;
 
@@ -58,7 +68,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Error> {
     let differences = outcome?;
     for difference in differences.iter().take(SHOWN) {
         say(format_args!(
-            "{}: {} is served as {}, the documents come to {}",
+            "{}: {} is served as {}, recomputed it is {}",
             difference.subject, difference.figure, difference.served, difference.recomputed
         ));
     }
@@ -66,7 +76,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Error> {
         say(format_args!("everything agrees"));
         return Ok(());
     }
-    Err(Error::new(Code::FailedPrecondition, "FIGURES_DIFFER", format!("{} figures do not agree", differences.len())))
+    Err(Error::new(Code::FailedPrecondition, "FIGURES_DIFFER", format!("{} things do not agree", differences.len())))
 }
 
 async fn verify(client: &Client, arguments: &Arguments) -> Result<Vec<Difference>, Error> {
@@ -90,6 +100,11 @@ async fn verify(client: &Client, arguments: &Arguments) -> Result<Vec<Difference
         details(client, &books, &mut found).await?;
         say(format_args!("compared months and favourites"));
     }
+    let patience = Duration::from_secs(arguments.patience);
+    let compared = segments::compare(client, &books, patience, &mut found).await?;
+    say(format_args!("compared the members of {compared} segments"));
+    let compared = ledger::compare(client, &mut found).await?;
+    say(format_args!("compared {compared} letters of the ledger"));
     Ok(found)
 }
 

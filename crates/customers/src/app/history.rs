@@ -16,12 +16,32 @@ use crate::{Error, contract, store};
 const PAGE: u32 = 50;
 const LARGEST_PAGE: u32 = 200;
 
+/// What a change was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ChangeKind {
+    Created,
+    Updated,
+    Deleted,
+}
+
+impl ChangeKind {
+    fn of(event_type: &str) -> Self {
+        if event_type == pb::CustomerCreated::full_name() {
+            Self::Created
+        } else if event_type == pb::CustomerDeleted::full_name() {
+            Self::Deleted
+        } else {
+            Self::Updated
+        }
+    }
+}
+
 /// One change of a customer.
 #[derive(Debug)]
 pub(crate) struct Change {
     pub(crate) id: EventId,
     pub(crate) version: i64,
-    pub(crate) is_creation: bool,
+    pub(crate) kind: ChangeKind,
     pub(crate) actor: Actor,
     pub(crate) origin: Origin,
     pub(crate) integration: Option<String>,
@@ -50,16 +70,16 @@ impl App {
         let more = rows.len() > size as usize;
         let mut changes: Vec<Change> = Vec::with_capacity(rows.len());
         for (i, row) in rows.into_iter().take(size as usize).enumerate() {
-            let is_creation = row.event_type == pb::CustomerCreated::full_name();
+            let kind = ChangeKind::of(&row.event_type);
             let fields = match (&states[i], states.get(i + 1)) {
-                (Some(new), _) if is_creation => differences(None, new),
+                (Some(new), _) if kind == ChangeKind::Created => differences(None, new),
                 (Some(new), Some(Some(old))) => differences(Some(old), new),
                 _ => Vec::new(),
             };
             changes.push(Change {
                 id: row.id,
                 version: row.version,
-                is_creation,
+                kind,
                 actor: row.actor,
                 origin: row.origin,
                 integration: row.integration,

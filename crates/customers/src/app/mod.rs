@@ -2,6 +2,9 @@
 //!
 //! - [`customer`]: create, update, get
 //! - [`upsert`]: create and change many at once, by their references
+//! - [`consent`]: what customers agreed to, and whether a message may be sent
+//! - [`import`]: files by hand
+//! - [`undo`]: take back what an import did
 //! - [`listing`]: search, filter, sort, page
 //! - [`duplicate`]: who shares contact points
 //! - [`history`]: what changed, and what was
@@ -13,10 +16,13 @@ use clientele_platform::{Caller, feed};
 use crate::Error;
 use crate::domain::contact::Region;
 
+pub(crate) mod consent;
 pub(crate) mod customer;
 pub(crate) mod duplicate;
 pub(crate) mod history;
+pub(crate) mod import;
 pub(crate) mod listing;
+pub(crate) mod undo;
 pub(crate) mod upsert;
 
 /// The use cases over a database.

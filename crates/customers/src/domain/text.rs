@@ -7,17 +7,35 @@ use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfc_quick};
 ///
 /// The same name typed on two machines may arrive composed or decomposed; kept in one form it compares equal.
 pub(crate) fn line(text: &str, most: usize, field: &str) -> Result<String, Error> {
-    // A cheap bound first: a hostile text of megabytes is not worth normalising. Composing shortens a text at most
-    // eighteenfold in bytes, the longest decomposition there is.
-    if text.len() > most * 4 * 18 {
-        return Err(too_long(most, None, field));
-    }
+    require_bounded(text, most, field)?;
     if let Some(position) = text.chars().position(is_control) {
         return Err(Error::invalid(
             field,
             format!("has a control character at place {}: one line of plain text is wanted", position + 1),
         ));
     }
+    kept(text, most, field)
+}
+
+/// Reads plain text of any number of lines, kept as a line is; every line end becomes `\n`. May be empty.
+pub(crate) fn block(text: &str, most: usize, field: &str) -> Result<String, Error> {
+    require_bounded(text, most, field)?;
+    if let Some(position) = text.chars().position(|c| c.is_control() && !matches!(c, '\r' | '\n' | '\t')) {
+        return Err(Error::invalid(
+            field,
+            format!("has a control character at place {}: plain text is wanted", position + 1),
+        ));
+    }
+    kept(&text.replace("\r\n", "\n").replace('\r', "\n"), most, field)
+}
+
+/// A cheap bound before all else: a hostile text of megabytes is not worth normalising. Composing shortens a text at most
+/// eighteenfold in bytes, the longest decomposition there is.
+fn require_bounded(text: &str, most: usize, field: &str) -> Result<(), Error> {
+    if text.len() > most * 4 * 18 { Err(too_long(most, None, field)) } else { Ok(()) }
+}
+
+fn kept(text: &str, most: usize, field: &str) -> Result<String, Error> {
     let trimmed = text.trim();
     let kept: String = match is_nfc_quick(trimmed.chars()) {
         IsNormalized::Yes => trimmed.to_owned(),
@@ -69,6 +87,13 @@ mod tests {
         let error = line("ab\0c", 300, "country").unwrap_err();
         assert_eq!(error.violations[0].field, "country");
         assert!(error.message.contains("place 3"), "{error}");
+    }
+
+    #[test]
+    fn a_block_keeps_its_lines_and_refuses_other_control_characters() {
+        assert_eq!(block(" a\r\nb\rc\n\td \n", 20, "f").unwrap(), "a\nb\nc\n\td");
+        assert_eq!(block("a\0b", 20, "evidence").unwrap_err().violations[0].field, "evidence");
+        assert!(block(&"ж".repeat(21), 20, "f").is_err());
     }
 
     #[test]

@@ -140,12 +140,13 @@ impl CustomersService {
     }
 }
 
-fn entry(UpsertCustomer { reference, customer }: UpsertCustomer) -> UpsertStatement {
+fn entry(UpsertCustomer { reference, customer, consents }: UpsertCustomer) -> UpsertStatement {
     let reference = reference.unwrap_or_default();
     UpsertStatement {
         source: reference.source,
         external_id: reference.external_id,
         statement: contract::statement(customer.unwrap_or_default()),
+        consents: consents.into_iter().map(contract::consent::upsert_statement).collect(),
     }
 }
 

@@ -33,7 +33,11 @@ impl HistoryService {
 }
 
 fn change(change: history::Change) -> Change {
-    let kind = if change.is_creation { ChangeKind::Created } else { ChangeKind::Updated };
+    let kind = match change.kind {
+        history::ChangeKind::Created => ChangeKind::Created,
+        history::ChangeKind::Updated => ChangeKind::Updated,
+        history::ChangeKind::Deleted => ChangeKind::Deleted,
+    };
     Change {
         id: change.id.to_string(),
         version: change.version,

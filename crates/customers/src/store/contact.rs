@@ -11,8 +11,8 @@ use crate::domain::contact::{Email, Phone};
 use crate::domain::customer::Customer;
 
 /// The two kinds of contact points.
-pub(super) const PHONE: &str = "phone";
-pub(super) const EMAIL: &str = "email";
+pub(crate) const PHONE: &str = "phone";
+pub(crate) const EMAIL: &str = "email";
 
 /// What two contact points are compared by.
 type Key = (&'static str, String);

@@ -193,6 +193,24 @@ pub(crate) async fn save(conn: &mut PgConnection, changes: &[Change<'_>]) -> Res
     contact::save(conn, changes).await
 }
 
+/// Removes customers, locked before, with all that is theirs: their keys are counted down, their references are free again.
+pub(crate) async fn delete(conn: &mut PgConnection, customers: &[Customer]) -> Result<(), Error> {
+    let bare = |customer: &Customer| Customer {
+        phones: Vec::new(),
+        emails: Vec::new(),
+        references: Vec::new(),
+        ..customer.clone()
+    };
+    let emptied: Vec<Customer> = customers.iter().map(bare).collect();
+    let changes: Vec<Change<'_>> =
+        customers.iter().zip(&emptied).map(|(before, after)| Change { before: Some(before), after }).collect();
+    reference::save(conn, &changes).await?;
+    contact::save(conn, &changes).await?;
+    let ids: Vec<Uuid> = customers.iter().map(|customer| customer.id.uuid()).collect();
+    let done = sqlx::query!("delete from customers.customer where id = any($1)", &ids).execute(conn).await?;
+    assert_rows(done.rows_affected(), customers.len())
+}
+
 macro_rules! column {
     ($customers:ident, $customer:ident => $value:expr) => {
         &$customers.iter().map(|$customer| $value).collect::<Vec<_>>()

@@ -2,11 +2,14 @@
 
 #![expect(clippy::unwrap_used, reason = "a test ends at the first surprise")]
 
+mod consent;
 mod customer;
 mod duplicate;
 mod feed;
 mod history;
 mod hostile;
+mod import;
 mod listing;
+mod neighbours;
 mod upsert;
 mod world;

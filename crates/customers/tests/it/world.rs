@@ -1,6 +1,6 @@
 //! The service on a fresh database, and short ways to speak to it.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use clientele_contracts::customers::v1::customers_client::CustomersClient;
@@ -14,18 +14,25 @@ use clientele_contracts::customers::v1::{
 use clientele_contracts::platform::v1::{Event, ExternalReference, ReadFeedRequest};
 use clientele_customers::{Config, MIGRATIONS, build};
 use clientele_kernel::SystemEntropy;
+use clientele_platform::Service;
 use clientele_platform::grpc::Transport;
 use clientele_platform::postgres::Database;
 use clientele_testkit::database::keyring;
 use clientele_testkit::{Harness, TestDatabase};
 use prost_types::FieldMask;
 use sqlx::postgres::PgPoolOptions;
+use tokio::task::AbortHandle;
+use tokio_util::sync::CancellationToken;
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
+
+use crate::neighbours::Neighbours;
 
 pub(crate) struct World {
     pub(crate) harness: Harness,
     pub(crate) database: TestDatabase,
+    pub(crate) neighbours: Neighbours,
+    background: Mutex<Vec<AbortHandle>>,
 }
 
 impl World {
@@ -43,10 +50,32 @@ impl World {
             database.db = Database::new(pool, "customers", database.clock.clone(), Arc::new(SystemEntropy), keyring());
         }
         let harness = Harness::new(database.clock.clone());
-        let deps = harness.deps(&database);
+        let neighbours = Neighbours::default();
+        harness.host.network.serve("orders", neighbours.orders());
+        harness.host.network.serve("messaging", neighbours.messaging());
+        let world = Self { harness, database, neighbours, background: Mutex::default() };
+        let service = world.start_again().await;
+        let deps = world.harness.deps(&world.database);
+        world.harness.start(service, &deps);
+        world
+    }
+
+    /// Begins the work in the background anew, as another replica does; gives the service without that work.
+    pub(crate) async fn start_again(&self) -> Service {
+        let deps = self.harness.deps(&self.database);
         let config = Config { default_region: "ES".to_owned() };
-        harness.start(build(config, deps.clone()).await.unwrap(), &deps);
-        Self { harness, database }
+        let mut service = build(config, deps).await.unwrap();
+        let stop = CancellationToken::new();
+        for task in std::mem::take(&mut service.tasks) {
+            let running = tokio::spawn((task.work)(stop.clone()));
+            self.background.lock().unwrap().push(running.abort_handle());
+        }
+        service
+    }
+
+    /// Ends the work in the background at whatever it is at, as a kill does.
+    pub(crate) fn kill_importers(&self) {
+        self.background.lock().unwrap().drain(..).for_each(|task| task.abort());
     }
 
     pub(crate) fn transport(&self) -> Transport {
@@ -137,7 +166,7 @@ pub(crate) fn reference(external_id: &str) -> ExternalReference {
 }
 
 pub(crate) fn entry(external_id: &str, customer: Customer) -> UpsertCustomer {
-    UpsertCustomer { reference: Some(reference(external_id)), customer: Some(customer) }
+    UpsertCustomer { reference: Some(reference(external_id)), customer: Some(customer), consents: Vec::new() }
 }
 
 pub(crate) fn update_request(customer: Customer, mask: &[&str]) -> UpdateCustomerRequest {

@@ -2,8 +2,12 @@
 //!
 //! Files under `assets/` have a hash in their name and never change; all others are checked by their `ETag`. A path that
 //! no file has is a place within the client when a browser opens it as a page, and not found otherwise.
+//!
+//! - [`encoding`]: which of the compressed forms is sent
+//! - [`releases`]: files of the releases before and after this one
 
 mod encoding;
+mod releases;
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -19,17 +23,24 @@ use http::header::{
 };
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use rust_embed::{EmbeddedFile, RustEmbed};
+use sha2::{Digest, Sha256};
 
 use crate::api;
 use crate::gateway::Gateway;
 use crate::headers;
 use encoding::Encoding;
 
+pub(crate) use releases::Releases;
+
 #[derive(RustEmbed)]
 #[folder = "web/dist"]
 struct Files;
 
+/// Files whose names hold a hash.
+const ASSETS: &str = "assets/";
 const INDEX: &str = "index.html";
+/// The widget for pages of other sites.
+const WIDGET: &str = "widget.js";
 const NONCE_PLACEHOLDER: &str = "__CSP_NONCE__";
 const UNBUILT: &str = include_str!("unbuilt.html");
 
@@ -41,6 +52,10 @@ pub(crate) async fn answer(State(gateway): State<Arc<Gateway>>, request: Request
     let path = request.uri().path().trim_start_matches('/');
     match Files::get(path).filter(|_| !path.is_empty() && path != INDEX) {
         Some(found) => file(path, found, request.headers()),
+        None if path.starts_with(ASSETS) => match other_release(&gateway.releases, path, request.headers()).await {
+            Some(response) => response,
+            None => api::not_found(request.uri().path()).into_response(),
+        },
         None if wants_page(path, request.headers()) => page(&gateway),
         None => api::not_found(request.uri().path()).into_response(),
     }
@@ -49,7 +64,7 @@ pub(crate) async fn answer(State(gateway): State<Arc<Gateway>>, request: Request
 /// A browser that opens a page says so; a script that misses a file, or a program, does not want one in its stead.
 fn wants_page(path: &str, headers: &HeaderMap) -> bool {
     let accepted = headers.get(ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    accepted.contains("text/html") && !path.starts_with("assets/")
+    accepted.contains("text/html") && !path.starts_with(ASSETS)
 }
 
 fn page(gateway: &Gateway) -> Response {
@@ -69,27 +84,54 @@ fn page(gateway: &Gateway) -> Response {
 }
 
 fn file(path: &str, plain: EmbeddedFile, request: &HeaderMap) -> Response {
-    let accepted = request.get(ACCEPT_ENCODING).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let encoded = encoding::preferred(accepted).into_iter().find_map(|encoding| {
+    let encoded = encoding::preferred(accepted(request)).into_iter().find_map(|encoding| {
         Files::get(&format!("{path}.{}", encoding.extension())).map(|file| (Some(encoding), file))
     });
     let (encoding, file) = encoded.unwrap_or((None, plain));
-    let etag = etag(&file, encoding);
+    let body = match file.data {
+        Cow::Borrowed(bytes) => Body::from(bytes),
+        Cow::Owned(bytes) => Body::from(bytes),
+    };
+    send(path, encoding, &file.metadata.sha256_hash(), body, request)
+}
 
+/// A file that another release has.
+async fn other_release(releases: &Releases, path: &str, request: &HeaderMap) -> Option<Response> {
+    // A compressed form is asked for by the client's encodings, not by name.
+    let plain = releases.find(path).await?;
+    let mut found = (None, plain);
+    for encoding in encoding::preferred(accepted(request)) {
+        if let Some(encoded) = releases.find(&format!("{path}.{}", encoding.extension())).await {
+            found = (Some(encoding), encoded);
+            break;
+        }
+    }
+    let (encoding, bytes) = found;
+    let hash: [u8; 32] = Sha256::digest(&bytes).into();
+    Some(send(path, encoding, &hash, Body::from(bytes), request))
+}
+
+fn accepted(request: &HeaderMap) -> &str {
+    request.get(ACCEPT_ENCODING).and_then(|value| value.to_str().ok()).unwrap_or_default()
+}
+
+fn send(path: &str, encoding: Option<Encoding>, hash: &[u8; 32], body: Body, request: &HeaderMap) -> Response {
+    let etag = format!("\"{}{}\"", hex::encode(&hash[..16]), encoding.map_or("", Encoding::extension));
     let known = request.get(IF_NONE_MATCH).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let unchanged = known.split(',').any(|tag| tag.trim().trim_start_matches("W/") == etag);
-    let mut response = if unchanged {
-        StatusCode::NOT_MODIFIED.into_response()
-    } else {
-        Response::new(match file.data {
-            Cow::Borrowed(bytes) => Body::from(bytes),
-            Cow::Owned(bytes) => Body::from(bytes),
-        })
-    };
+    let mut response = if unchanged { StatusCode::NOT_MODIFIED.into_response() } else { Response::new(body) };
     let headers = response.headers_mut();
     headers.insert(ETAG, HeaderValue::try_from(etag).expect("quotes and hexadecimal digits are a header value"));
     headers.insert(VARY, HeaderValue::from_static("accept-encoding"));
-    let lasting = if path.starts_with("assets/") { "public, max-age=31536000, immutable" } else { "no-cache" };
+    let lasting = match path {
+        WIDGET => {
+            // Pages of other sites load it by this name, and are to have a new one soon.
+            headers.insert(headers::RESOURCE_POLICY, HeaderValue::from_static("cross-origin"));
+            "public, max-age=300"
+        }
+        path if path.starts_with(ASSETS) => "public, max-age=31536000, immutable",
+        _ => "no-cache",
+    };
     headers.insert(CACHE_CONTROL, HeaderValue::from_static(lasting));
     if !unchanged {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(media_type(path)));
@@ -98,11 +140,6 @@ fn file(path: &str, plain: EmbeddedFile, request: &HeaderMap) -> Response {
         }
     }
     response
-}
-
-fn etag(file: &EmbeddedFile, encoding: Option<Encoding>) -> String {
-    let hash = hex::encode(&file.metadata.sha256_hash()[..16]);
-    format!("\"{hash}{}\"", encoding.map_or("", Encoding::extension))
 }
 
 fn media_type(path: &str) -> &'static str {
@@ -140,6 +177,9 @@ mod tests {
         assert_eq!(hashed.headers()[CACHE_CONTROL], "public, max-age=31536000, immutable");
         assert_eq!(hashed.headers()[CONTENT_TYPE], "text/javascript; charset=utf-8");
         assert_eq!(file("icon.svg", embedded(b"1"), &none).headers()[CACHE_CONTROL], "no-cache");
+        let widget = file("widget.js", embedded(b"1"), &none);
+        assert_eq!(widget.headers()[CACHE_CONTROL], "public, max-age=300");
+        assert_eq!(widget.headers()["cross-origin-resource-policy"], "cross-origin");
     }
 
     #[test]

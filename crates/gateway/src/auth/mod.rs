@@ -9,5 +9,5 @@ pub(crate) mod credential;
 pub(crate) mod csrf;
 pub(crate) mod tokens;
 
-pub(crate) use credential::{Credential, Proof};
+pub(crate) use credential::{Credential, Fingerprint, Proof};
 pub(crate) use tokens::{Principal, Tokens};

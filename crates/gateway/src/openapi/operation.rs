@@ -7,9 +7,11 @@ use http::Method;
 use prost_reflect::{Kind, MessageDescriptor, ServiceDescriptor};
 
 use super::comment::{Comments, first_sentence};
-use super::document::{InlineParameter, MediaType, Operation, Ordered, Parameter, RequestBody, Requirement, Response};
+use super::document::{
+    InlineParameter, MediaType, Operation, Ordered, Parameter, RequestBody, Requirement, Response, Schema,
+};
 use super::schema::{Direction, Schemas, context_name};
-use crate::rest::{Binding, Body, FieldPath};
+use crate::rest::{Binding, Body, FieldPath, Form};
 
 /// Query parameters reach so deep into messages; none of ours is deeper.
 pub(super) const PARAMETER_DEPTH: usize = 3;
@@ -33,7 +35,11 @@ impl<'a> Operations<'a> {
         let description = self.comments.at(method.parent_file().name(), method.path());
         let ok = Response::Inline {
             description: self.comments.at(method.output().parent_file().name(), method.output().path()),
-            content: json(self.schemas.of_message(&method.output(), Direction::Output)),
+            content: match binding.form {
+                Form::Json | Form::Upload => json(self.schemas.of_message(&method.output(), Direction::Output)),
+                Form::Download => content("*/*", Schema::formatted("string", "binary")),
+                Form::Events => content(EVENTS, self.schemas.of_message(&method.output(), Direction::Output)),
+            },
         };
         Operation {
             id: format!("{tag}_{}", method.name()),
@@ -68,6 +74,9 @@ impl<'a> Operations<'a> {
             })
             .collect();
         self.query(binding, &binding.method.input(), "", PARAMETER_DEPTH, &mut parameters);
+        if binding.form == Form::Events && binding.verb == Method::GET {
+            parameters.push(Parameter::Inline(Box::new(last_event_id())));
+        }
         if binding.method.input().get_field_by_name("request_id").is_some() {
             parameters.push(Parameter::Reference { reference: "#/components/parameters/IdempotencyKey" });
         }
@@ -113,6 +122,10 @@ impl<'a> Operations<'a> {
     }
 
     fn request_body(&self, binding: &Binding) -> Option<RequestBody> {
+        if binding.form == Form::Upload {
+            let bytes = content("application/octet-stream", Schema::formatted("string", "binary"));
+            return Some(RequestBody { required: true, content: bytes });
+        }
         let message = match &binding.body {
             Body::None => return None,
             Body::Whole => binding.method.input(),
@@ -123,8 +136,25 @@ impl<'a> Operations<'a> {
     }
 }
 
-fn json(schema: super::document::Schema) -> BTreeMap<&'static str, MediaType> {
-    BTreeMap::from([("application/json", MediaType { schema })])
+/// Server-sent events.
+const EVENTS: &str = "text/event-stream";
+
+fn json(schema: Schema) -> BTreeMap<&'static str, MediaType> {
+    content("application/json", schema)
+}
+
+fn content(media_type: &'static str, schema: Schema) -> BTreeMap<&'static str, MediaType> {
+    BTreeMap::from([(media_type, MediaType { schema })])
+}
+
+fn last_event_id() -> InlineParameter {
+    InlineParameter {
+        name: "Last-Event-ID".to_owned(),
+        place: "header",
+        description: "The `id` of the last event that has arrived: what was missed since follows.".to_owned(),
+        required: false,
+        schema: Schema::of("string"),
+    }
 }
 
 fn security(binding: &Binding) -> Vec<Requirement> {

@@ -12,7 +12,7 @@ use prost_reflect::{EnumDescriptor, FieldDescriptor, Kind, MessageDescriptor};
 use super::comment::Comments;
 use super::document::{Additional, Ordered, Schema};
 use super::operation::PARAMETER_DEPTH;
-use crate::rest::{Binding, Body};
+use crate::rest::{Binding, Body, Form};
 
 /// Which way a message travels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -45,6 +45,8 @@ impl<'a> Schemas<'a> {
         for binding in bindings {
             let request = binding.method.input();
             match &binding.body {
+                // Bytes have no schema.
+                Body::Field(_) if binding.form == Form::Upload => found.visit_parameters(&request, PARAMETER_DEPTH),
                 Body::Whole => found.visit(&request, Direction::Input),
                 Body::Field(field) => {
                     found.visit_kind(&field.kind(), Direction::Input);
@@ -52,7 +54,9 @@ impl<'a> Schemas<'a> {
                 }
                 Body::None => found.visit_parameters(&request, PARAMETER_DEPTH),
             }
-            found.visit(&binding.method.output(), Direction::Output);
+            if binding.form != Form::Download {
+                found.visit(&binding.method.output(), Direction::Output);
+            }
         }
         found.choose_names();
         found

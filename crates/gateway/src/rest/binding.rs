@@ -2,7 +2,7 @@
 
 use clientele_contracts::access;
 use http::Method;
-use prost_reflect::{DescriptorPool, DynamicMessage, FieldDescriptor, MethodDescriptor, Value};
+use prost_reflect::{DescriptorPool, DynamicMessage, FieldDescriptor, Kind, MethodDescriptor, Value};
 
 use super::template::{FieldPath, Template};
 
@@ -20,6 +20,21 @@ pub(crate) struct Binding {
     pub(crate) template: Template,
     /// What the body holds.
     pub(crate) body: Body,
+    /// What goes over the wire.
+    pub(crate) form: Form,
+}
+
+/// What goes over the wire, which follows from what the method streams.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// JSON comes in and goes out.
+    Json,
+    /// Bytes of any type come in, in parts; JSON goes out. The body is a field of type `google.api.HttpBody`.
+    Upload,
+    /// Bytes with their type go out, in parts: the answer is a stream of `google.api.HttpBody`.
+    Download,
+    /// Messages go out as server-sent events.
+    Events,
 }
 
 /// What the body of a request holds.
@@ -71,9 +86,6 @@ impl Binding {
     }
 
     fn read(method: &MethodDescriptor, rule: &DynamicMessage) -> Result<Self, String> {
-        if method.is_client_streaming() || method.is_server_streaming() {
-            return Err("streaming methods have no REST form".to_owned());
-        }
         if !text(rule, "response_body").is_empty() {
             return Err("response_body is not supported".to_owned());
         }
@@ -97,7 +109,8 @@ impl Binding {
                 Body::Field(request.get_field_by_name(name).ok_or_else(|| format!("no field `{name}` for the body"))?)
             }
         };
-        Ok(Self { template: Template::parse(&path, &request)?, method: method.clone(), verb, body })
+        let form = form(method, &body)?;
+        Ok(Self { template: Template::parse(&path, &request)?, method: method.clone(), verb, body, form })
     }
 
     /// The part of the package that names the service, for instance `customers` of `clientele.customers.v1`.
@@ -128,6 +141,23 @@ impl Binding {
             Body::Field(body) if field.fields().first() == Some(body) => false,
             Body::None | Body::Field(_) => !self.template.variables().any(|bound| bound == field),
         }
+    }
+}
+
+/// The type of bodies that are not JSON.
+const BYTES: &str = "google.api.HttpBody";
+
+fn form(method: &MethodDescriptor, body: &Body) -> Result<Form, String> {
+    let takes_bytes =
+        matches!(body, Body::Field(field) if matches!(field.kind(), Kind::Message(m) if m.full_name() == BYTES));
+    let gives_bytes = method.output().full_name() == BYTES;
+    match (method.is_client_streaming(), method.is_server_streaming()) {
+        (false, false) if takes_bytes || gives_bytes => Err(format!("{BYTES} travels in streams only")),
+        (false, false) => Ok(Form::Json),
+        (true, false) if takes_bytes => Ok(Form::Upload),
+        (false, true) if gives_bytes => Ok(Form::Download),
+        (false, true) => Ok(Form::Events),
+        _ => Err(format!("a stream that comes in has a REST form only as a body of {BYTES}")),
     }
 }
 

@@ -1,4 +1,7 @@
 //! Messages over gRPC without generated code.
+//!
+//! A stream that goes to a service may [break off](Part::Broken). To end it would tell the service that everything has
+//! arrived; a part that cannot be encoded resets the call instead, over the network and within the process.
 
 use prost::Message;
 use prost_reflect::{DynamicMessage, MessageDescriptor};
@@ -14,6 +17,25 @@ pub(crate) struct DynamicCodec {
 /// Encodes any message.
 #[derive(Debug)]
 pub(crate) struct DynamicEncoder;
+
+/// A part of a stream that goes to a service.
+#[derive(Debug)]
+pub(crate) enum Part {
+    /// The next message.
+    Message(DynamicMessage),
+    /// What should follow will never come.
+    Broken,
+}
+
+/// Encodes the parts of a stream and decodes answers of one type.
+#[derive(Debug, Clone)]
+pub(crate) struct StreamCodec {
+    pub(crate) answer: MessageDescriptor,
+}
+
+/// Encodes the parts of a stream.
+#[derive(Debug)]
+pub(crate) struct PartEncoder;
 
 /// Decodes messages of one type.
 #[derive(Debug)]
@@ -31,6 +53,33 @@ impl Codec for DynamicCodec {
 
     fn decoder(&mut self) -> Self::Decoder {
         DynamicDecoder(self.answer.clone())
+    }
+}
+
+impl Codec for StreamCodec {
+    type Encode = Part;
+    type Decode = DynamicMessage;
+    type Encoder = PartEncoder;
+    type Decoder = DynamicDecoder;
+
+    fn encoder(&mut self) -> Self::Encoder {
+        PartEncoder
+    }
+
+    fn decoder(&mut self) -> Self::Decoder {
+        DynamicDecoder(self.answer.clone())
+    }
+}
+
+impl Encoder for PartEncoder {
+    type Item = Part;
+    type Error = Status;
+
+    fn encode(&mut self, part: Part, to: &mut EncodeBuf<'_>) -> Result<(), Status> {
+        match part {
+            Part::Message(message) => DynamicEncoder.encode(message, to),
+            Part::Broken => Err(Status::cancelled("the sender broke off")),
+        }
     }
 }
 

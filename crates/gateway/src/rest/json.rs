@@ -10,6 +10,7 @@ use prost_reflect::{DynamicMessage, EnumDescriptor, FieldDescriptor, Kind, Messa
 use serde_json::{Map, Value};
 
 use super::template::field_of;
+use super::unknown;
 
 /// Parses the bytes of a body, which must be a JSON object. `place` names it in errors.
 pub(crate) fn parse(json: &[u8], place: &str) -> Result<Map<String, Value>, Error> {
@@ -36,8 +37,15 @@ pub(crate) fn read(message: &MessageDescriptor, mut object: Map<String, Value>) 
 }
 
 /// Prints a message. Fields without presence are always there, so that a client sees `[]`, `""` and `0` rather than
-/// having to know the defaults; what has presence and is not set is left out.
+/// having to know the defaults; what has presence and is not set is left out. What an `Any` holds is shown as it is where
+/// its type is not known.
 pub(crate) fn print(message: &DynamicMessage) -> Result<Vec<u8>, Error> {
+    // Few answers hold anything unknown, so it is looked for only where printing has failed.
+    serialize(message).or_else(|error| unknown::print(message).unwrap_or(Err(error)))
+}
+
+/// The canonical mapping.
+pub(super) fn serialize(message: &DynamicMessage) -> Result<Vec<u8>, Error> {
     let mut json = Vec::with_capacity(512);
     let options = SerializeOptions::new().skip_default_fields(false);
     message

@@ -5,7 +5,7 @@ use percent_encoding::percent_decode_str;
 use prost_reflect::{DynamicMessage, FieldDescriptor, Kind, MessageDescriptor};
 use serde_json::{Map, Value};
 
-use super::binding::{Binding, Body};
+use super::binding::{Binding, Body, Form};
 use super::json;
 use super::template::FieldPath;
 
@@ -31,6 +31,8 @@ pub(crate) fn message(binding: &Binding, parts: &Parts<'_>) -> Result<DynamicMes
     let request = binding.method.input();
     let mut object = match &binding.body {
         Body::None => Map::new(),
+        // Bytes follow the message, they are no part of it.
+        Body::Field(_) if binding.form == Form::Upload => Map::new(),
         Body::Whole if parts.body.is_empty() => Map::new(),
         Body::Whole => json::parse(parts.body, "body")?,
         Body::Field(field) => {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use http::Method;
 use percent_encoding::percent_decode_str;
 
-use super::binding::{Binding, BindingError};
+use super::binding::{Binding, BindingError, Form};
 use super::template::Segment;
 
 /// All bindings by path.
@@ -64,6 +64,12 @@ impl Table {
     /// All bindings, in the order of the files.
     pub(crate) fn bindings(&self) -> &[Arc<Binding>] {
         &self.bindings
+    }
+
+    /// Whether a request brings bytes of any type, and so falls under other bounds than JSON.
+    pub(crate) fn is_upload(&self, method: &Method, path: &str) -> bool {
+        let possible = self.bindings.iter().any(|binding| binding.form == Form::Upload && binding.verb == *method);
+        possible && matches!(self.find(method, path), Found::Binding(binding, _) if binding.form == Form::Upload)
     }
 
     /// Looks up a path as it stands in the request, percent-encoded. A `HEAD` is a `GET` whose body is not sent.

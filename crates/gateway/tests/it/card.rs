@@ -5,8 +5,10 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use clientele_contracts::analytics::v1 as analytics;
+use clientele_contracts::campaigns::v1 as campaigns;
 use clientele_contracts::customers::v1 as customers;
 use clientele_contracts::identity::v1 as identity;
+use clientele_contracts::messaging::v1 as messaging;
 use clientele_contracts::orders::v1 as orders;
 use clientele_contracts::platform::v1 as shared;
 use clientele_kernel::Error;
@@ -20,8 +22,17 @@ use crate::world::{ANA, CUSTOMER, World, request};
 const STORE: &str = "01900000-0000-7000-8000-0000000000d1";
 
 fn customer_routes() -> Router {
-    method(
+    let router = method(
         Router::new(),
+        "/clientele.customers.v1.Consents/GetConsents",
+        |request: tonic::Request<customers::GetConsentsRequest>| async move {
+            assert_eq!(request.into_inner().customer_id, CUSTOMER);
+            let state = customers::ConsentState { marketing: true, ..customers::ConsentState::default() };
+            Ok(customers::GetConsentsResponse { states: vec![state] })
+        },
+    );
+    method(
+        router,
         "/clientele.customers.v1.Customers/GetCustomer",
         |request: tonic::Request<customers::GetCustomerRequest>| async move {
             let id = request.into_inner().id;
@@ -49,6 +60,41 @@ fn order_routes() -> Router {
             let order =
                 orders::Order { customer_id: request.customer_id, number: "1042".into(), ..orders::Order::default() };
             Ok(orders::ListOrdersResponse { orders: vec![order], total_size: 14, next_page_token: "next".into() })
+        },
+    )
+}
+
+fn messaging_routes() -> Router {
+    let router = method(
+        Router::new(),
+        "/clientele.messaging.v1.Dialogs/ListDialogs",
+        |request: tonic::Request<messaging::ListDialogsRequest>| async move {
+            let request = request.into_inner();
+            assert_eq!((request.customer_id.as_str(), request.page_size), (CUSTOMER, 10));
+            let dialog = messaging::Dialog { visitor_name: "Ana".into(), ..messaging::Dialog::default() };
+            Ok(messaging::ListDialogsResponse { dialogs: vec![dialog], total_size: 3, ..Default::default() })
+        },
+    );
+    method(
+        router,
+        "/clientele.messaging.v1.Emails/ListEmails",
+        |request: tonic::Request<messaging::ListEmailsRequest>| async move {
+            let request = request.into_inner();
+            assert_eq!((request.customer_id.as_str(), request.page_size), (CUSTOMER, 10));
+            let email = messaging::Email { to_address: "ana@example.com".into(), ..messaging::Email::default() };
+            Ok(messaging::ListEmailsResponse { emails: vec![email], total_size: 12, ..Default::default() })
+        },
+    )
+}
+
+fn campaign_routes() -> Router {
+    method(
+        Router::new(),
+        "/clientele.campaigns.v1.Memberships/ListCustomerSegments",
+        |request: tonic::Request<campaigns::ListCustomerSegmentsRequest>| async move {
+            assert_eq!(request.into_inner().customer_id, CUSTOMER);
+            let membership = campaigns::Membership { segment_name: "Sleepers".into(), ..Default::default() };
+            Ok(campaigns::ListCustomerSegmentsResponse { memberships: vec![membership], as_of: None })
         },
     )
 }
@@ -108,6 +154,8 @@ fn world() -> World {
     world.serve("customers", customer_routes());
     world.serve("orders", order_routes());
     world.serve("analytics", analytics_routes());
+    world.serve("messaging", messaging_routes());
+    world.serve("campaigns", campaign_routes());
     world.add_to_identity(people_routes());
     world
 }
@@ -118,9 +166,10 @@ async fn card(world: &World) -> Value {
     answer.json()
 }
 
-/// The states of customer, metrics, orders, timeline and people.
-fn states(card: &Value) -> [&str; 5] {
-    ["customer", "metrics", "orders", "timeline", "people"].map(|section| {
+/// The states of customer, metrics, orders, timeline, people, consents, messages and segments.
+fn states(card: &Value) -> [&str; 8] {
+    let sections = ["customer", "metrics", "orders", "timeline", "people", "consents", "messages", "segments"];
+    sections.map(|section| {
         let status = &card[section]["status"];
         assert!(status["readAt"].is_string(), "{section} says when it was read");
         status["state"].as_str().unwrap().trim_start_matches("SECTION_STATE_")
@@ -130,7 +179,7 @@ fn states(card: &Value) -> [&str; 5] {
 #[tokio::test]
 async fn a_card_has_a_section_of_each_service_and_the_names_it_mentions() {
     let card = card(&world()).await;
-    assert_eq!(states(&card), ["OK"; 5]);
+    assert_eq!(states(&card), ["OK"; 8]);
     assert_eq!(card["customerId"], CUSTOMER);
     assert_eq!(card["customer"]["customer"]["displayName"], "Ana Souza");
     assert_eq!(card["metrics"]["metrics"]["customerId"], CUSTOMER);
@@ -145,15 +194,23 @@ async fn a_card_has_a_section_of_each_service_and_the_names_it_mentions() {
         (card["people"]["storeName"].as_str(), card["people"]["storeTimeZone"].as_str()),
         (Some("Centro"), Some("America/Sao_Paulo"))
     );
+    assert_eq!(card["consents"]["states"][0]["marketing"], true);
+    assert_eq!(card["messages"]["dialogs"][0]["visitorName"], "Ana");
+    assert_eq!(card["messages"]["emails"][0]["toAddress"], "ana@example.com");
+    assert_eq!((&card["messages"]["totalDialogs"], &card["messages"]["totalEmails"]), (&"3".into(), &"12".into()));
+    assert_eq!(card["segments"]["memberships"][0]["segmentName"], "Sleepers");
 }
 
 #[tokio::test]
 async fn each_service_that_is_down_is_missed_in_its_own_section_only() {
-    for (service, expected) in [
-        ("customers", ["UNAVAILABLE", "OK", "OK", "OK", "OK"]),
-        ("orders", ["OK", "OK", "UNAVAILABLE", "OK", "OK"]),
-        ("analytics", ["OK", "UNAVAILABLE", "OK", "UNAVAILABLE", "OK"]),
+    for (service, missing) in [
+        ("customers", [0, 5].as_slice()),
+        ("orders", &[2]),
+        ("analytics", &[1, 3]),
+        ("messaging", &[6]),
+        ("campaigns", &[7]),
     ] {
+        let expected: [&str; 8] = std::array::from_fn(|n| if missing.contains(&n) { "UNAVAILABLE" } else { "OK" });
         let world = world();
         world.network.remove(service);
         let card = card(&world).await;
@@ -164,9 +221,9 @@ async fn each_service_that_is_down_is_missed_in_its_own_section_only() {
 #[tokio::test]
 async fn with_identity_down_the_card_lacks_names_only() {
     let world = world();
-    assert_eq!(states(&card(&world).await), ["OK"; 5]);
+    assert_eq!(states(&card(&world).await), ["OK"; 8]);
     world.network.remove("identity");
-    assert_eq!(states(&card(&world).await), ["OK", "OK", "OK", "OK", "UNAVAILABLE"]);
+    assert_eq!(states(&card(&world).await), ["OK", "OK", "OK", "OK", "UNAVAILABLE", "OK", "OK", "OK"]);
 }
 
 #[tokio::test]
@@ -181,7 +238,7 @@ async fn a_section_that_is_late_does_not_keep_the_others_waiting_beyond_the_dead
     );
     let begun = std::time::Instant::now();
     let card = card(&world).await;
-    assert_eq!(states(&card), ["OK", "OK", "LATE", "OK", "OK"]);
+    assert_eq!(states(&card), ["OK", "OK", "LATE", "OK", "OK", "OK", "OK", "OK"]);
     assert!(begun.elapsed() < Duration::from_secs(8), "{:?}", begun.elapsed());
 }
 
@@ -197,7 +254,7 @@ async fn names_are_still_asked_for_when_the_timeline_is_late() {
     );
     world.serve("analytics", router);
     let card = card(&world).await;
-    assert_eq!(states(&card)[3..], ["LATE", "OK"]);
+    assert_eq!(states(&card)[3..5], ["LATE", "OK"]);
     assert_eq!(card["people"]["people"][0]["userId"], ANA);
 }
 
@@ -207,7 +264,22 @@ async fn what_the_reader_may_not_see_is_said_to_be_so() {
     world.allow("clk_some", &["customers.customer.read", "analytics.metric.read"]);
     let request = request("GET", &format!("/v1/customers/{CUSTOMER}/card")).header("authorization", "Bearer clk_some");
     let answer = world.send(request.body(Body::empty()).unwrap()).await;
-    assert_eq!(states(&answer.json()), ["OK", "OK", "FORBIDDEN", "FORBIDDEN", "FORBIDDEN"]);
+    assert_eq!(states(&answer.json())[..5], ["OK", "OK", "FORBIDDEN", "FORBIDDEN", "FORBIDDEN"]);
+    assert_eq!(states(&answer.json())[5..], ["FORBIDDEN"; 3]);
+}
+
+#[tokio::test]
+async fn letters_are_shown_to_whoever_may_not_see_dialogs() {
+    let world = world();
+    world.allow("clk_some", &["customers.customer.read", "messaging.email.read"]);
+    let request = request("GET", &format!("/v1/customers/{CUSTOMER}/card")).header("authorization", "Bearer clk_some");
+    let card = world.send(request.body(Body::empty()).unwrap()).await.json();
+    assert_eq!(card["messages"]["status"]["state"], "SECTION_STATE_FORBIDDEN");
+    assert_eq!(
+        (card["messages"]["emails"].as_array().unwrap().len(), &card["messages"]["totalEmails"]),
+        (1, &"12".into())
+    );
+    assert!(card["messages"]["dialogs"].as_array().unwrap().is_empty());
 }
 
 #[tokio::test]

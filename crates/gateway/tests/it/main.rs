@@ -5,6 +5,9 @@
 mod api;
 mod card;
 mod edge;
+mod live;
 mod services;
 mod session;
+mod transfer;
+mod widget;
 mod world;

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::future::Future;
 use std::net::SocketAddr;
+use std::num::NonZeroU16;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -13,8 +14,9 @@ use axum::response::Response;
 use chrono::TimeDelta;
 use clientele_contracts::identity::v1 as identity;
 use clientele_contracts::identity::v1::issue_token_request::Proof;
-use clientele_gateway::{Config, Deps, Settings, build};
+use clientele_gateway::{Config, Deps, Service, Settings, build};
 use clientele_kernel::{ActorKind, Clock, Error, SystemEntropy};
+use clientele_platform::bus::InProcess;
 use clientele_platform::config::Loader;
 use clientele_platform::grpc::{Guard, Network, Verifier, status};
 use clientele_platform::proto;
@@ -49,6 +51,7 @@ pub(crate) struct Identity {
 pub(crate) struct World {
     pub(crate) router: Router,
     pub(crate) network: Network,
+    pub(crate) bus: Arc<InProcess>,
     pub(crate) clock: Arc<TestClock>,
     pub(crate) identity: Arc<Identity>,
     pub(crate) config: Config,
@@ -69,19 +72,27 @@ impl World {
         change(&mut settings);
         let clock = Arc::new(TestClock::default());
         let network = Network::new();
+        let bus = Arc::new(InProcess::new(NonZeroU16::new(1024).unwrap()));
         let identity = Arc::new(Identity::default());
         let issuer = Issuer::new(clock.clone());
         network.serve("identity", Routes::from(identity_routes(&issuer, &identity, &clock)));
         let stop = CancellationToken::new();
         let deps = Deps {
             network: network.clone(),
+            bus: bus.clone(),
             clock: clock.clone(),
             entropy: Arc::new(SystemEntropy),
             metrics: Metrics::unread(),
             stop: stop.clone(),
         };
-        let router = build(settings.gateway.clone(), &settings.common.server, deps).unwrap().router;
-        Self { router, network, clock, identity, config: settings.gateway, stop, issuer }
+        let Service { router, tasks } = build(settings.gateway.clone(), &settings.common.server, deps).unwrap();
+        let world = Self { router, network, bus, clock, identity, config: settings.gateway, stop, issuer };
+        if tokio::runtime::Handle::try_current().is_ok() {
+            for task in tasks {
+                tokio::spawn((task.work)(world.stop.clone()));
+            }
+        }
+        world
     }
 
     /// Lets whoever has this secret do these things.

@@ -8,7 +8,8 @@ type Chunk = Rollup.OutputChunk & { viteMetadata?: { importedCss: Set<string> } 
 
 /**
  * Fails the build when a page weighs more than it may. What a page needs at first is the entry, the shell, the page's own
- * chunk, everything these import statically, and the heaviest language.
+ * chunk, everything these import statically, and in the heaviest language the texts that all this code names. A text file
+ * is counted as soon as its name stands somewhere in the code: rather too often than not at all.
  */
 export function budget(limits: Limits): Plugin {
   return {
@@ -50,12 +51,19 @@ export function budget(limits: Limits): Plugin {
         if (language) languages.set(language, [...(languages.get(language) ?? []), chunk]);
       }
       const weight = (group: Iterable<Chunk>) => [...group].reduce((sum, chunk) => sum + size(chunk.fileName), 0);
-      const heaviest = [...languages.values()].sort((a, b) => weight(b) - weight(a))[0] ?? [];
+      const namespaceOf = (chunk: Chunk) => /\/locales\/\w+\/([\w-]+)\.json/.exec(module(chunk))?.[1] ?? '';
+      const texts = (needed: Set<Chunk>) => {
+        const code = [...needed].map((chunk) => chunk.code).join('\n');
+        const named = (chunk: Chunk) => new RegExp(`(["'\`])${namespaceOf(chunk)}(:|\\1)`).test(code);
+        const inLanguages = [...languages.values()].map((group) => group.filter(named));
+        return inLanguages.sort((a, b) => weight(b) - weight(a))[0] ?? [];
+      };
 
       const problems: string[] = [];
       for (const page of pages) {
         const inApp = module(page).includes('/routes/_app/');
-        const needed = closure([...entries, ...(inApp ? shell : []), page, ...heaviest]);
+        const needed = closure([...entries, ...(inApp ? shell : []), page]);
+        for (const chunk of texts(needed)) needed.add(chunk);
         const css = new Set([...needed].flatMap((chunk) => [...(chunk.viteMetadata?.importedCss ?? [])]));
         const js = weight(needed);
         const styles = [...css].reduce((sum, name) => sum + size(name), 0);

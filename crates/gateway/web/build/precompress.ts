@@ -12,9 +12,9 @@ const MINIMUM_BYTES = 1024;
 
 /**
  * Writes `.br` and `.gz` beside every compressible file of the build, so that the gateway compresses nothing per request.
- * index.html stays plain: the gateway writes a nonce into each response.
+ * index.html stays plain: the gateway writes a nonce into each response. `only` names the file where one alone is built.
  */
-export function precompress(): Plugin {
+export function precompress(only?: string): Plugin {
   let outDir = 'dist';
   return {
     name: 'clientele:precompress',
@@ -26,7 +26,7 @@ export function precompress(): Plugin {
       const entries = await readdir(outDir, { recursive: true, withFileTypes: true });
       await Promise.all(
         entries
-          .filter((entry) => entry.isFile() && COMPRESSIBLE.test(entry.name))
+          .filter((entry) => entry.isFile() && COMPRESSIBLE.test(entry.name) && (!only || entry.name === only))
           .map(async (entry) => {
             const path = join(entry.parentPath, entry.name);
             const content = await readFile(path);

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { visit, world } from './support/browser.mjs';
+import { api, visit, world } from './support/browser.mjs';
 
 const REFUSED = /status of 401|status of 429/;
 
@@ -43,23 +43,91 @@ test('signing out ends the session on the server', async () => {
   });
 });
 
-test('a session that ends at work leads to the sign-in page and back', async () => {
+const signIn = async (/** @type {import('playwright-core').Page} */ page) => {
+  await page.getByLabel('E-mail').fill(world.login);
+  await page.getByLabel('Password', { exact: true }).fill(world.password);
+  await page.getByRole('button', { name: 'Sign in' }).click();
+};
+const over = (/** @type {import('playwright-core').Page} */ page) =>
+  page.getByRole('dialog', { name: 'The session has ended' });
+
+test('a session that ends at work is asked for over the page, and what waited goes on', async () => {
   await visit({ signedIn: false, expected: REFUSED }, async (page, context) => {
-    const signIn = async () => {
-      await page.getByLabel('E-mail').fill(world.login);
-      await page.getByLabel('Password', { exact: true }).fill(world.password);
-      await page.getByRole('button', { name: 'Sign in' }).click();
-    };
     await page.goto('/customers');
-    await page.getByRole('heading', { name: 'Sign in' }).waitFor();
-    await signIn();
+    await signIn(page);
     await page.getByRole('row').nth(1).waitFor();
     await context.clearCookies();
     await page.getByRole('searchbox').fill('romashka');
-    await page.getByRole('heading', { name: 'Sign in' }).waitFor();
-    await signIn();
+    await over(page).waitFor();
+    assert.equal(await over(page).getByLabel('E-mail').inputValue(), world.login);
+    await page.keyboard.press('Escape');
+    await over(page).getByLabel('Password', { exact: true }).fill(world.password);
+    await page.keyboard.press('Enter');
     await page.getByRole('link', { name: 'ООО «Ромашка»' }).waitFor();
-    assert.equal(new URL(page.url()).searchParams.get('q'), 'romashka');
+    assert.equal(await page.getByRole('searchbox').inputValue(), 'romashka');
+    assert.equal(await over(page).count(), 0);
+  });
+});
+
+test('what was typed when the session ended is still there, and is saved by pressing again', async () => {
+  const customer = await api.call('POST', '/v1/customers', { customer: { displayName: 'Interrupted' } });
+  await visit({ signedIn: false, expected: REFUSED }, async (page, context) => {
+    await page.goto(`/customers/${customer.id}`);
+    await signIn(page);
+    await page.getByRole('button', { name: 'Edit: Name' }).click();
+    const name = page.getByRole('textbox', { name: 'Name' });
+    await name.fill('Interrupted, then saved');
+    await context.clearCookies();
+    await page.keyboard.press('Enter');
+    await over(page).waitFor();
+    await over(page).getByLabel('Password', { exact: true }).fill(world.password);
+    await over(page).getByRole('button', { name: 'Sign in' }).click();
+    await over(page).waitFor({ state: 'detached' });
+    assert.equal(await name.inputValue(), 'Interrupted, then saved');
+    await name.press('Enter');
+    await page.getByRole('heading', { level: 1, name: 'Interrupted, then saved' }).waitFor();
+  });
+});
+
+test('another user who signs in over the page is told that it begins anew', async () => {
+  const login = `other-${Date.now()}@example.com`;
+  const { groups } = await api.call('GET', '/v1/groups');
+  await api.call('POST', '/v1/users', {
+    user: { login, displayName: 'Other Person', groupIds: [groups[0].id] },
+    password: 'a password of the other',
+  });
+  await visit({ signedIn: false, expected: REFUSED }, async (page, context) => {
+    await page.goto('/customers');
+    await signIn(page);
+    await page.getByRole('row').nth(1).waitFor();
+    await context.clearCookies();
+    await page.getByRole('searchbox').fill('ana');
+    await over(page).getByLabel('E-mail').fill(login);
+    await over(page).getByLabel('Password', { exact: true }).fill('a password of the other');
+    await over(page).getByRole('button', { name: 'Sign in' }).click();
+    const other = page.getByRole('dialog', { name: 'Another user' });
+    await other.getByText('You have signed in as Other Person').waitFor();
+    await other.getByRole('button', { name: 'Load the page anew' }).click();
+    await page.getByRole('button', { name: 'Account of Other Person' }).waitFor();
+  });
+});
+
+test('signing in again in one tab lets the other tabs go on', async () => {
+  await visit({ signedIn: false, expected: REFUSED }, async (page, context) => {
+    await page.goto('/customers');
+    await signIn(page);
+    await page.getByRole('row').nth(1).waitFor();
+    const second = await context.newPage();
+    await second.goto('/customers');
+    await second.getByRole('row').nth(1).waitFor();
+    await context.clearCookies();
+    await page.getByRole('searchbox').fill('romashka');
+    await second.getByRole('searchbox').fill('romashka');
+    await over(second).waitFor();
+    await over(page).getByLabel('Password', { exact: true }).fill(world.password);
+    await over(page).getByRole('button', { name: 'Sign in' }).click();
+    await over(second).waitFor({ state: 'detached' });
+    await second.getByRole('link', { name: 'ООО «Ромашка»' }).waitFor();
   });
 });
 

@@ -12,8 +12,20 @@ import { Route as rootRouteImport } from './routes/__root';
 import { Route as IndexRouteImport } from './routes/index';
 import { Route as AppRouteImport } from './routes/_app';
 import { Route as SignInRouteImport } from './routes/sign-in';
+import { Route as AppChannelsIndexRouteImport } from './routes/_app/channels/index';
 import { Route as AppCustomersIndexRouteImport } from './routes/_app/customers/index';
 import { Route as AppCustomersCustomerIdRouteImport } from './routes/_app/customers/$customerId';
+import { Route as AppImportsIndexRouteImport } from './routes/_app/imports/index';
+import { Route as AppImportsImportIdRouteImport } from './routes/_app/imports/$importId';
+import { Route as AppImportsNewRouteImport } from './routes/_app/imports/new';
+import { Route as AppInboxIndexRouteImport } from './routes/_app/inbox/index';
+import { Route as AppMailboxIndexRouteImport } from './routes/_app/mailbox/index';
+import { Route as AppSegmentsIndexRouteImport } from './routes/_app/segments/index';
+import { Route as AppSegmentsSegmentIdRouteImport } from './routes/_app/segments/$segmentId';
+import { Route as AppSegmentsNewRouteImport } from './routes/_app/segments/new';
+import { Route as AppTemplatesIndexRouteImport } from './routes/_app/templates/index';
+import { Route as AppTemplatesTemplateIdRouteImport } from './routes/_app/templates/$templateId';
+import { Route as AppTemplatesNewRouteImport } from './routes/_app/templates/new';
 
 const IndexRoute = IndexRouteImport.update({
   id: '/',
@@ -29,6 +41,11 @@ const SignInRoute = SignInRouteImport.update({
   path: '/sign-in',
   getParentRoute: () => rootRouteImport,
 } as any);
+const AppChannelsIndexRoute = AppChannelsIndexRouteImport.update({
+  id: '/channels/',
+  path: '/channels/',
+  getParentRoute: () => AppRoute,
+} as any);
 const AppCustomersIndexRoute = AppCustomersIndexRouteImport.update({
   id: '/customers/',
   path: '/customers/',
@@ -39,18 +56,97 @@ const AppCustomersCustomerIdRoute = AppCustomersCustomerIdRouteImport.update({
   path: '/customers/$customerId',
   getParentRoute: () => AppRoute,
 } as any);
+const AppImportsIndexRoute = AppImportsIndexRouteImport.update({
+  id: '/imports/',
+  path: '/imports/',
+  getParentRoute: () => AppRoute,
+} as any);
+const AppImportsImportIdRoute = AppImportsImportIdRouteImport.update({
+  id: '/imports/$importId',
+  path: '/imports/$importId',
+  getParentRoute: () => AppRoute,
+} as any);
+const AppImportsNewRoute = AppImportsNewRouteImport.update({
+  id: '/imports/new',
+  path: '/imports/new',
+  getParentRoute: () => AppRoute,
+} as any);
+const AppInboxIndexRoute = AppInboxIndexRouteImport.update({
+  id: '/inbox/',
+  path: '/inbox/',
+  getParentRoute: () => AppRoute,
+} as any);
+const AppMailboxIndexRoute = AppMailboxIndexRouteImport.update({
+  id: '/mailbox/',
+  path: '/mailbox/',
+  getParentRoute: () => AppRoute,
+} as any);
+const AppSegmentsIndexRoute = AppSegmentsIndexRouteImport.update({
+  id: '/segments/',
+  path: '/segments/',
+  getParentRoute: () => AppRoute,
+} as any);
+const AppSegmentsSegmentIdRoute = AppSegmentsSegmentIdRouteImport.update({
+  id: '/segments/$segmentId',
+  path: '/segments/$segmentId',
+  getParentRoute: () => AppRoute,
+} as any);
+const AppSegmentsNewRoute = AppSegmentsNewRouteImport.update({
+  id: '/segments/new',
+  path: '/segments/new',
+  getParentRoute: () => AppRoute,
+} as any);
+const AppTemplatesIndexRoute = AppTemplatesIndexRouteImport.update({
+  id: '/templates/',
+  path: '/templates/',
+  getParentRoute: () => AppRoute,
+} as any);
+const AppTemplatesTemplateIdRoute = AppTemplatesTemplateIdRouteImport.update({
+  id: '/templates/$templateId',
+  path: '/templates/$templateId',
+  getParentRoute: () => AppRoute,
+} as any);
+const AppTemplatesNewRoute = AppTemplatesNewRouteImport.update({
+  id: '/templates/new',
+  path: '/templates/new',
+  getParentRoute: () => AppRoute,
+} as any);
 
 export interface FileRoutesByFullPath {
   '/': typeof IndexRoute;
   '/sign-in': typeof SignInRoute;
   '/customers/$customerId': typeof AppCustomersCustomerIdRoute;
+  '/imports/$importId': typeof AppImportsImportIdRoute;
+  '/imports/new': typeof AppImportsNewRoute;
+  '/segments/$segmentId': typeof AppSegmentsSegmentIdRoute;
+  '/segments/new': typeof AppSegmentsNewRoute;
+  '/templates/$templateId': typeof AppTemplatesTemplateIdRoute;
+  '/templates/new': typeof AppTemplatesNewRoute;
+  '/channels/': typeof AppChannelsIndexRoute;
   '/customers/': typeof AppCustomersIndexRoute;
+  '/imports/': typeof AppImportsIndexRoute;
+  '/inbox/': typeof AppInboxIndexRoute;
+  '/mailbox/': typeof AppMailboxIndexRoute;
+  '/segments/': typeof AppSegmentsIndexRoute;
+  '/templates/': typeof AppTemplatesIndexRoute;
 }
 export interface FileRoutesByTo {
   '/': typeof IndexRoute;
   '/sign-in': typeof SignInRoute;
   '/customers/$customerId': typeof AppCustomersCustomerIdRoute;
+  '/imports/$importId': typeof AppImportsImportIdRoute;
+  '/imports/new': typeof AppImportsNewRoute;
+  '/segments/$segmentId': typeof AppSegmentsSegmentIdRoute;
+  '/segments/new': typeof AppSegmentsNewRoute;
+  '/templates/$templateId': typeof AppTemplatesTemplateIdRoute;
+  '/templates/new': typeof AppTemplatesNewRoute;
+  '/channels': typeof AppChannelsIndexRoute;
   '/customers': typeof AppCustomersIndexRoute;
+  '/imports': typeof AppImportsIndexRoute;
+  '/inbox': typeof AppInboxIndexRoute;
+  '/mailbox': typeof AppMailboxIndexRoute;
+  '/segments': typeof AppSegmentsIndexRoute;
+  '/templates': typeof AppTemplatesIndexRoute;
 }
 export interface FileRoutesById {
   __root__: typeof rootRouteImport;
@@ -58,20 +154,76 @@ export interface FileRoutesById {
   '/_app': typeof AppRouteWithChildren;
   '/sign-in': typeof SignInRoute;
   '/_app/customers/$customerId': typeof AppCustomersCustomerIdRoute;
+  '/_app/imports/$importId': typeof AppImportsImportIdRoute;
+  '/_app/imports/new': typeof AppImportsNewRoute;
+  '/_app/segments/$segmentId': typeof AppSegmentsSegmentIdRoute;
+  '/_app/segments/new': typeof AppSegmentsNewRoute;
+  '/_app/templates/$templateId': typeof AppTemplatesTemplateIdRoute;
+  '/_app/templates/new': typeof AppTemplatesNewRoute;
+  '/_app/channels/': typeof AppChannelsIndexRoute;
   '/_app/customers/': typeof AppCustomersIndexRoute;
+  '/_app/imports/': typeof AppImportsIndexRoute;
+  '/_app/inbox/': typeof AppInboxIndexRoute;
+  '/_app/mailbox/': typeof AppMailboxIndexRoute;
+  '/_app/segments/': typeof AppSegmentsIndexRoute;
+  '/_app/templates/': typeof AppTemplatesIndexRoute;
 }
 export interface FileRouteTypes {
   fileRoutesByFullPath: FileRoutesByFullPath;
-  fullPaths: '/' | '/sign-in' | '/customers/$customerId' | '/customers/';
+  fullPaths:
+    | '/'
+    | '/sign-in'
+    | '/customers/$customerId'
+    | '/imports/$importId'
+    | '/imports/new'
+    | '/segments/$segmentId'
+    | '/segments/new'
+    | '/templates/$templateId'
+    | '/templates/new'
+    | '/channels/'
+    | '/customers/'
+    | '/imports/'
+    | '/inbox/'
+    | '/mailbox/'
+    | '/segments/'
+    | '/templates/';
   fileRoutesByTo: FileRoutesByTo;
-  to: '/' | '/sign-in' | '/customers/$customerId' | '/customers';
+  to:
+    | '/'
+    | '/sign-in'
+    | '/customers/$customerId'
+    | '/imports/$importId'
+    | '/imports/new'
+    | '/segments/$segmentId'
+    | '/segments/new'
+    | '/templates/$templateId'
+    | '/templates/new'
+    | '/channels'
+    | '/customers'
+    | '/imports'
+    | '/inbox'
+    | '/mailbox'
+    | '/segments'
+    | '/templates';
   id:
     | '__root__'
     | '/'
     | '/_app'
     | '/sign-in'
     | '/_app/customers/$customerId'
-    | '/_app/customers/';
+    | '/_app/imports/$importId'
+    | '/_app/imports/new'
+    | '/_app/segments/$segmentId'
+    | '/_app/segments/new'
+    | '/_app/templates/$templateId'
+    | '/_app/templates/new'
+    | '/_app/channels/'
+    | '/_app/customers/'
+    | '/_app/imports/'
+    | '/_app/inbox/'
+    | '/_app/mailbox/'
+    | '/_app/segments/'
+    | '/_app/templates/';
   fileRoutesById: FileRoutesById;
 }
 export interface RootRouteChildren {
@@ -103,6 +255,13 @@ declare module '@tanstack/react-router' {
       preLoaderRoute: typeof SignInRouteImport;
       parentRoute: typeof rootRouteImport;
     };
+    '/_app/channels/': {
+      id: '/_app/channels/';
+      path: '/channels';
+      fullPath: '/channels/';
+      preLoaderRoute: typeof AppChannelsIndexRouteImport;
+      parentRoute: typeof AppRoute;
+    };
     '/_app/customers/': {
       id: '/_app/customers/';
       path: '/customers';
@@ -117,17 +276,118 @@ declare module '@tanstack/react-router' {
       preLoaderRoute: typeof AppCustomersCustomerIdRouteImport;
       parentRoute: typeof AppRoute;
     };
+    '/_app/imports/': {
+      id: '/_app/imports/';
+      path: '/imports';
+      fullPath: '/imports/';
+      preLoaderRoute: typeof AppImportsIndexRouteImport;
+      parentRoute: typeof AppRoute;
+    };
+    '/_app/imports/$importId': {
+      id: '/_app/imports/$importId';
+      path: '/imports/$importId';
+      fullPath: '/imports/$importId';
+      preLoaderRoute: typeof AppImportsImportIdRouteImport;
+      parentRoute: typeof AppRoute;
+    };
+    '/_app/imports/new': {
+      id: '/_app/imports/new';
+      path: '/imports/new';
+      fullPath: '/imports/new';
+      preLoaderRoute: typeof AppImportsNewRouteImport;
+      parentRoute: typeof AppRoute;
+    };
+    '/_app/inbox/': {
+      id: '/_app/inbox/';
+      path: '/inbox';
+      fullPath: '/inbox/';
+      preLoaderRoute: typeof AppInboxIndexRouteImport;
+      parentRoute: typeof AppRoute;
+    };
+    '/_app/mailbox/': {
+      id: '/_app/mailbox/';
+      path: '/mailbox';
+      fullPath: '/mailbox/';
+      preLoaderRoute: typeof AppMailboxIndexRouteImport;
+      parentRoute: typeof AppRoute;
+    };
+    '/_app/segments/': {
+      id: '/_app/segments/';
+      path: '/segments';
+      fullPath: '/segments/';
+      preLoaderRoute: typeof AppSegmentsIndexRouteImport;
+      parentRoute: typeof AppRoute;
+    };
+    '/_app/segments/$segmentId': {
+      id: '/_app/segments/$segmentId';
+      path: '/segments/$segmentId';
+      fullPath: '/segments/$segmentId';
+      preLoaderRoute: typeof AppSegmentsSegmentIdRouteImport;
+      parentRoute: typeof AppRoute;
+    };
+    '/_app/segments/new': {
+      id: '/_app/segments/new';
+      path: '/segments/new';
+      fullPath: '/segments/new';
+      preLoaderRoute: typeof AppSegmentsNewRouteImport;
+      parentRoute: typeof AppRoute;
+    };
+    '/_app/templates/': {
+      id: '/_app/templates/';
+      path: '/templates';
+      fullPath: '/templates/';
+      preLoaderRoute: typeof AppTemplatesIndexRouteImport;
+      parentRoute: typeof AppRoute;
+    };
+    '/_app/templates/$templateId': {
+      id: '/_app/templates/$templateId';
+      path: '/templates/$templateId';
+      fullPath: '/templates/$templateId';
+      preLoaderRoute: typeof AppTemplatesTemplateIdRouteImport;
+      parentRoute: typeof AppRoute;
+    };
+    '/_app/templates/new': {
+      id: '/_app/templates/new';
+      path: '/templates/new';
+      fullPath: '/templates/new';
+      preLoaderRoute: typeof AppTemplatesNewRouteImport;
+      parentRoute: typeof AppRoute;
+    };
   }
 }
 
 interface AppRouteChildren {
   AppCustomersCustomerIdRoute: typeof AppCustomersCustomerIdRoute;
+  AppImportsImportIdRoute: typeof AppImportsImportIdRoute;
+  AppImportsNewRoute: typeof AppImportsNewRoute;
+  AppSegmentsSegmentIdRoute: typeof AppSegmentsSegmentIdRoute;
+  AppSegmentsNewRoute: typeof AppSegmentsNewRoute;
+  AppTemplatesTemplateIdRoute: typeof AppTemplatesTemplateIdRoute;
+  AppTemplatesNewRoute: typeof AppTemplatesNewRoute;
+  AppChannelsIndexRoute: typeof AppChannelsIndexRoute;
   AppCustomersIndexRoute: typeof AppCustomersIndexRoute;
+  AppImportsIndexRoute: typeof AppImportsIndexRoute;
+  AppInboxIndexRoute: typeof AppInboxIndexRoute;
+  AppMailboxIndexRoute: typeof AppMailboxIndexRoute;
+  AppSegmentsIndexRoute: typeof AppSegmentsIndexRoute;
+  AppTemplatesIndexRoute: typeof AppTemplatesIndexRoute;
 }
 
 const AppRouteChildren: AppRouteChildren = {
   AppCustomersCustomerIdRoute: AppCustomersCustomerIdRoute,
+  AppImportsImportIdRoute: AppImportsImportIdRoute,
+  AppImportsNewRoute: AppImportsNewRoute,
+  AppSegmentsSegmentIdRoute: AppSegmentsSegmentIdRoute,
+  AppSegmentsNewRoute: AppSegmentsNewRoute,
+  AppTemplatesTemplateIdRoute: AppTemplatesTemplateIdRoute,
+  AppTemplatesNewRoute: AppTemplatesNewRoute,
+  AppChannelsIndexRoute: AppChannelsIndexRoute,
   AppCustomersIndexRoute: AppCustomersIndexRoute,
+  AppImportsIndexRoute: AppImportsIndexRoute,
+  AppInboxIndexRoute: AppInboxIndexRoute,
+  AppMailboxIndexRoute: AppMailboxIndexRoute,
+  AppSegmentsIndexRoute: AppSegmentsIndexRoute,
+  AppTemplatesIndexRoute: AppTemplatesIndexRoute,
 };
 
 const AppRouteWithChildren = AppRoute._addFileChildren(AppRouteChildren);

@@ -30,15 +30,53 @@ pub(crate) struct Principal {
 }
 
 /// What each service of ours may do by itself. Whatever it does for a caller it does with the caller's token.
-const SERVICES: [(&str, &[&str]); 7] = [
+const SERVICES: [(&str, &[&str]); 8] = [
     ("analytics", &["campaigns.feed.read", "customers.feed.read", "messaging.feed.read", "orders.feed.read"]),
     ("campaigns", &["analytics.feed.read", "customers.customer.read", "customers.feed.read"]),
     // Imports write orders too; taking one back asks who else has to do with a customer.
     ("customers", &["messaging.dialog.read", "orders.order.import", "orders.order.read"]),
+    // Not a service that runs: whoever fills a house for a demonstration. Its secret is in no configuration.
+    ("demo", DEMO),
     ("gateway", &[]),
     ("identity", &[]),
-    ("messaging", &["customers.consent.check", "customers.customer.read", "customers.feed.read"]),
+    ("messaging", &["customers.consent.check", "customers.customer.read", "customers.feed.read", "identity.user.read"]),
     ("orders", &["customers.customer.read", "customers.feed.read"]),
+];
+
+/// Who fills a house gives groups no more than this: nobody may hand on what they lack.
+const DEMO: &[&str] = &[
+    "analytics.metric.read",
+    "analytics.report.read",
+    "analytics.timeline.read",
+    "campaigns.segment.read",
+    "campaigns.segment.write",
+    "customers.consent.check",
+    "customers.consent.read",
+    "customers.consent.write",
+    "customers.customer.import",
+    "customers.customer.read",
+    "customers.customer.write",
+    "identity.group.read",
+    "identity.group.write",
+    "identity.store.read",
+    "identity.store.write",
+    "identity.user.read",
+    "identity.user.write",
+    "messaging.channel.read",
+    "messaging.channel.write",
+    "messaging.dialog.import",
+    "messaging.dialog.read",
+    "messaging.dialog.write",
+    "messaging.email.import",
+    "messaging.email.read",
+    "messaging.email.send",
+    "messaging.template.read",
+    "messaging.template.write",
+    "orders.order.import",
+    "orders.order.read",
+    "orders.order.write",
+    "orders.product.read",
+    "orders.product.write",
 ];
 
 /// The names of our services.

@@ -163,7 +163,10 @@ async fn a_service_gets_a_token_for_what_it_does_and_no_more() {
     let issued = house.issue(service("analytics", SERVICE_SECRET)).await.unwrap();
     let principal = issued.principal.unwrap();
     assert_eq!(principal.kind(), pb::PrincipalKind::Service);
-    assert_eq!(principal.permissions, ["customers.feed.read", "orders.feed.read"]);
+    assert_eq!(
+        principal.permissions,
+        ["campaigns.feed.read", "customers.feed.read", "messaging.feed.read", "orders.feed.read"]
+    );
     assert_eq!(refused(house.knock(&house.with_token(&issued.token)).await).0, Code::PermissionDenied);
 }
 

@@ -8,6 +8,7 @@ use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
 use clientele_contracts::access::{self, Access};
+use clientele_contracts::streams::takes_stream;
 use clientele_kernel::{Actor, Error, Origin};
 use futures::FutureExt;
 use http::HeaderMap;
@@ -25,6 +26,8 @@ pub const HEADER_ORIGIN: &str = "x-clientele-origin";
 pub const HEADER_INTEGRATION: &str = "x-clientele-integration";
 
 const LONGEST_INTEGRATION: usize = 100;
+/// However long its caller grants an upload.
+const LONGEST_UPLOAD: Duration = Duration::from_hours(2);
 
 /// Guards the routes of a service.
 #[derive(Clone, Debug)]
@@ -82,11 +85,11 @@ impl Guard {
         Ok(Some(caller))
     }
 
-    /// How long the call may take: what its caller grants, but no longer than the service does.
-    fn deadline(&self, headers: &HeaderMap) -> Duration {
-        text(headers, "grpc-timeout")
-            .and_then(|value| parse_timeout(&value))
-            .map_or(self.longest, |d| d.min(self.longest))
+    /// How long the call may take: what its caller grants, but no longer than the service does. What takes a stream lasts
+    /// as long as its caller sends, who says how long that may be.
+    fn deadline(&self, path: &str, headers: &HeaderMap) -> Duration {
+        let most = if takes_stream(path) { LONGEST_UPLOAD.max(self.longest) } else { self.longest };
+        text(headers, "grpc-timeout").and_then(|value| parse_timeout(&value)).map_or(self.longest, |d| d.min(most))
     }
 }
 
@@ -122,7 +125,7 @@ async fn admit(State(guard): State<Guard>, mut request: Request, next: Next) -> 
     let method = if access::of_path(&path).is_some() { path.as_str() } else { "/unknown" }.to_owned();
     let span = tracing::info_span!("grpc.request", otel.name = %method, otel.kind = "server", rpc.method = %method, grpc.code = tracing::field::Empty);
     telemetry::extract(&span, request.headers());
-    let deadline = guard.deadline(request.headers());
+    let deadline = guard.deadline(&path, request.headers());
     let started = Instant::now();
 
     let metrics = guard.metrics.clone();

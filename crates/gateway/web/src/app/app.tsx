@@ -2,8 +2,9 @@ import { localStorageColorSchemeManager, MantineProvider } from '@mantine/core';
 import { QueryClientProvider } from '@tanstack/react-query';
 import { RouterProvider } from '@tanstack/react-router';
 import { Suspense } from 'react';
+import { cspNonce } from '~/shared/lib/csp';
 import { LiveRegion } from '~/shared/ui/live-region';
-import { cspNonce } from './csp';
+import { Toasts } from '~/shared/ui/toasts';
 import { queryClient, router } from './router';
 import { cssVariables, theme } from './theme';
 
@@ -21,6 +22,7 @@ export function App() {
     >
       <QueryClientProvider client={queryClient}>
         <LiveRegion />
+        <Toasts />
         <Suspense fallback={null}>
           <RouterProvider router={router} />
         </Suspense>

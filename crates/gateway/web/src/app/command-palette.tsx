@@ -1,7 +1,7 @@
 import { useMantineColorScheme } from '@mantine/core';
 import { useDebouncedValue } from '@mantine/hooks';
 import { Spotlight, type SpotlightActionGroupData } from '@mantine/spotlight';
-import { IconAddressBook, IconKeyboard, IconLanguage, IconLogout, IconSearch, IconUser } from '@tabler/icons-react';
+import { IconKeyboard, IconLanguage, IconLogout, IconSearch, IconUser } from '@tabler/icons-react';
 import { useQuery } from '@tanstack/react-query';
 import { useNavigate } from '@tanstack/react-router';
 import { useEffect, useRef, useState } from 'react';
@@ -12,6 +12,7 @@ import { useCustomerName } from '~/shared/lib/use-customer-name';
 import { type Command, useAllCommands } from '~/shared/ui/commands';
 import { setShortcuts, useShortcutsEnabled } from '~/shared/ui/shortcuts';
 import { useSignOutAndLeave } from './me-menu';
+import { usePages } from './pages';
 import { SCHEMES } from './scheme-menu';
 
 const MATCHES = 6;
@@ -24,6 +25,7 @@ export default function CommandPalette({ onReady }: { onReady: () => void }) {
   const { setColorScheme } = useMantineColorScheme();
   const shortcuts = useShortcutsEnabled();
   const leave = useSignOutAndLeave();
+  const pages = usePages();
   const ofPage = useAllCommands();
   const [query, setQuery] = useState('');
   const [settled] = useDebouncedValue(query.trim(), 180);
@@ -40,13 +42,13 @@ export default function CommandPalette({ onReady }: { onReady: () => void }) {
 
   const commands: Command[] = [
     ...ofPage,
-    {
-      id: 'customers',
+    ...pages.map(({ to, label, icon }) => ({
+      id: to,
       group: t('palette.pages'),
-      label: t('nav.customers'),
-      icon: IconAddressBook,
-      run: () => void navigate({ to: '/customers' }),
-    },
+      label: t(label),
+      icon,
+      run: () => void navigate({ to }),
+    })),
     ...LANGUAGES.map(({ code, name }) => ({
       id: `language.${code}`,
       group: t('palette.settings'),

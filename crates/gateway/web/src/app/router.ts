@@ -1,6 +1,5 @@
 import { createRouter } from '@tanstack/react-router';
 import { routeTree } from '~/routeTree.gen';
-import { onSignedOut } from '~/shared/api/client';
 import { createQueryClient } from '~/shared/api/query-client';
 import { NotFound, RouteError } from './route-states';
 import { stringifySearch } from './search';
@@ -18,14 +17,6 @@ export const router = createRouter({
   scrollRestoration: true,
   defaultErrorComponent: RouteError,
   defaultNotFoundComponent: NotFound,
-});
-
-// The session ended while somebody worked: sign in again and come back to the same place.
-onSignedOut(() => {
-  const { pathname, href } = router.state.location;
-  if (pathname === '/sign-in') return;
-  queryClient.clear();
-  void router.navigate({ to: '/sign-in', search: { from: href }, replace: true });
 });
 
 declare module '@tanstack/react-router' {

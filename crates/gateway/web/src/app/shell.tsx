@@ -1,21 +1,26 @@
 import { ActionIcon, Kbd, UnstyledButton } from '@mantine/core';
 import { spotlight } from '@mantine/spotlight';
-import { IconAddressBook, IconSearch } from '@tabler/icons-react';
+import { IconSearch } from '@tabler/icons-react';
 import { Link, Outlet } from '@tanstack/react-router';
-import { lazy, Suspense, useEffect, useState } from 'react';
+import { Suspense, useEffect, useState } from 'react';
 import { useTranslation } from 'react-i18next';
+import { lazyPart } from '~/shared/ui/part';
+import { Bell } from './bell';
 import { LanguageMenu } from './language-menu';
+import { LiveIndicator } from './live-indicator';
 import { MeMenu } from './me-menu';
+import { Rail } from './rail';
 import { SchemeMenu } from './scheme-menu';
+import { SessionGuard } from './session-guard';
 import classes from './shell.module.css';
+import { useLiveStream } from './use-live-stream';
 
-const CommandPalette = lazy(() => import('./command-palette'));
-
-const PAGES = [{ to: '/customers', label: 'nav.customers', icon: IconAddressBook }] as const;
+const CommandPalette = lazyPart(() => import('./command-palette'), { silent: true });
 
 /** What stands around every page: the rail (a bar at the bottom of a phone), the search, and the menus. */
 export function Shell() {
   const { t } = useTranslation();
+  useLiveStream();
   const [paletteWanted, setPaletteWanted] = useState(false);
   const [paletteReady, setPaletteReady] = useState(false);
 
@@ -72,29 +77,21 @@ export function Shell() {
           >
             <IconSearch size={18} stroke={1.8} aria-hidden />
           </ActionIcon>
+          <LiveIndicator />
+          <Bell />
           <LanguageMenu />
           <SchemeMenu />
           <MeMenu />
         </div>
       </header>
-      <nav className={classes.rail} aria-label={t('nav.label')}>
-        {PAGES.map(({ to, label, icon: Icon }) => (
-          <Link key={to} to={to} className={classes.item} activeProps={{ 'aria-current': 'page' }}>
-            <Icon size={20} stroke={1.7} aria-hidden />
-            {t(label)}
-          </Link>
-        ))}
-      </nav>
+      <Rail />
       <main id="main" className={classes.main} tabIndex={-1}>
         <Suspense fallback={null}>
           <Outlet />
         </Suspense>
       </main>
-      {paletteWanted && (
-        <Suspense fallback={null}>
-          <CommandPalette onReady={() => setPaletteReady(true)} />
-        </Suspense>
-      )}
+      <SessionGuard />
+      {paletteWanted && <CommandPalette onReady={() => setPaletteReady(true)} />}
     </div>
   );
 }

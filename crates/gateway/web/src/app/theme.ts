@@ -1,4 +1,4 @@
-import { type CSSVariablesResolver, createTheme, Modal, Tooltip } from '@mantine/core';
+import { type CSSVariablesResolver, createTheme, type ModalProps, type TooltipProps } from '@mantine/core';
 
 export const theme = createTheme({
   primaryColor: 'indigo',
@@ -26,8 +26,9 @@ export const theme = createTheme({
   fontFamily: 'system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", "Liberation Sans", sans-serif',
   headings: { fontWeight: '600' },
   respectReducedMotion: true,
+  // Named without the components themselves: the code of a window is loaded with the first window.
   components: {
-    Modal: Modal.extend({
+    Modal: {
       defaultProps: {
         centered: true,
         overlayProps: { backgroundOpacity: 0.45 },
@@ -35,9 +36,11 @@ export const theme = createTheme({
         attributes: { header: { role: 'presentation' } },
         styles: { title: { fontWeight: 600 } },
         transitionProps: { duration: 100 },
-      },
-    }),
-    Tooltip: Tooltip.extend({ defaultProps: { openDelay: 150, transitionProps: { duration: 80 } } }),
+      } satisfies Partial<ModalProps>,
+    },
+    Tooltip: {
+      defaultProps: { openDelay: 150, transitionProps: { duration: 80 } } satisfies Partial<TooltipProps>,
+    },
   },
 });
 

@@ -7,16 +7,27 @@ const DEADLINE_MS = 20_000;
 const SAFE = new Set(['GET', 'HEAD', 'OPTIONS']);
 
 let csrfToken: string | undefined;
-let signedOut: () => void = () => undefined;
+let signInAgain: () => Promise<void> = () => Promise.resolve();
 
 /** The token of the session, sent with every request that changes something. */
 export function setCsrfToken(token: string | undefined): void {
   csrfToken = token;
 }
 
-/** What to do when the session turns out to be over. */
-export function onSignedOut(handler: () => void): void {
-  signedOut = handler;
+/** How to get a session again when it turns out to be over; resolves when there is one. */
+export function onSignedOut(handler: () => Promise<void>): void {
+  signInAgain = handler;
+}
+
+/** What a request that changes something carries besides its body, for those that do not go through `api`. */
+export function requestHeaders(): Record<string, string> {
+  return csrfToken ? { 'X-CSRF-Token': csrfToken } : {};
+}
+
+/** Says that the session is over, for requests that do not go through `api`. */
+export function sessionEnded(): void {
+  // Without a token nobody was signed in: then a 401 is an answer, not an end.
+  if (csrfToken) void signInAgain();
 }
 
 /** A key under which a repeated request has its effect once (32 hexadecimal digits). */
@@ -30,14 +41,33 @@ const middleware: Middleware = {
     if (!SAFE.has(request.method) && csrfToken) request.headers.set('X-CSRF-Token', csrfToken);
     return request;
   },
-  async onResponse({ response, schemaPath }) {
+  async onResponse({ request, response, schemaPath }) {
     if (response.ok) return response;
     const error = await errorOf(response);
-    // On the session itself a 401 is an answer ("nobody", "wrong password"), elsewhere it means that the session ended.
-    if (error.isUnauthenticated && schemaPath !== '/v1/session') signedOut();
-    throw error;
+    if (!error.isUnauthenticated || !csrfToken) throw error;
+    if (schemaPath === '/v1/session') {
+      // Signing in with a wrong password is an answer; a session that cannot be read any more has ended.
+      if (request.method === 'GET') sessionEnded();
+      throw error;
+    }
+    if (!SAFE.has(request.method)) {
+      // What changes something is never repeated by itself: whoever asked for it asks again, with all input in place.
+      sessionEnded();
+      throw error;
+    }
+    await Promise.race([signInAgain(), abortOf(request.signal)]);
+    const again = await fetchWithDeadline(new Request(request));
+    if (!again.ok) throw await errorOf(again);
+    return again;
   },
 };
+
+function abortOf(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => {
+    if (signal.aborted) reject(signal.reason);
+    signal.addEventListener('abort', () => reject(signal.reason), { once: true });
+  });
+}
 
 async function fetchWithDeadline(request: Request): Promise<Response> {
   try {

@@ -37,7 +37,12 @@ export class ApiError extends Error {
 /** Reads the error out of an answer, whatever its body is: a proxy in between may send HTML. */
 export async function errorOf(response: Response): Promise<ApiError> {
   const text = await response.text().catch(() => '');
-  return new ApiError(response.status, parseProblem(text, response.status), retryAfterOf(response.headers));
+  return problemOf(response.status, text, response.headers.get('retry-after'));
+}
+
+/** The error that an answer tells, by its status, its body and its `Retry-After`. */
+export function problemOf(status: number, text: string, retryAfter: string | null): ApiError {
+  return new ApiError(status, parseProblem(text, status), secondsOf(retryAfter));
 }
 
 function parseProblem(text: string, status: number): Problem {
@@ -52,8 +57,7 @@ function parseProblem(text: string, status: number): Problem {
 }
 
 /** `Retry-After` in seconds; the header may also hold a date. */
-function retryAfterOf(headers: Headers): number | undefined {
-  const value = headers.get('retry-after');
+function secondsOf(value: string | null): number | undefined {
   if (!value) return undefined;
   const seconds = /^\d+$/.test(value.trim()) ? Number(value) : (Date.parse(value) - Date.now()) / 1000;
   return Number.isFinite(seconds) ? Math.max(0, Math.ceil(seconds)) : undefined;

@@ -48,6 +48,50 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/channels": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Lists the channels, by name
+         * @description Lists the channels, by name.
+         */
+        get: operations["Channels_ListChannels"];
+        put?: never;
+        /**
+         * Creates a channel
+         * @description Creates a channel. ALREADY_EXISTS when the name is taken.
+         */
+        post: operations["Channels_CreateChannel"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/channels/{channel.id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /**
+         * Changes the fields named by the mask
+         * @description Changes the fields named by the mask. ABORTED when the etag is not the present one.
+         */
+        patch: operations["Channels_UpdateChannel"];
+        trace?: never;
+    };
     "/v1/creditNotes": {
         parameters: {
             query?: never;
@@ -212,6 +256,70 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/customers/{customerId}/consentEntries": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Lists the ledger's entries of a customer, newest first
+         * @description Lists the ledger's entries of a customer, newest first.
+         */
+        get: operations["Consents_ListConsentEntries"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/customers/{customerId}/consents": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Returns what holds now for each contact point and channel of a customer
+         * @description Returns what holds now for each contact point and channel of a customer. NOT_FOUND when there is no such customer.
+         */
+        get: operations["Consents_GetConsents"];
+        put?: never;
+        /**
+         * Writes an entry into the ledger: a consent given or withdrawn
+         * @description Writes an entry into the ledger: a consent given or withdrawn. An entry that says what already holds changes nothing and returns the one there is.
+         */
+        post: operations["Consents_SetConsent"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/customers/{customerId}/consents:maySend": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Answers whether a message may be sent, with the entries that decide
+         * @description Answers whether a message may be sent, with the entries that decide. Asked at the moment of sending. NOT_FOUND when there is no such customer.
+         */
+        post: operations["Consents_MaySend"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/customers/{customerId}/duplicates": {
         parameters: {
             query?: never;
@@ -232,6 +340,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/customers/{customerId}/membershipChanges": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Lists when a customer entered and left segments, newest first
+         * @description Lists when a customer entered and left segments, newest first.
+         */
+        get: operations["Memberships_ListMembershipChanges"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/customers/{customerId}/metrics": {
         parameters: {
             query?: never;
@@ -244,6 +372,26 @@ export interface paths {
          * @description Returns the figures of one customer. A customer without orders has no currencies; one that is not known, the same.
          */
         get: operations["Metrics_GetCustomerMetrics"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/customers/{customerId}/segments": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Lists the segments a customer belongs to, by name, with why
+         * @description Lists the segments a customer belongs to, by name, with why.
+         */
+        get: operations["Memberships_ListCustomerSegments"];
         put?: never;
         post?: never;
         delete?: never;
@@ -336,6 +484,322 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/dialogs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Lists dialogs, the one with the latest message first
+         * @description Lists dialogs, the one with the latest message first.
+         */
+        get: operations["Dialogs_ListDialogs"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/dialogs/{dialogId}/messages": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Lists a dialog's messages in order of their sequence numbers
+         * @description Lists a dialog's messages in order of their sequence numbers.
+         */
+        get: operations["Dialogs_ListDialogMessages"];
+        put?: never;
+        /**
+         * Writes to the customer
+         * @description Writes to the customer. Opens a closed dialog again; a dialog without a responsible colleague becomes the writer's. PERMISSION_DENIED when another colleague is responsible.
+         */
+        post: operations["Dialogs_PostDialogMessage"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/dialogs/{dialogId}:assign": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Gives the dialog to a colleague, or to nobody
+         * @description Gives the dialog to a colleague, or to nobody. Only the responsible colleague, or who has the permission `messaging.dialog.reassign`, may take it from somebody. INVALID_ARGUMENT when there is no such active user.
+         */
+        post: operations["Dialogs_AssignDialog"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/dialogs/{dialogId}:close": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Closes the dialog
+         * @description Closes the dialog. What the customer writes later opens it again. PERMISSION_DENIED when another colleague is responsible, except to who has the permission `messaging.dialog.reassign`.
+         */
+        post: operations["Dialogs_CloseDialog"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/dialogs/{dialogId}:linkCustomer": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Says which customer the visitor is
+         * @description Says which customer the visitor is. FAILED_PRECONDITION when the dialog belongs to another customer already; NOT_FOUND when there is no such customer.
+         */
+        post: operations["Dialogs_LinkDialogCustomer"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/dialogs/{dialogId}:markRead": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Marks what the customer wrote as read, up to a sequence number
+         * @description Marks what the customer wrote as read, up to a sequence number. What was read stays read: a lower number than before changes nothing.
+         */
+        post: operations["Dialogs_MarkDialogRead"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/dialogs/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Returns one dialog
+         * @description Returns one dialog. NOT_FOUND when there is none of that id.
+         */
+        get: operations["Dialogs_GetDialog"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/dialogs:batchImport": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Records up to 50 dialogs that another system held, each known by its reference
+         * @description Records up to 50 dialogs that another system held, each known by its reference. They are closed. Repeating a batch changes nothing; entries that are wrong are refused one by one.
+         */
+        post: operations["Dialogs_BatchImportDialogs"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/dialogs:findCorrespondents": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Of the customers given, those with whom there are dialogs or letters
+         * @description Of the customers given, those with whom there are dialogs or letters.
+         */
+        post: operations["Dialogs_FindCorrespondents"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/emailTemplates": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Lists the templates, by name
+         * @description Lists the templates, by name.
+         */
+        get: operations["EmailTemplates_ListEmailTemplates"];
+        put?: never;
+        /**
+         * Creates a template
+         * @description Creates a template. INVALID_ARGUMENT names the line where it cannot be understood; ALREADY_EXISTS when the name is taken.
+         */
+        post: operations["EmailTemplates_CreateEmailTemplate"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/emailTemplates/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Returns one template
+         * @description Returns one template. NOT_FOUND when there is none of that id.
+         */
+        get: operations["EmailTemplates_GetEmailTemplate"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /**
+         * Changes the fields named by the mask
+         * @description Changes the fields named by the mask. ABORTED when the etag is not the present one.
+         */
+        patch: operations["EmailTemplates_UpdateEmailTemplate"];
+        trace?: never;
+    };
+    "/v1/emails": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Lists e-mails, newest first, without their texts
+         * @description Lists e-mails, newest first, without their texts.
+         */
+        get: operations["Emails_ListEmails"];
+        put?: never;
+        /**
+         * Accepts an e-mail for sending; a worker claims it, asks for consent and hands it to the mail server
+         * @description Accepts an e-mail for sending; a worker claims it, asks for consent and hands it to the mail server. INVALID_ARGUMENT names each wrong field, an unknown template variable for instance; NOT_FOUND when there is no such customer.
+         */
+        post: operations["Emails_SendEmail"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/emails/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Returns one e-mail, its texts included
+         * @description Returns one e-mail, its texts included. NOT_FOUND when there is none of that id.
+         */
+        get: operations["Emails_GetEmail"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/emails:batchImport": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Records up to 200 e-mails that another system sent, each known by its reference
+         * @description Records up to 200 e-mails that another system sent, each known by its reference. Nothing is sent. Repeating a batch changes nothing; entries that are wrong are refused one by one.
+         */
+        post: operations["Emails_BatchImportEmails"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/emails:preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Renders an e-mail without sending it, and says whether it might be sent now
+         * @description Renders an e-mail without sending it, and says whether it might be sent now.
+         */
+        post: operations["Emails_PreviewEmail"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/feeds/analytics/{partition}": {
         parameters: {
             query?: never;
@@ -348,6 +812,26 @@ export interface paths {
          * @description Reads events of one partition in order. A reader keeps the last position it has applied and asks for what follows. INVALID_ARGUMENT for a partition that does not exist.
          */
         get: operations["AnalyticsFeed_Read"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/feeds/campaigns/{partition}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Reads events of one partition in order
+         * @description Reads events of one partition in order. A reader keeps the last position it has applied and asks for what follows. INVALID_ARGUMENT for a partition that does not exist.
+         */
+        get: operations["CampaignsFeed_Read"];
         put?: never;
         post?: never;
         delete?: never;
@@ -388,6 +872,26 @@ export interface paths {
          * @description Reads events of one partition in order. A reader keeps the last position it has applied and asks for what follows. INVALID_ARGUMENT for a partition that does not exist.
          */
         get: operations["IdentityFeed_Read"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/feeds/messaging/{partition}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Reads events of one partition in order
+         * @description Reads events of one partition in order. A reader keeps the last position it has applied and asks for what follows. INVALID_ARGUMENT for a partition that does not exist.
+         */
+        get: operations["MessagingFeed_Read"];
         put?: never;
         post?: never;
         delete?: never;
@@ -464,6 +968,274 @@ export interface paths {
         patch: operations["Groups_UpdateGroup"];
         trace?: never;
     };
+    "/v1/imports": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Lists imports, newest first
+         * @description Lists imports, newest first.
+         */
+        get: operations["Imports_ListImports"];
+        put?: never;
+        /**
+         * Begins an import
+         * @description Begins an import. The file is uploaded next.
+         */
+        post: operations["Imports_CreateImport"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/imports/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Returns one import
+         * @description Returns one import. NOT_FOUND when there is none of that id.
+         */
+        get: operations["Imports_GetImport"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /**
+         * Changes how the file is read and what its columns mean, and looks at it anew
+         * @description Changes how the file is read and what its columns mean, and looks at it anew. ABORTED when the etag is not the present one; FAILED_PRECONDITION while it runs and afterwards.
+         */
+        patch: operations["Imports_UpdateImport"];
+        trace?: never;
+    };
+    "/v1/imports/{id}/file": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Takes the file, in parts and in order
+         * @description Takes the file, in parts and in order. When the upload breaks off, it is begun anew. At the end the file is looked at: encoding, delimiter, columns and the likely mapping. INVALID_ARGUMENT for a file that is no table, FAILED_PRECONDITION when the import has run already, RESOURCE_EXHAUSTED above 256 MiB.
+         */
+        put: operations["Imports_UploadImportFile"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/imports/{id}:cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Stops a run
+         * @description Stops a run. What it has written stays, and can be taken back.
+         */
+        post: operations["Imports_CancelImport"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/imports/{id}:preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Shows the first rows as they would be understood
+         * @description Shows the first rows as they would be understood.
+         */
+        get: operations["Imports_PreviewImport"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/imports/{id}:start": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Begins the run in the background, or a trial run that writes nothing
+         * @description Begins the run in the background, or a trial run that writes nothing. FAILED_PRECONDITION when the mapping lacks what is required, and says what. Orders need the permission `orders.order.import` too.
+         */
+        post: operations["Imports_StartImport"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/imports/{id}:undo": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Takes back what the import has written, record by record: what it created is removed, what it changed becomes what it was
+         * @description Takes back what the import has written, record by record: what it created is removed, what it changed becomes what it was. Records that anything else has touched since stay as they are and are counted in `kept`.
+         */
+        post: operations["Imports_UndoImport"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/imports/{importId}/refusedRows": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Lists the rows that were refused by the last run or trial run, in order of lines
+         * @description Lists the rows that were refused by the last run or trial run, in order of lines.
+         */
+        get: operations["Imports_ListRefusedRows"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/imports/{importId}/refusedRows:download": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The refused rows as a CSV file: line, field, reason, and the row as it stood, so that it can be mended and imported
+         * @description The refused rows as a CSV file: line, field, reason, and the row as it stood, so that it can be mended and imported.
+         */
+        get: operations["Imports_DownloadRefusedRows"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/mailbox": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Lists captured letters, newest first
+         * @description Lists captured letters, newest first.
+         */
+        get: operations["Mailbox_ListCapturedEmails"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/mailbox/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Returns one captured letter as it would have gone out
+         * @description Returns one captured letter as it would have gone out. NOT_FOUND when there is none of that id.
+         */
+        get: operations["Mailbox_GetCapturedEmail"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/notifications": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Lists the caller's notifications, newest first
+         * @description Lists the caller's notifications, newest first.
+         */
+        get: operations["Notifications_ListNotifications"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/notifications:markRead": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Marks the caller's notifications as read
+         * @description Marks the caller's notifications as read. Ids that are not the caller's change nothing.
+         */
+        post: operations["Notifications_MarkNotificationsRead"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/operations/analytics/consumers": {
         parameters: {
             query?: never;
@@ -538,6 +1310,126 @@ export interface paths {
          * @description Applies the parked events of an aggregate again, in their order. NOT_FOUND when none is parked.
          */
         post: operations["AnalyticsOperations_ReplayParkedEvents"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/operations/campaigns/consumers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Tells how far the consumers have come
+         * @description Tells how far the consumers have come.
+         */
+        get: operations["CampaignsOperations_GetConsumerStatus"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/operations/campaigns/parkedEvents": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Lists events that could not be applied
+         * @description Lists events that could not be applied.
+         */
+        get: operations["CampaignsOperations_ListParkedEvents"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/operations/campaigns/parkedEvents:replay": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Applies the parked events of an aggregate again, in their order
+         * @description Applies the parked events of an aggregate again, in their order. NOT_FOUND when none is parked.
+         */
+        post: operations["CampaignsOperations_ReplayParkedEvents"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/operations/messaging/consumers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Tells how far the consumers have come
+         * @description Tells how far the consumers have come.
+         */
+        get: operations["MessagingOperations_GetConsumerStatus"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/operations/messaging/parkedEvents": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Lists events that could not be applied
+         * @description Lists events that could not be applied.
+         */
+        get: operations["MessagingOperations_ListParkedEvents"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/operations/messaging/parkedEvents:replay": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Applies the parked events of an aggregate again, in their order
+         * @description Applies the parked events of an aggregate again, in their order. NOT_FOUND when none is parked.
+         */
+        post: operations["MessagingOperations_ReplayParkedEvents"];
         delete?: never;
         options?: never;
         head?: never;
@@ -732,6 +1624,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/orders:batchRevert": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Takes back what an import has written, up to 500 orders in one transaction: an order that the import created is removed, one that it changed becomes what it was
+         * @description Takes back what an import has written, up to 500 orders in one transaction: an order that the import created is removed, one that it changed becomes what it was. An order whose version is no longer the one given, or that credit notes are linked to, stays as it is.
+         */
+        post: operations["Orders_BatchRevertOrders"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/orders:batchUpsert": {
         parameters: {
             query?: never;
@@ -746,6 +1658,26 @@ export interface paths {
          * @description Creates or replaces up to 500 orders known by an external reference, in one transaction. Entries that are wrong are refused one by one, the others are written. Repeating a batch changes nothing. Products named by SKU that the source has not announced are created with the name the line gives. Where an order is known, its lines and the payments of its source are replaced; a status, number or customer left out stays, as do payments recorded here. A customer, once set, cannot be exchanged; one that is added is that of the linked credit notes of nobody too. An order with linked credit notes cannot be cancelled, nor sell less than they gave back. UNAVAILABLE, with nothing written, when a customer is not known here yet and the customers service cannot be asked, or when such a credit note is just being written by somebody else.
          */
         post: operations["Orders_BatchUpsertOrders"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/orders:findBuyers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Of the customers given, those who have orders or credit notes
+         * @description Of the customers given, those who have orders or credit notes.
+         */
+        post: operations["Orders_FindBuyers"];
         delete?: never;
         options?: never;
         head?: never;
@@ -846,6 +1778,114 @@ export interface paths {
         get: operations["Reports_GetSalesSummary"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/segmentFields": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Lists the fields that rules may ask for
+         * @description Lists the fields that rules may ask for.
+         */
+        get: operations["Segments_ListSegmentFields"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/segments": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Lists the segments, by name
+         * @description Lists the segments, by name.
+         */
+        get: operations["Segments_ListSegments"];
+        put?: never;
+        /**
+         * Creates a segment; its members are found in the background
+         * @description Creates a segment; its members are found in the background. INVALID_ARGUMENT names the condition that is wrong; ALREADY_EXISTS when the name is taken.
+         */
+        post: operations["Segments_CreateSegment"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/segments/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Returns one segment
+         * @description Returns one segment. NOT_FOUND when there is none of that id.
+         */
+        get: operations["Segments_GetSegment"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /**
+         * Changes the fields named by the mask; with another rule the members are found anew
+         * @description Changes the fields named by the mask; with another rule the members are found anew. ABORTED when the etag is not the present one.
+         */
+        patch: operations["Segments_UpdateSegment"];
+        trace?: never;
+    };
+    "/v1/segments/{segmentId}/members": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Lists the members of a segment
+         * @description Lists the members of a segment. NOT_FOUND when there is no such segment.
+         */
+        get: operations["Memberships_ListSegmentMembers"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/segments:count": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Counts the customers that a rule would hold, before it is used
+         * @description Counts the customers that a rule would hold, before it is used. DEADLINE_EXCEEDED when it takes too long, with how to narrow the rule.
+         */
+        post: operations["Segments_CountSegment"];
         delete?: never;
         options?: never;
         head?: never;
@@ -968,6 +2008,26 @@ export interface paths {
         patch: operations["Stores_UpdateStore"];
         trace?: never;
     };
+    "/v1/stream": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Follows changes as server-sent events
+         * @description Follows changes as server-sent events. Each event's `id` may be sent back as `Last-Event-ID`: what was missed follows, or a reset says that it cannot be told. Comments keep the connection alive.
+         */
+        get: operations["Streams_Listen"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/users": {
         parameters: {
             query?: never;
@@ -1056,6 +2116,86 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/widget/{siteKey}/listen": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Follows the visitor's own dialog as server-sent events; comments keep the connection alive
+         * @description Follows the visitor's own dialog as server-sent events; comments keep the connection alive. UNAUTHENTICATED for a wrong secret; FAILED_PRECONDITION before the first message, when there is no dialog yet.
+         */
+        post: operations["VisitorStreams_ListenAsVisitor"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/widget/{siteKey}/messages": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Writes to the company; opens the dialog with the first message
+         * @description Writes to the company; opens the dialog with the first message. UNAUTHENTICATED for a wrong secret, RESOURCE_EXHAUSTED for more than 20 messages in a minute.
+         */
+        post: operations["Visitors_PostVisitorMessage"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/widget/{siteKey}/messages:list": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Lists what was said in the visitor's dialog
+         * @description Lists what was said in the visitor's dialog.
+         */
+        post: operations["Visitors_ListVisitorMessages"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/widget/{siteKey}/visits": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Makes a visitor of a page known, or greets one who came back
+         * @description Makes a visitor of a page known, or greets one who came back. NOT_FOUND for an unknown or switched-off channel; PERMISSION_DENIED for a page of another origin than the channel allows.
+         */
+        post: operations["Visitors_StartVisit"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -1105,6 +2245,13 @@ export interface components {
             /** @description Id of the user who created it. */
             createdBy: string;
         };
+        /** @description Asks to give a dialog to a colleague. */
+        AssignDialogRequest: {
+            /** @description The dialog. */
+            dialogId?: string;
+            /** @description The colleague, a user; empty for nobody. */
+            assigneeId?: string;
+        };
         /** @description The figures of several customers. */
         BatchGetCustomerMetricsResponse: {
             /** @description One entry for each id asked for. */
@@ -1124,6 +2271,36 @@ export interface components {
         BatchGetUsersResponse: {
             /** @description Those that exist. */
             users: components["schemas"]["User"][];
+        };
+        /** @description Asks to record dialogs that another system held. */
+        BatchImportDialogsRequest: {
+            /** @description Up to 50 entries. */
+            entries?: components["schemas"]["ImportedDialog"][];
+        };
+        /** @description What became of each entry. */
+        BatchImportDialogsResponse: {
+            /** @description One result for each entry, in order. */
+            results: components["schemas"]["ImportResult"][];
+        };
+        /** @description Asks to record e-mails that another system sent. */
+        BatchImportEmailsRequest: {
+            /** @description Up to 200 entries. */
+            entries?: components["schemas"]["ImportedEmail"][];
+        };
+        /** @description What became of each entry. */
+        BatchImportEmailsResponse: {
+            /** @description One result for each entry, in order. */
+            results: components["schemas"]["ImportResult"][];
+        };
+        /** @description Asks to take back what an import has written. */
+        BatchRevertOrdersRequest: {
+            /** @description Up to 500 orders. */
+            orders?: components["schemas"]["RevertOrder"][];
+        };
+        /** @description What became of each order. */
+        BatchRevertOrdersResponse: {
+            /** @description One result for each entry, in order. */
+            outcomes: components["schemas"]["RevertOutcome"][];
         };
         /** @description Asks to create or replace many credit notes. */
         BatchUpsertCreditNotesRequest: {
@@ -1149,6 +2326,8 @@ export interface components {
         BatchUpsertOrdersRequest: {
             /** @description Up to 500 orders with at most 20,000 lines in all. Each has a reference, the key of the entry, unique within the batch. */
             orders?: components["schemas"]["OrderInput"][];
+            /** @description True to get the answer without anything being written: ids of orders that would be created are empty then. */
+            validateOnly?: boolean;
         };
         /** @description What became of each order. */
         BatchUpsertOrdersResponse: {
@@ -1181,6 +2360,42 @@ export interface components {
              */
             expiresAt?: string;
         };
+        /** @description Asks to stop a run. */
+        CancelImportRequest: {
+            /** @description The import. */
+            id?: string;
+        };
+        /** @description A letter that was captured instead of being sent. */
+        CapturedEmail: {
+            /** @description Unique id (UUIDv7). */
+            id: string;
+            /** @description The e-mail of the ledger it belongs to. */
+            emailId: string;
+            /** @description The customer it is for; empty when none. */
+            customerId: string;
+            /** @description The envelope's recipient. */
+            toAddress: string;
+            /** @description The envelope's sender. */
+            fromAddress: string;
+            /** @description The subject. */
+            subject: string;
+            /**
+             * Format: date-time
+             * @description When it was captured.
+             */
+            capturedAt?: string;
+            /**
+             * Format: int64
+             * @description Its size in bytes.
+             */
+            sizeBytes: string;
+            /** @description The plain text part. Left out of lists. */
+            text: string;
+            /** @description The HTML part, to be shown in a sandbox only. Left out of lists. */
+            html: string;
+            /** @description The whole letter as RFC 5322 has it. Left out of lists. */
+            source: string;
+        };
         /** @description A customer's card. */
         Card: {
             /** @description The customer. */
@@ -1195,6 +2410,12 @@ export interface components {
             timeline?: components["schemas"]["TimelineSection"];
             /** @description Names of the colleagues and the store that the card mentions; from identity. */
             people?: components["schemas"]["PeopleSection"];
+            /** @description What the customer agreed to; from customers. */
+            consents?: components["schemas"]["ConsentsSection"];
+            /** @description Dialogs and letters; from messaging. */
+            messages?: components["schemas"]["MessagesSection"];
+            /** @description Segments the customer belongs to, with why; from campaigns. */
+            segments?: components["schemas"]["SegmentsSection"];
         };
         /** @description One change, which may touch several fields. */
         Change: {
@@ -1227,9 +2448,10 @@ export interface components {
          *     - `CHANGE_KIND_UNSPECIFIED`: Never sent.
          *     - `CHANGE_KIND_CREATED`: The customer was created.
          *     - `CHANGE_KIND_UPDATED`: The customer was changed.
+         *     - `CHANGE_KIND_DELETED`: The customer was removed: the import that created it was taken back.
          * @enum {string}
          */
-        ChangeKind: "CHANGE_KIND_UNSPECIFIED" | "CHANGE_KIND_CREATED" | "CHANGE_KIND_UPDATED";
+        ChangeKind: "CHANGE_KIND_UNSPECIFIED" | "CHANGE_KIND_CREATED" | "CHANGE_KIND_UPDATED" | "CHANGE_KIND_DELETED";
         /** @description Asks to move an order to another status. */
         ChangeOrderStatusRequest: {
             /** @description The order's id. */
@@ -1248,6 +2470,200 @@ export interface components {
         };
         /** @description The password was changed. */
         ChangePasswordResponse: Record<string, never>;
+        /** @description A channel through which customers write to us. */
+        Channel: {
+            /** @description Unique id (UUIDv7), set by the server. */
+            id: string;
+            /** @description Name, unique, 1 to 100 characters. */
+            name: string;
+            /** @description What sort of channel it is; set at creation. */
+            kind: components["schemas"]["ChannelKind"];
+            /** @description Names the channel on the pages that carry the widget; set by the server. Not a secret. */
+            siteKey: string;
+            /** @description Origins of the pages that may carry the widget, for instance `https://shop.example`; at most 20. Empty for any page. */
+            allowedOrigins: string[];
+            /** @description Store of the customers that come from it; empty for none. */
+            storeId: string;
+            /** @description What the widget shows first, at most 500 characters; empty for nothing. */
+            greeting: string;
+            /** @description False for one that is switched off: the widget disappears, dialogs stay. */
+            active: boolean;
+            /** @description Version for optimistic concurrency; send it back with an update. */
+            etag: string;
+            /**
+             * Format: date-time
+             * @description When it was created.
+             */
+            createdAt?: string;
+            /**
+             * Format: date-time
+             * @description When it last changed.
+             */
+            updatedAt?: string;
+        };
+        /** @description A channel through which customers write to us. */
+        ChannelInput: {
+            /** @description Unique id (UUIDv7), set by the server. */
+            id?: string;
+            /** @description Name, unique, 1 to 100 characters. */
+            name?: string;
+            /** @description What sort of channel it is; set at creation. */
+            kind?: components["schemas"]["ChannelKind"];
+            /** @description Names the channel on the pages that carry the widget; set by the server. Not a secret. */
+            siteKey?: string;
+            /** @description Origins of the pages that may carry the widget, for instance `https://shop.example`; at most 20. Empty for any page. */
+            allowedOrigins?: string[];
+            /** @description Store of the customers that come from it; empty for none. */
+            storeId?: string;
+            /** @description What the widget shows first, at most 500 characters; empty for nothing. */
+            greeting?: string;
+            /** @description False for one that is switched off: the widget disappears, dialogs stay. */
+            active?: boolean;
+            /** @description Version for optimistic concurrency; send it back with an update. */
+            etag?: string;
+            /**
+             * Format: date-time
+             * @description When it was created.
+             */
+            createdAt?: string;
+            /**
+             * Format: date-time
+             * @description When it last changed.
+             */
+            updatedAt?: string;
+        };
+        /**
+         * @description Sorts of channels.
+         *
+         *     - `CHANNEL_KIND_UNSPECIFIED`: Taken as the widget.
+         *     - `CHANNEL_KIND_WIDGET`: The widget on pages of the company's own site.
+         * @enum {string}
+         */
+        ChannelKind: "CHANNEL_KIND_UNSPECIFIED" | "CHANNEL_KIND_WIDGET";
+        /** @description Asks to close a dialog. */
+        CloseDialogRequest: {
+            /** @description The dialog. */
+            dialogId?: string;
+        };
+        /** @description One condition on one field. A field without a value (no purchase yet, no country) fulfils `IS_ABSENT` and, of the others, `NOT_EQUAL` alone. Of the figures, the number of orders always has a value, 0 where there are none; gross, refunds and net have one in a currency with orders or refunds; the average and the moments of purchases with orders. */
+        Condition: {
+            /** @description The field, as `ListSegmentFields` names it, for instance `metrics.gross` or `metrics.last_purchase_at`. */
+            field: string;
+            /** @description How to compare. */
+            operator: components["schemas"]["Operator"];
+            /** @description For texts and choices. */
+            text?: string;
+            /** @description For amounts of money; the condition asks for the figures in its currency. */
+            money?: components["schemas"]["Money"];
+            /**
+             * Format: int64
+             * @description For numbers, and for ages in days: `MORE_DAYS_AGO` and `LESS_DAYS_AGO`.
+             */
+            number?: string;
+            /**
+             * Format: date-time
+             * @description For moments.
+             */
+            moment?: string;
+            /** @description For yes or no. */
+            flag?: boolean;
+            /** @description Currency of the figures asked for, where the value does not say it: for counts and moments of purchases, and for whether there is an amount. Empty for all currencies together: orders are added up, of moments the first or last of all counts, and an amount is there if it is in any currency. */
+            currency: string;
+        };
+        /** @description One condition on one field. A field without a value (no purchase yet, no country) fulfils `IS_ABSENT` and, of the others, `NOT_EQUAL` alone. Of the figures, the number of orders always has a value, 0 where there are none; gross, refunds and net have one in a currency with orders or refunds; the average and the moments of purchases with orders. */
+        ConditionInput: {
+            /** @description The field, as `ListSegmentFields` names it, for instance `metrics.gross` or `metrics.last_purchase_at`. */
+            field?: string;
+            /** @description How to compare. */
+            operator?: components["schemas"]["Operator"];
+            /** @description For texts and choices. */
+            text?: string;
+            /** @description For amounts of money; the condition asks for the figures in its currency. */
+            money?: components["schemas"]["MoneyInput"];
+            /**
+             * Format: int64
+             * @description For numbers, and for ages in days: `MORE_DAYS_AGO` and `LESS_DAYS_AGO`.
+             */
+            number?: string;
+            /**
+             * Format: date-time
+             * @description For moments.
+             */
+            moment?: string;
+            /** @description For yes or no. */
+            flag?: boolean;
+            /** @description Currency of the figures asked for, where the value does not say it: for counts and moments of purchases, and for whether there is an amount. Empty for all currencies together: orders are added up, of moments the first or last of all counts, and an amount is there if it is in any currency. */
+            currency?: string;
+        };
+        /**
+         * @description Channels a consent is about.
+         *
+         *     - `CONSENT_CHANNEL_UNSPECIFIED`: Refused.
+         *     - `CONSENT_CHANNEL_EMAIL`: Letters to an e-mail address.
+         *     - `CONSENT_CHANNEL_SMS`: Text messages to a phone.
+         *     - `CONSENT_CHANNEL_CALL`: Calls to a phone, the salesperson's Agenda included.
+         * @enum {string}
+         */
+        ConsentChannel: "CONSENT_CHANNEL_UNSPECIFIED" | "CONSENT_CHANNEL_EMAIL" | "CONSENT_CHANNEL_SMS" | "CONSENT_CHANNEL_CALL";
+        /** @description One entry of the ledger. */
+        ConsentEntry: {
+            /** @description Unique id (UUIDv7). */
+            id: string;
+            /** @description The customer. */
+            customerId: string;
+            /** @description The channel. */
+            channel: components["schemas"]["ConsentChannel"];
+            /** @description The contact point, a phone or an e-mail; empty for all there are and will be. */
+            contactPointId: string;
+            /** @description The address or number the entry was made for, as it was typed then; empty when the entry is for all. When the contact point gets another address, the entry no longer counts. */
+            address: string;
+            /** @description The purpose; not said for every purpose. */
+            purpose: components["schemas"]["ConsentPurpose"];
+            /** @description True when consent was given, false when it was withdrawn. */
+            granted: boolean;
+            /** @description Who made the entry. */
+            actor?: components["schemas"]["Actor"];
+            /** @description Where it came from. */
+            origin: components["schemas"]["Origin"];
+            /** @description Label of the integration; empty where none. */
+            integration: string;
+            /** @description What shows it: the form's version, a recording, a letter; at most 2,000 characters, may be empty when withdrawn. */
+            evidence: string;
+            /**
+             * Format: date-time
+             * @description When it was recorded.
+             */
+            recordedAt?: string;
+        };
+        /**
+         * @description What a consent is for.
+         *
+         *     - `CONSENT_PURPOSE_UNSPECIFIED`: In an entry: every purpose.
+         *     - `CONSENT_PURPOSE_MARKETING`: Advertising.
+         *     - `CONSENT_PURPOSE_SERVICE`: About an order, an answer, a request.
+         * @enum {string}
+         */
+        ConsentPurpose: "CONSENT_PURPOSE_UNSPECIFIED" | "CONSENT_PURPOSE_MARKETING" | "CONSENT_PURPOSE_SERVICE";
+        /** @description What holds for one channel at one contact point. */
+        ConsentState: {
+            /** @description The channel. */
+            channel: components["schemas"]["ConsentChannel"];
+            /** @description The contact point. */
+            contactPointId: string;
+            /** @description Whether advertising may be sent. */
+            marketing: boolean;
+            /** @description Whether service messages may be sent. */
+            service: boolean;
+            /** @description The newest entry that decides; absent when none was ever made. */
+            entry?: components["schemas"]["ConsentEntry"];
+        };
+        /** @description What the customer agreed to. */
+        ConsentsSection: {
+            /** @description Whether it could be had. */
+            status?: components["schemas"]["SectionStatus"];
+            /** @description What holds for each channel of each contact point. */
+            states: components["schemas"]["ConsentState"][];
+        };
         /** @description How far one consumer has come in one partition. */
         ConsumerPartition: {
             /** @description The consumer, for instance `analytics.orders`. */
@@ -1268,6 +2684,24 @@ export interface components {
              */
             parked: string;
         };
+        /** @description Asks how many customers a rule would hold. */
+        CountSegmentRequest: {
+            /** @description The rule. */
+            rule?: components["schemas"]["RuleInput"];
+        };
+        /** @description How many customers a rule would hold. */
+        CountSegmentResponse: {
+            /**
+             * Format: int64
+             * @description The number.
+             */
+            count: string;
+            /**
+             * Format: date-time
+             * @description As of when.
+             */
+            asOf?: string;
+        };
         /** @description Asks to create a key. */
         CreateApiKeyRequest: {
             /** @description What the key is for. */
@@ -1287,15 +2721,32 @@ export interface components {
             /** @description Its secret; send it as `Authorization: Bearer …`. Shown once, stored hashed. */
             secret: string;
         };
+        /** @description Asks to create a channel. */
+        CreateChannelRequest: {
+            /** @description The channel; fields set by the server are ignored, and it is active. */
+            channel?: components["schemas"]["ChannelInput"];
+        };
         /** @description Asks to create a customer. */
         CreateCustomerRequest: {
             /** @description The customer; fields set by the server are ignored. */
             customer?: components["schemas"]["CustomerInput"];
         };
+        /** @description Asks to create a template. */
+        CreateEmailTemplateRequest: {
+            /** @description The template; fields set by the server are ignored, and it is active. */
+            template?: components["schemas"]["EmailTemplateInput"];
+        };
         /** @description Asks to create a group. */
         CreateGroupRequest: {
             /** @description The group: name and permissions are taken. */
             group?: components["schemas"]["GroupInput"];
+        };
+        /** @description Asks to begin an import. */
+        CreateImportRequest: {
+            /** @description What the rows are. */
+            kind?: components["schemas"]["ImportKind"];
+            /** @description Name of the file. */
+            fileName?: string;
         };
         /** @description Asks to create an order. */
         CreateOrderRequest: {
@@ -1306,6 +2757,11 @@ export interface components {
         CreateOrderStatusRequest: {
             /** @description The status. */
             status?: components["schemas"]["OrderStatusInput"];
+        };
+        /** @description Asks to create a segment. */
+        CreateSegmentRequest: {
+            /** @description The segment; fields set by the server are ignored, and it is active. */
+            segment?: components["schemas"]["SegmentInput"];
         };
         /** @description Asks to create a store. */
         CreateStoreRequest: {
@@ -1435,7 +2891,7 @@ export interface components {
             /** @description Phones in the order the user gave them. At most 500; the first 20 are shown (rest counted in `hidden_phones`) unless the whole list is asked for. */
             phones: components["schemas"]["Phone"][];
             /** @description E-mail addresses in the order the user gave them, at most 100. */
-            emails: components["schemas"]["Email"][];
+            emails: components["schemas"]["CustomersEmail"][];
             /** @description Country as the source names it, at most 100 characters; may be empty. */
             country: string;
             /** @description How other systems name this customer, at most 100. */
@@ -1490,7 +2946,7 @@ export interface components {
             /** @description Phones in the order the user gave them. At most 500; the first 20 are shown (rest counted in `hidden_phones`) unless the whole list is asked for. */
             phones?: components["schemas"]["PhoneInput"][];
             /** @description E-mail addresses in the order the user gave them, at most 100. */
-            emails?: components["schemas"]["EmailInput"][];
+            emails?: components["schemas"]["CustomersEmailInput"][];
             /** @description Country as the source names it, at most 100 characters; may be empty. */
             country?: string;
             /** @description How other systems name this customer, at most 100. */
@@ -1555,17 +3011,8 @@ export interface components {
             /** @description The customer. */
             customer?: components["schemas"]["Customer"];
         };
-        /** @description A customer that shares contact points with the one asked about. */
-        Duplicate: {
-            /** @description The other customer. */
-            customer?: components["schemas"]["Customer"];
-            /** @description The shared phones in E.164 form, or as typed where they could not be understood. */
-            phones: string[];
-            /** @description The shared e-mail addresses. */
-            emails: string[];
-        };
         /** @description An e-mail address of a customer. */
-        Email: {
+        CustomersEmail: {
             /** @description Unique id (UUIDv7), set by the server; send it back to keep the address's identity when it changes. */
             id: string;
             /** @description The address as it was typed, at most 254 characters. Compared without regard to case. */
@@ -1577,7 +3024,7 @@ export interface components {
             duplicateCount: number;
         };
         /** @description An e-mail address of a customer. */
-        EmailInput: {
+        CustomersEmailInput: {
             /** @description Unique id (UUIDv7), set by the server; send it back to keep the address's identity when it changes. */
             id?: string;
             /** @description The address as it was typed, at most 254 characters. Compared without regard to case. */
@@ -1587,6 +3034,191 @@ export interface components {
              * @description How many other customers have this address; set by the server.
              */
             duplicateCount?: number;
+        };
+        /** @description A dialog with a customer or an unknown visitor. */
+        Dialog: {
+            /** @description Unique id (UUIDv7), set by the server. */
+            id: string;
+            /** @description The channel it is held in. */
+            channelId: string;
+            /** @description Name of the channel. */
+            channelName: string;
+            /** @description The customer; empty for a visitor who is not known. */
+            customerId: string;
+            /** @description What the visitor calls themselves; may be empty. */
+            visitorName: string;
+            /** @description The e-mail address the visitor gave; may be empty. Nobody has proved it. */
+            visitorEmail: string;
+            /** @description Open or closed. */
+            state: components["schemas"]["DialogState"];
+            /** @description The colleague responsible; empty for nobody. */
+            assigneeId: string;
+            /**
+             * Format: int64
+             * @description Sequence number of the last message.
+             */
+            lastSequence: string;
+            /**
+             * Format: int64
+             * @description Up to which sequence number the team has read.
+             */
+            readSequence: string;
+            /**
+             * Format: int32
+             * @description How many messages of the customer nobody on the team has read.
+             */
+            unreadCount: number;
+            /** @description The last message that somebody wrote, shortened to 200 characters; what the system noted after it is left out. */
+            lastMessage?: components["schemas"]["DialogMessage"];
+            /**
+             * Format: date-time
+             * @description When it was opened first.
+             */
+            openedAt?: string;
+            /**
+             * Format: date-time
+             * @description When it was closed; absent while it is open.
+             */
+            closedAt?: string;
+            /**
+             * Format: date-time
+             * @description When the last message was written that somebody wrote.
+             */
+            lastMessageAt?: string;
+            /**
+             * Format: int64
+             * @description Version, rising with every change.
+             */
+            version: string;
+            /**
+             * Format: int64
+             * @description How many messages it has, those of the system included.
+             */
+            messageCount: string;
+        };
+        /** @description A message of a dialog, or something that happened in it. */
+        DialogMessage: {
+            /** @description Unique id (UUIDv7), set by the server. */
+            id: string;
+            /** @description The dialog. */
+            dialogId: string;
+            /**
+             * Format: int64
+             * @description Place in the dialog: from 1, rising by one, without gaps.
+             */
+            sequence: string;
+            /** @description Who speaks. */
+            kind: components["schemas"]["DialogMessageKind"];
+            /** @description What was written, at most 4,000 characters; empty for the system's entries. */
+            text: string;
+            /** @description What happened, for the system's entries. */
+            note: components["schemas"]["DialogNote"];
+            /** @description The colleague who wrote, or to whom the dialog was given; empty otherwise. */
+            userId: string;
+            /** @description The writer's own id of the message, by which a repetition is recognised. */
+            clientMessageId: string;
+            /**
+             * Format: date-time
+             * @description When it was written.
+             */
+            createdAt?: string;
+        };
+        /**
+         * @description Who speaks.
+         *
+         *     - `DIALOG_MESSAGE_KIND_UNSPECIFIED`: Never sent.
+         *     - `DIALOG_MESSAGE_KIND_CUSTOMER`: The customer or visitor.
+         *     - `DIALOG_MESSAGE_KIND_COLLEAGUE`: A colleague.
+         *     - `DIALOG_MESSAGE_KIND_SYSTEM`: The system: something happened.
+         * @enum {string}
+         */
+        DialogMessageKind: "DIALOG_MESSAGE_KIND_UNSPECIFIED" | "DIALOG_MESSAGE_KIND_CUSTOMER" | "DIALOG_MESSAGE_KIND_COLLEAGUE" | "DIALOG_MESSAGE_KIND_SYSTEM";
+        /**
+         * @description What happened in a dialog.
+         *
+         *     - `DIALOG_NOTE_UNSPECIFIED`: Nothing: the entry is a message.
+         *     - `DIALOG_NOTE_OPENED`: It was opened.
+         *     - `DIALOG_NOTE_CLOSED`: It was closed.
+         *     - `DIALOG_NOTE_ASSIGNED`: It was given to a colleague, or to nobody.
+         *     - `DIALOG_NOTE_CUSTOMER_LINKED`: The visitor was recognised as a customer.
+         * @enum {string}
+         */
+        DialogNote: "DIALOG_NOTE_UNSPECIFIED" | "DIALOG_NOTE_OPENED" | "DIALOG_NOTE_CLOSED" | "DIALOG_NOTE_ASSIGNED" | "DIALOG_NOTE_CUSTOMER_LINKED";
+        /**
+         * @description Whether a dialog is open.
+         *
+         *     - `DIALOG_STATE_UNSPECIFIED`: In a request: any.
+         *     - `DIALOG_STATE_OPEN`: Open.
+         *     - `DIALOG_STATE_CLOSED`: Closed.
+         * @enum {string}
+         */
+        DialogState: "DIALOG_STATE_UNSPECIFIED" | "DIALOG_STATE_OPEN" | "DIALOG_STATE_CLOSED";
+        /** @description A customer that shares contact points with the one asked about. */
+        Duplicate: {
+            /** @description The other customer. */
+            customer?: components["schemas"]["Customer"];
+            /** @description The shared phones in E.164 form, or as typed where they could not be understood. */
+            phones: string[];
+            /** @description The shared e-mail addresses. */
+            emails: string[];
+        };
+        /** @description A template of an e-mail. Texts have variables in the manner of Jinja: `{{ customer.name }}`, `{{ sender.name }}`, `{{ company.name }}`, and names of one's own, which are asked for when the template is used. In HTML, values are escaped. */
+        EmailTemplate: {
+            /** @description Unique id (UUIDv7), set by the server. */
+            id: string;
+            /** @description Name, unique, 1 to 200 characters. */
+            name: string;
+            /** @description Subject, 1 to 250 characters. */
+            subject: string;
+            /** @description Plain text, at most 100,000 characters; empty to make it from the HTML. Text or HTML is required. */
+            text: string;
+            /** @description HTML, at most 300,000 characters; empty for a letter of plain text. */
+            html: string;
+            /** @description Names of the variables the texts use beyond those known of customer, sender and company; set by the server. */
+            variables: string[];
+            /** @description False for one that is no longer offered; it is kept for the letters made from it. */
+            active: boolean;
+            /** @description Version for optimistic concurrency; send it back with an update. */
+            etag: string;
+            /**
+             * Format: date-time
+             * @description When it was created.
+             */
+            createdAt?: string;
+            /**
+             * Format: date-time
+             * @description When it last changed.
+             */
+            updatedAt?: string;
+        };
+        /** @description A template of an e-mail. Texts have variables in the manner of Jinja: `{{ customer.name }}`, `{{ sender.name }}`, `{{ company.name }}`, and names of one's own, which are asked for when the template is used. In HTML, values are escaped. */
+        EmailTemplateInput: {
+            /** @description Unique id (UUIDv7), set by the server. */
+            id?: string;
+            /** @description Name, unique, 1 to 200 characters. */
+            name?: string;
+            /** @description Subject, 1 to 250 characters. */
+            subject?: string;
+            /** @description Plain text, at most 100,000 characters; empty to make it from the HTML. Text or HTML is required. */
+            text?: string;
+            /** @description HTML, at most 300,000 characters; empty for a letter of plain text. */
+            html?: string;
+            /** @description Names of the variables the texts use beyond those known of customer, sender and company; set by the server. */
+            variables?: string[];
+            /** @description False for one that is no longer offered; it is kept for the letters made from it. */
+            active?: boolean;
+            /** @description Version for optimistic concurrency; send it back with an update. */
+            etag?: string;
+            /**
+             * Format: date-time
+             * @description When it was created.
+             */
+            createdAt?: string;
+            /**
+             * Format: date-time
+             * @description When it last changed.
+             */
+            updatedAt?: string;
         };
         /** @description One event of a context's journal, as other services and outside systems see it. Carries no personal data. */
         Event: {
@@ -1726,6 +3358,31 @@ export interface components {
              */
             meanDaysBetween?: number;
         };
+        /** @description Asks which customers have bought. */
+        FindBuyersRequest: {
+            /** @description Up to 500 customers. */
+            customerIds?: string[];
+        };
+        /** @description Those who have. */
+        FindBuyersResponse: {
+            /** @description Their ids. */
+            customerIds: string[];
+        };
+        /** @description Asks with which customers there are dialogs or letters. */
+        FindCorrespondentsRequest: {
+            /** @description Up to 500 customers. */
+            customerIds?: string[];
+        };
+        /** @description Those with whom there are. */
+        FindCorrespondentsResponse: {
+            /** @description Their ids. */
+            customerIds: string[];
+        };
+        /** @description What holds. */
+        GetConsentsResponse: {
+            /** @description One state for each channel of each contact point, those without any entry included. */
+            states: components["schemas"]["ConsentState"][];
+        };
         /** @description How far the consumers of a service have come. */
         GetConsumerStatusResponse: {
             /** @description One entry for each consumer and partition. */
@@ -1777,6 +3434,480 @@ export interface components {
              */
             updatedAt?: string;
         };
+        /** @description An import of one file. */
+        Import: {
+            /** @description Unique id (UUIDv7), set by the server. */
+            id: string;
+            /** @description What the rows are; set at creation. */
+            kind: components["schemas"]["ImportKind"];
+            /** @description Name of the file, at most 255 characters. */
+            fileName: string;
+            /**
+             * Format: int64
+             * @description Size of the file in bytes, once it is uploaded.
+             */
+            sizeBytes: string;
+            /** @description What has become of it. */
+            state: components["schemas"]["ImportState"];
+            /** @description Who began it, a user. */
+            userId: string;
+            /** @description How the file is read. */
+            format?: components["schemas"]["ImportFormat"];
+            /** @description What the columns mean. */
+            columns: components["schemas"]["ImportColumn"][];
+            /** @description The source system of the ids in the file, 1 to 64 characters of `a-z 0-9 . _ -`; `import` when not said. */
+            source: string;
+            /** @description How far the run has come, or how it ended; absent before the first. */
+            progress?: components["schemas"]["ImportProgress"];
+            /** @description How the trial run ended; absent before one. */
+            trial?: components["schemas"]["ImportProgress"];
+            /** @description What came of taking it back; absent otherwise. */
+            undo?: components["schemas"]["ImportUndo"];
+            /** @description Why it failed, in words for a person; empty when it did not. */
+            failure: string;
+            /** @description What was noticed in the file that a person should decide, at most 20. */
+            warnings: components["schemas"]["ImportWarning"][];
+            /** @description Version for optimistic concurrency; send it back with an update. */
+            etag: string;
+            /**
+             * Format: date-time
+             * @description When it was created.
+             */
+            createdAt?: string;
+            /**
+             * Format: date-time
+             * @description When it last changed.
+             */
+            updatedAt?: string;
+            /**
+             * Format: date-time
+             * @description When the file will be removed; the import itself is kept.
+             */
+            fileExpiresAt?: string;
+        };
+        /** @description A column of a file. */
+        ImportColumn: {
+            /** @description Its name in the header; `Column 3` where there is none. */
+            name: string;
+            /** @description The field it fills, as `PreviewImportResponse.fields` names them; empty to leave it out. */
+            field: string;
+            /** @description The first values in it that are not empty, at most five. */
+            samples: string[];
+        };
+        /** @description A column of a file. */
+        ImportColumnInput: {
+            /** @description Its name in the header; `Column 3` where there is none. */
+            name?: string;
+            /** @description The field it fills, as `PreviewImportResponse.fields` names them; empty to leave it out. */
+            field?: string;
+            /** @description The first values in it that are not empty, at most five. */
+            samples?: string[];
+        };
+        /**
+         * @description What parts the columns of a file.
+         *
+         *     - `IMPORT_DELIMITER_UNSPECIFIED`: To be found out.
+         *     - `IMPORT_DELIMITER_COMMA`: Comma.
+         *     - `IMPORT_DELIMITER_SEMICOLON`: Semicolon.
+         *     - `IMPORT_DELIMITER_TAB`: Tab.
+         *     - `IMPORT_DELIMITER_PIPE`: Vertical bar.
+         *     - `IMPORT_DELIMITER_SPACES`: One or more spaces.
+         * @enum {string}
+         */
+        ImportDelimiter: "IMPORT_DELIMITER_UNSPECIFIED" | "IMPORT_DELIMITER_COMMA" | "IMPORT_DELIMITER_SEMICOLON" | "IMPORT_DELIMITER_TAB" | "IMPORT_DELIMITER_PIPE" | "IMPORT_DELIMITER_SPACES";
+        /** @description A field that columns can fill. */
+        ImportField: {
+            /** @description Its name, for instance `name`, `email`, `order.number`, `order.placed_at`. */
+            name: string;
+            /** @description Whether it is required. */
+            required: boolean;
+            /** @description Whether several columns may fill it. */
+            repeated: boolean;
+        };
+        /** @description How a file is read. What was found in the file stands here first; a person may say otherwise. */
+        ImportFormat: {
+            /** @description Character encoding by its WHATWG name, for instance `UTF-8`, `windows-1251`. */
+            encoding: string;
+            /** @description What parts the columns. */
+            delimiter: components["schemas"]["ImportDelimiter"];
+            /** @description Whether the first row that is no padding names the columns. */
+            hasHeader: boolean;
+            /**
+             * Format: int32
+             * @description How many lines stand before the header or the first row, at most 100.
+             */
+            skipLines: number;
+            /** @description How dates are written, in the manner of strftime, for instance `%d.%m.%Y`; empty for ISO 8601. */
+            dateFormat: string;
+            /** @description The decimal separator, `.` or `,`. */
+            decimalSeparator: string;
+            /** @description Time zone of moments without one, by its IANA name. */
+            timeZone: string;
+            /** @description ISO 4217 currency of amounts without one; empty until somebody says it, and required for orders unless a column does. */
+            currency: string;
+            /** @description Code of the status of orders that say none; `completed` when not said. */
+            orderStatus: string;
+        };
+        /** @description How a file is read. What was found in the file stands here first; a person may say otherwise. */
+        ImportFormatInput: {
+            /** @description Character encoding by its WHATWG name, for instance `UTF-8`, `windows-1251`. */
+            encoding?: string;
+            /** @description What parts the columns. */
+            delimiter?: components["schemas"]["ImportDelimiter"];
+            /** @description Whether the first row that is no padding names the columns. */
+            hasHeader?: boolean;
+            /**
+             * Format: int32
+             * @description How many lines stand before the header or the first row, at most 100.
+             */
+            skipLines?: number;
+            /** @description How dates are written, in the manner of strftime, for instance `%d.%m.%Y`; empty for ISO 8601. */
+            dateFormat?: string;
+            /** @description The decimal separator, `.` or `,`. */
+            decimalSeparator?: string;
+            /** @description Time zone of moments without one, by its IANA name. */
+            timeZone?: string;
+            /** @description ISO 4217 currency of amounts without one; empty until somebody says it, and required for orders unless a column does. */
+            currency?: string;
+            /** @description Code of the status of orders that say none; `completed` when not said. */
+            orderStatus?: string;
+        };
+        /** @description An import of one file. */
+        ImportInput: {
+            /** @description Unique id (UUIDv7), set by the server. */
+            id?: string;
+            /** @description What the rows are; set at creation. */
+            kind?: components["schemas"]["ImportKind"];
+            /** @description Name of the file, at most 255 characters. */
+            fileName?: string;
+            /**
+             * Format: int64
+             * @description Size of the file in bytes, once it is uploaded.
+             */
+            sizeBytes?: string;
+            /** @description What has become of it. */
+            state?: components["schemas"]["ImportState"];
+            /** @description Who began it, a user. */
+            userId?: string;
+            /** @description How the file is read. */
+            format?: components["schemas"]["ImportFormatInput"];
+            /** @description What the columns mean. */
+            columns?: components["schemas"]["ImportColumnInput"][];
+            /** @description The source system of the ids in the file, 1 to 64 characters of `a-z 0-9 . _ -`; `import` when not said. */
+            source?: string;
+            /** @description How far the run has come, or how it ended; absent before the first. */
+            progress?: components["schemas"]["ImportProgressInput"];
+            /** @description How the trial run ended; absent before one. */
+            trial?: components["schemas"]["ImportProgressInput"];
+            /** @description What came of taking it back; absent otherwise. */
+            undo?: components["schemas"]["ImportUndoInput"];
+            /** @description Why it failed, in words for a person; empty when it did not. */
+            failure?: string;
+            /** @description What was noticed in the file that a person should decide, at most 20. */
+            warnings?: components["schemas"]["ImportWarningInput"][];
+            /** @description Version for optimistic concurrency; send it back with an update. */
+            etag?: string;
+            /**
+             * Format: date-time
+             * @description When it was created.
+             */
+            createdAt?: string;
+            /**
+             * Format: date-time
+             * @description When it last changed.
+             */
+            updatedAt?: string;
+            /**
+             * Format: date-time
+             * @description When the file will be removed; the import itself is kept.
+             */
+            fileExpiresAt?: string;
+        };
+        /**
+         * @description What the rows of a file are.
+         *
+         *     - `IMPORT_KIND_UNSPECIFIED`: Refused.
+         *     - `IMPORT_KIND_CUSTOMERS`: A customer each.
+         *     - `IMPORT_KIND_ORDERS`: An order each, or a line of an order each: rows with the same order number are one order.
+         * @enum {string}
+         */
+        ImportKind: "IMPORT_KIND_UNSPECIFIED" | "IMPORT_KIND_CUSTOMERS" | "IMPORT_KIND_ORDERS";
+        /** @description A row as it would be understood. */
+        ImportPreviewRow: {
+            /**
+             * Format: int64
+             * @description Its line in the file, from 1.
+             */
+            line: string;
+            /** @description The values as they stand, one for each column. */
+            values: string[];
+            /** @description What they mean, by field: a date in ISO form, an amount with its currency, and so on. */
+            understood: {
+                [key: string]: string;
+            };
+            /** @description What is wrong with it; empty when nothing is. */
+            violations: components["schemas"]["FieldViolation"][];
+        };
+        /** @description How far a run has come. */
+        ImportProgress: {
+            /**
+             * Format: int64
+             * @description Rows read.
+             */
+            rows: string;
+            /**
+             * Format: int64
+             * @description Rows there are; 0 while they are not counted.
+             */
+            totalRows: string;
+            /**
+             * Format: int64
+             * @description Records created, or that would be: customers.
+             */
+            created: string;
+            /**
+             * Format: int64
+             * @description Records changed, or that would be: customers.
+             */
+            updated: string;
+            /**
+             * Format: int64
+             * @description Records that already were as the file says: customers.
+             */
+            unchanged: string;
+            /**
+             * Format: int64
+             * @description Rows refused.
+             */
+            refused: string;
+            /**
+             * Format: int64
+             * @description Orders created, or that would be.
+             */
+            ordersCreated: string;
+            /**
+             * Format: int64
+             * @description Orders changed, or that would be.
+             */
+            ordersUpdated: string;
+            /**
+             * Format: int64
+             * @description Orders that already were as the file says.
+             */
+            ordersUnchanged: string;
+            /**
+             * Format: date-time
+             * @description When it began.
+             */
+            startedAt?: string;
+            /**
+             * Format: date-time
+             * @description When it ended; absent while it goes on.
+             */
+            endedAt?: string;
+        };
+        /** @description How far a run has come. */
+        ImportProgressInput: {
+            /**
+             * Format: int64
+             * @description Rows read.
+             */
+            rows?: string;
+            /**
+             * Format: int64
+             * @description Rows there are; 0 while they are not counted.
+             */
+            totalRows?: string;
+            /**
+             * Format: int64
+             * @description Records created, or that would be: customers.
+             */
+            created?: string;
+            /**
+             * Format: int64
+             * @description Records changed, or that would be: customers.
+             */
+            updated?: string;
+            /**
+             * Format: int64
+             * @description Records that already were as the file says: customers.
+             */
+            unchanged?: string;
+            /**
+             * Format: int64
+             * @description Rows refused.
+             */
+            refused?: string;
+            /**
+             * Format: int64
+             * @description Orders created, or that would be.
+             */
+            ordersCreated?: string;
+            /**
+             * Format: int64
+             * @description Orders changed, or that would be.
+             */
+            ordersUpdated?: string;
+            /**
+             * Format: int64
+             * @description Orders that already were as the file says.
+             */
+            ordersUnchanged?: string;
+            /**
+             * Format: date-time
+             * @description When it began.
+             */
+            startedAt?: string;
+            /**
+             * Format: date-time
+             * @description When it ended; absent while it goes on.
+             */
+            endedAt?: string;
+        };
+        /** @description What became of one entry of a batch. */
+        ImportResult: {
+            /** @description Id of the record; empty when refused. */
+            id: string;
+            /** @description What was done. */
+            outcome: components["schemas"]["UpsertOutcome"];
+            /** @description Why it was refused. */
+            violations: components["schemas"]["FieldViolation"][];
+        };
+        /**
+         * @description What has become of an import.
+         *
+         *     - `IMPORT_STATE_UNSPECIFIED`: Never sent.
+         *     - `IMPORT_STATE_AWAITING_FILE`: The file is awaited.
+         *     - `IMPORT_STATE_READY`: The file is here; mapping and trial run are next.
+         *     - `IMPORT_STATE_CHECKING`: A trial run is going on.
+         *     - `IMPORT_STATE_RUNNING`: The run is going on.
+         *     - `IMPORT_STATE_DONE`: The run has come to its end.
+         *     - `IMPORT_STATE_FAILED`: The run could not go on: `failure` says why. Starting it again goes on where it was.
+         *     - `IMPORT_STATE_CANCELLED`: Somebody stopped the run.
+         *     - `IMPORT_STATE_UNDOING`: It is being taken back.
+         *     - `IMPORT_STATE_UNDONE`: It was taken back.
+         * @enum {string}
+         */
+        ImportState: "IMPORT_STATE_UNSPECIFIED" | "IMPORT_STATE_AWAITING_FILE" | "IMPORT_STATE_READY" | "IMPORT_STATE_CHECKING" | "IMPORT_STATE_RUNNING" | "IMPORT_STATE_DONE" | "IMPORT_STATE_FAILED" | "IMPORT_STATE_CANCELLED" | "IMPORT_STATE_UNDOING" | "IMPORT_STATE_UNDONE";
+        /** @description What came of taking an import back. */
+        ImportUndo: {
+            /**
+             * Format: int64
+             * @description Records removed.
+             */
+            removed: string;
+            /**
+             * Format: int64
+             * @description Records made what they were.
+             */
+            restored: string;
+            /**
+             * Format: int64
+             * @description Records that something else has touched since: they stay as they are.
+             */
+            kept: string;
+            /**
+             * Format: date-time
+             * @description When it began.
+             */
+            startedAt?: string;
+            /**
+             * Format: date-time
+             * @description When it ended; absent while it goes on.
+             */
+            endedAt?: string;
+        };
+        /** @description What came of taking an import back. */
+        ImportUndoInput: {
+            /**
+             * Format: int64
+             * @description Records removed.
+             */
+            removed?: string;
+            /**
+             * Format: int64
+             * @description Records made what they were.
+             */
+            restored?: string;
+            /**
+             * Format: int64
+             * @description Records that something else has touched since: they stay as they are.
+             */
+            kept?: string;
+            /**
+             * Format: date-time
+             * @description When it began.
+             */
+            startedAt?: string;
+            /**
+             * Format: date-time
+             * @description When it ended; absent while it goes on.
+             */
+            endedAt?: string;
+        };
+        /** @description Something in the file that a person should decide. */
+        ImportWarning: {
+            /** @description What, in UPPER_SNAKE form: `DATE_FORMAT_AMBIGUOUS`, `ENCODING_UNSURE`, `UNEVEN_ROWS`, `DUPLICATE_COLUMN`, `DECIMAL_AMBIGUOUS`, `NO_HEADER_FOUND`, `UNCLOSED_QUOTE`; after a run or trial run `SEVERAL_MATCHES`: rows without id whose e-mail or phone several customers have became customers of their own. */
+            reason: string;
+            /** @description The column; empty where the whole file is meant. */
+            column: string;
+            /** @description In words for a person. */
+            description: string;
+        };
+        /** @description Something in the file that a person should decide. */
+        ImportWarningInput: {
+            /** @description What, in UPPER_SNAKE form: `DATE_FORMAT_AMBIGUOUS`, `ENCODING_UNSURE`, `UNEVEN_ROWS`, `DUPLICATE_COLUMN`, `DECIMAL_AMBIGUOUS`, `NO_HEADER_FOUND`, `UNCLOSED_QUOTE`; after a run or trial run `SEVERAL_MATCHES`: rows without id whose e-mail or phone several customers have became customers of their own. */
+            reason?: string;
+            /** @description The column; empty where the whole file is meant. */
+            column?: string;
+            /** @description In words for a person. */
+            description?: string;
+        };
+        /** @description One dialog that another system held. */
+        ImportedDialog: {
+            /** @description How that system names it: the key of the entry. */
+            reference?: components["schemas"]["ExternalReferenceInput"];
+            /** @description The channel to put it in. */
+            channelId?: string;
+            /** @description The customer. */
+            customerId?: string;
+            /** @description Its messages in order, 1 to 500. */
+            messages?: components["schemas"]["ImportedDialogMessage"][];
+        };
+        /** @description One message of a dialog that another system held. */
+        ImportedDialogMessage: {
+            /** @description Whether the customer wrote it; else a colleague did. */
+            fromCustomer?: boolean;
+            /** @description What was written, 1 to 4,000 characters. */
+            text?: string;
+            /**
+             * Format: date-time
+             * @description When it was written. Not in the future, not before the message ahead of it.
+             */
+            createdAt?: string;
+        };
+        /** @description One e-mail that another system sent. */
+        ImportedEmail: {
+            /** @description How that system names it: the key of the entry. */
+            reference?: components["schemas"]["ExternalReferenceInput"];
+            /** @description The customer. */
+            customerId?: string;
+            /** @description The address it went to. */
+            toAddress?: string;
+            /** @description The address it came from. */
+            fromAddress?: string;
+            /** @description The subject, at most 250 characters. */
+            subject?: string;
+            /** @description The plain text, at most 100,000 characters. */
+            text?: string;
+            /** @description What it was for. */
+            purpose?: components["schemas"]["Purpose"];
+            /**
+             * Format: date-time
+             * @description When it was sent. Not in the future.
+             */
+            sentAt?: string;
+        };
         /**
          * @description What a line of an order is.
          *
@@ -1787,6 +3918,13 @@ export interface components {
          * @enum {string}
          */
         LineKind: "LINE_KIND_UNSPECIFIED" | "LINE_KIND_SALE" | "LINE_KIND_FREE" | "LINE_KIND_ADJUSTMENT";
+        /** @description Asks to say which customer the visitor is. */
+        LinkDialogCustomerRequest: {
+            /** @description The dialog. */
+            dialogId?: string;
+            /** @description The customer. */
+            customerId?: string;
+        };
         /** @description A page of keys. */
         ListApiKeysResponse: {
             /** @description The keys. */
@@ -1794,10 +3932,33 @@ export interface components {
             /** @description Token of the next page; empty at the end. */
             nextPageToken: string;
         };
+        /** @description A page of captured letters. */
+        ListCapturedEmailsResponse: {
+            /** @description The letters, newest first, without texts. */
+            emails: components["schemas"]["CapturedEmail"][];
+            /** @description Token of the next page; empty at the end. */
+            nextPageToken: string;
+            /** @description True when letters are captured; false when a mail server is configured and they really go out. */
+            capturing: boolean;
+        };
         /** @description A page of changes. */
         ListChangesResponse: {
             /** @description The changes, newest first. */
             changes: components["schemas"]["Change"][];
+            /** @description Token of the next page; empty at the end. */
+            nextPageToken: string;
+        };
+        /** @description A page of channels. */
+        ListChannelsResponse: {
+            /** @description The channels, by name. */
+            channels: components["schemas"]["Channel"][];
+            /** @description Token of the next page; empty at the end. */
+            nextPageToken: string;
+        };
+        /** @description A page of entries. */
+        ListConsentEntriesResponse: {
+            /** @description The entries, newest first. */
+            entries: components["schemas"]["ConsentEntry"][];
             /** @description Token of the next page; empty at the end. */
             nextPageToken: string;
         };
@@ -1815,6 +3976,16 @@ export interface components {
             /** @description Token of the next page; empty at the end. */
             nextPageToken: string;
         };
+        /** @description A customer's segments. */
+        ListCustomerSegmentsResponse: {
+            /** @description The memberships, by the segment's name; at most 500. */
+            memberships: components["schemas"]["Membership"][];
+            /**
+             * Format: date-time
+             * @description Up to which moment events of this customer are taken into account.
+             */
+            asOf?: string;
+        };
         /** @description A page of customers. */
         ListCustomersResponse: {
             /** @description The customers. */
@@ -1829,6 +4000,25 @@ export interface components {
             /** @description True when more than `total_size` match and the number is a lower bound or an estimate. */
             totalSizeEstimated: boolean;
         };
+        /** @description A part of a dialog. */
+        ListDialogMessagesResponse: {
+            /** @description The messages, oldest first. */
+            messages: components["schemas"]["DialogMessage"][];
+            /** @description Whether there is more in the direction that was asked for. */
+            more: boolean;
+        };
+        /** @description A page of dialogs. */
+        ListDialogsResponse: {
+            /** @description The dialogs, the one with the latest message first. */
+            dialogs: components["schemas"]["Dialog"][];
+            /** @description Token of the next page; empty at the end. */
+            nextPageToken: string;
+            /**
+             * Format: int64
+             * @description How many there are, exact up to 10,000; sent with the first page only.
+             */
+            totalSize: string;
+        };
         /** @description A page of duplicates. */
         ListDuplicatesResponse: {
             /** @description The duplicates, oldest customer first. */
@@ -1836,12 +4026,57 @@ export interface components {
             /** @description Token of the next page; empty at the end. */
             nextPageToken: string;
         };
+        /** @description A page of templates. */
+        ListEmailTemplatesResponse: {
+            /** @description The templates, by name. */
+            templates: components["schemas"]["EmailTemplate"][];
+            /** @description Token of the next page; empty at the end. */
+            nextPageToken: string;
+        };
+        /** @description A page of e-mails. */
+        ListEmailsResponse: {
+            /** @description The e-mails, newest first, without texts. */
+            emails: components["schemas"]["MessagingEmail"][];
+            /** @description Token of the next page; empty at the end. */
+            nextPageToken: string;
+            /**
+             * Format: int64
+             * @description How many there are, exact up to 10,000; sent with the first page only.
+             */
+            totalSize: string;
+        };
         /** @description A page of groups. */
         ListGroupsResponse: {
             /** @description The groups. */
             groups: components["schemas"]["Group"][];
             /** @description Token of the next page; empty at the end. */
             nextPageToken: string;
+        };
+        /** @description A page of imports. */
+        ListImportsResponse: {
+            /** @description The imports, newest first, without columns and warnings. */
+            imports: components["schemas"]["Import"][];
+            /** @description Token of the next page; empty at the end. */
+            nextPageToken: string;
+        };
+        /** @description A page of changes. */
+        ListMembershipChangesResponse: {
+            /** @description The changes, newest first. */
+            changes: components["schemas"]["MembershipChange"][];
+            /** @description Token of the next page; empty at the end. */
+            nextPageToken: string;
+        };
+        /** @description A page of notifications. */
+        ListNotificationsResponse: {
+            /** @description The notifications, newest first. */
+            notifications: components["schemas"]["Notification"][];
+            /** @description Token of the next page; empty at the end. */
+            nextPageToken: string;
+            /**
+             * Format: int32
+             * @description How many of the caller's are not read, counted up to 1,000.
+             */
+            unreadCount: number;
         };
         /** @description The statuses. */
         ListOrderStatusesResponse: {
@@ -1879,6 +4114,32 @@ export interface components {
             /** @description Token of the next page; empty at the end. */
             nextPageToken: string;
         };
+        /** @description A page of refused rows. */
+        ListRefusedRowsResponse: {
+            /** @description The rows, in order of lines. */
+            rows: components["schemas"]["RefusedRow"][];
+            /** @description Token of the next page; empty at the end. */
+            nextPageToken: string;
+        };
+        /** @description The fields. */
+        ListSegmentFieldsResponse: {
+            /** @description The fields, in the order in which they should be offered. */
+            fields: components["schemas"]["SegmentField"][];
+        };
+        /** @description A page of members. */
+        ListSegmentMembersResponse: {
+            /** @description The members, in order of customer ids, without reasons. */
+            members: components["schemas"]["Membership"][];
+            /** @description Token of the next page; empty at the end. */
+            nextPageToken: string;
+        };
+        /** @description A page of segments. */
+        ListSegmentsResponse: {
+            /** @description The segments, by name. */
+            segments: components["schemas"]["Segment"][];
+            /** @description Token of the next page; empty at the end. */
+            nextPageToken: string;
+        };
         /** @description The public keys. */
         ListSigningKeysResponse: {
             /** @description The keys. */
@@ -1904,6 +4165,246 @@ export interface components {
             users: components["schemas"]["User"][];
             /** @description Token of the next page; empty at the end. */
             nextPageToken: string;
+        };
+        /** @description Asks for what was said. */
+        ListVisitorMessagesRequest: {
+            /** @description The channel's site key. */
+            siteKey?: string;
+            /** @description The visitor's secret. */
+            visitorSecret?: string;
+            /**
+             * Format: int64
+             * @description Gives messages after this sequence number.
+             */
+            after?: string;
+            /**
+             * Format: int32
+             * @description At most so many, 1 to 200; 0 means 50.
+             */
+            pageSize?: number;
+            /** @description Origin of the page, set by the gateway from the request's head. */
+            pageOrigin?: string;
+        };
+        /** @description What was said. */
+        ListVisitorMessagesResponse: {
+            /** @description The messages, oldest first; the system's entries are left out, so sequence numbers may have gaps here. */
+            messages: components["schemas"]["VisitorMessage"][];
+            /** @description Whether there is more. */
+            more: boolean;
+            /** @description The dialog; empty before the first message. */
+            dialogId: string;
+        };
+        /** @description Asks to follow the visitor's dialog. */
+        ListenAsVisitorRequest: {
+            /** @description The channel's site key. */
+            siteKey?: string;
+            /** @description The visitor's secret. */
+            visitorSecret?: string;
+        };
+        /** @description A record has changed. */
+        LiveChange: {
+            /** @description The topics it belongs to, of those that were asked for. */
+            topics: string[];
+            /** @description The context whose record it is, for instance `customers`. */
+            context: string;
+            /** @description The kind of record, for instance `customer`, `order`, `dialog`, `membership`. Empty when several have changed. */
+            aggregateType: string;
+            /** @description The record. Empty when several have changed. */
+            aggregateId: string;
+            /**
+             * Format: int64
+             * @description Its version. 0 when several have changed.
+             */
+            version: string;
+            /** @description The customer concerned; empty where there is none. */
+            customerId: string;
+        };
+        /** @description Something to do about a change. */
+        LiveMessage: {
+            /** @description Records have changed. */
+            change?: components["schemas"]["LiveChange"];
+            /** @description Changes may have been missed: read everything again. */
+            reset?: components["schemas"]["LiveReset"];
+        };
+        /** @description Changes may have been missed. */
+        LiveReset: Record<string, never>;
+        /** @description Asks to mark messages as read. */
+        MarkDialogReadRequest: {
+            /** @description The dialog. */
+            dialogId?: string;
+            /**
+             * Format: int64
+             * @description Up to which sequence number.
+             */
+            sequence?: string;
+        };
+        /** @description Asks to mark notifications as read. */
+        MarkNotificationsReadRequest: {
+            /** @description Which, at most 200. */
+            ids?: string[];
+            /** @description True for all there are; `ids` is empty then. */
+            all?: boolean;
+        };
+        /** @description They are marked. */
+        MarkNotificationsReadResponse: {
+            /**
+             * Format: int32
+             * @description How many of the caller's are not read now, counted up to 1,000.
+             */
+            unreadCount: number;
+        };
+        /** @description Asks whether a message may be sent. */
+        MaySendRequest: {
+            /** @description The customer. */
+            customerId?: string;
+            /** @description The channel. */
+            channel?: components["schemas"]["ConsentChannel"];
+            /** @description The contact point. Either this or `address`. */
+            contactPointId?: string;
+            /** @description An address or number: one of this customer counts as that contact point; for one of other customers, all of theirs must agree; one of nobody's is answered with `UNKNOWN_ADDRESS`. */
+            address?: string;
+            /** @description What the message is for; required. */
+            purpose?: components["schemas"]["ConsentPurpose"];
+        };
+        /** @description Whether a message may be sent. */
+        MaySendResponse: {
+            /** @description Whether it may. */
+            allowed: boolean;
+            /** @description Why not, in UPPER_SNAKE form: `NO_CONSENT` (never given), `CONSENT_WITHDRAWN`, `UNKNOWN_ADDRESS`, `NO_CONTACT_POINT` (removed meanwhile), `SHARED_TOO_WIDELY` (an address that more than 500 customers have); empty when allowed. */
+            reason: string;
+            /** @description Ids of the entries that decide. */
+            entryIds: string[];
+            /** @description The address as it stands now; empty when there is no such contact point. */
+            address: string;
+            /** @description The contact point it is; empty for an address that is none of this customer's. */
+            contactPointId: string;
+        };
+        /** @description A customer in a segment. */
+        Membership: {
+            /** @description The segment. */
+            segmentId: string;
+            /** @description Its name. */
+            segmentName: string;
+            /** @description The customer. */
+            customerId: string;
+            /**
+             * Format: date-time
+             * @description When the customer entered.
+             */
+            enteredAt?: string;
+            /** @description Why, with the values of now. */
+            reasons: components["schemas"]["Reason"][];
+            /**
+             * Format: date-time
+             * @description When the rule will look at this customer again because time passes; absent when only events can change it.
+             */
+            nextChangeAt?: string;
+        };
+        /**
+         * @description What set off a change of membership.
+         *
+         *     - `MEMBERSHIP_CAUSE_UNSPECIFIED`: Never sent.
+         *     - `MEMBERSHIP_CAUSE_EVENT`: Something happened with the customer.
+         *     - `MEMBERSHIP_CAUSE_TIME`: Time passed.
+         *     - `MEMBERSHIP_CAUSE_RULE`: The segment's rule was made, changed or put away.
+         * @enum {string}
+         */
+        MembershipCause: "MEMBERSHIP_CAUSE_UNSPECIFIED" | "MEMBERSHIP_CAUSE_EVENT" | "MEMBERSHIP_CAUSE_TIME" | "MEMBERSHIP_CAUSE_RULE";
+        /** @description A customer entered or left a segment. */
+        MembershipChange: {
+            /** @description Id of the journal's event. */
+            id: string;
+            /** @description The segment. */
+            segmentId: string;
+            /** @description Its name now. */
+            segmentName: string;
+            /** @description Whether the customer entered; else they left. */
+            entered: boolean;
+            /**
+             * Format: date-time
+             * @description When.
+             */
+            changedAt?: string;
+            /** @description Why, with the values of then. */
+            reasons: components["schemas"]["Reason"][];
+            /** @description What set it off. */
+            cause: components["schemas"]["MembershipCause"];
+        };
+        /** @description Dialogs and letters. */
+        MessagesSection: {
+            /** @description Whether it could be had: of dialogs and letters the worse. What could be had of them is here all the same. */
+            status?: components["schemas"]["SectionStatus"];
+            /** @description The dialogs, the one with the latest message first; at most 10. */
+            dialogs: components["schemas"]["Dialog"][];
+            /**
+             * Format: int64
+             * @description How many dialogs there are, exact up to 10,000.
+             */
+            totalDialogs: string;
+            /** @description The newest letters, without texts; at most 10. */
+            emails: components["schemas"]["MessagingEmail"][];
+            /**
+             * Format: int64
+             * @description How many letters there are, exact up to 10,000.
+             */
+            totalEmails: string;
+        };
+        /** @description An e-mail to a customer, as the ledger has it. */
+        MessagingEmail: {
+            /** @description Unique id (UUIDv7), set by the server. */
+            id: string;
+            /** @description The customer it is for. */
+            customerId: string;
+            /** @description The customer's contact point it goes to; empty for an address that is none of the customer's. */
+            contactPointId: string;
+            /** @description The address it goes to. */
+            toAddress: string;
+            /** @description The address it comes from. */
+            fromAddress: string;
+            /** @description The subject, after the variables were filled in. */
+            subject: string;
+            /** @description The plain text. Left out of lists. */
+            text: string;
+            /** @description The HTML, as it was sent. Left out of lists. To be shown in a sandbox only. */
+            html: string;
+            /** @description Id of the template it was made from; empty when none. */
+            templateId: string;
+            /** @description What it is for: decides which consents are asked. */
+            purpose: components["schemas"]["Purpose"];
+            /** @description What has become of it. */
+            state: components["schemas"]["SendState"];
+            /** @description Why it was suppressed, failed or is unknown, as a stable word in UPPER_SNAKE form, for instance `NO_CONSENT`, `RECIPIENT_REFUSED`, `CONNECTION_LOST_AFTER_DATA`; empty otherwise. */
+            reason: string;
+            /** @description The mail server's last words, or what else explains the reason; empty when there is nothing to say. */
+            detail: string;
+            /** @description Ids of the consent entries that decided whether it might be sent. */
+            consentEntryIds: string[];
+            /**
+             * Format: int32
+             * @description How many times a conversation with the mail server was begun.
+             */
+            attempts: number;
+            /**
+             * Format: date-time
+             * @description When it is tried again; absent when it is not.
+             */
+            nextAttemptAt?: string;
+            /** @description The `Message-ID` it carries, without angle brackets: the same in every attempt. */
+            messageId: string;
+            /** @description Who asked for it. */
+            actor?: components["schemas"]["Actor"];
+            /**
+             * Format: date-time
+             * @description When it was asked for.
+             */
+            createdAt?: string;
+            /**
+             * Format: date-time
+             * @description When the mail server took it, or when it was given up; absent before.
+             */
+            settledAt?: string;
+            /** @description How another system names it; absent when it was sent from here. */
+            reference?: components["schemas"]["ExternalReference"];
         };
         /** @description Figures. */
         MetricsSection: {
@@ -1948,6 +4449,57 @@ export interface components {
             /** @description Gross less refunds. */
             net?: components["schemas"]["Money"];
         };
+        /** @description Something to tell a colleague. */
+        Notification: {
+            /** @description Unique id (UUIDv7). */
+            id: string;
+            /** @description What happened. */
+            kind: components["schemas"]["NotificationKind"];
+            /** @description The record concerned: an import, for instance. */
+            subjectId: string;
+            /** @description Figures that belong to it, by name, for instance `created`, `refused`. */
+            counts: {
+                [key: string]: string;
+            };
+            /**
+             * Format: date-time
+             * @description When it happened.
+             */
+            createdAt?: string;
+            /**
+             * Format: date-time
+             * @description When it was read; absent before.
+             */
+            readAt?: string;
+        };
+        /**
+         * @description Kinds of notifications.
+         *
+         *     - `NOTIFICATION_KIND_UNSPECIFIED`: Never sent.
+         *     - `NOTIFICATION_KIND_IMPORT_FINISHED`: An import of the caller has come to its end.
+         *     - `NOTIFICATION_KIND_IMPORT_FAILED`: An import of the caller could not go on.
+         *     - `NOTIFICATION_KIND_IMPORT_UNDONE`: An import of the caller was taken back.
+         *     - `NOTIFICATION_KIND_IMPORT_CHECKED`: A trial run of an import of the caller has come to its end.
+         * @enum {string}
+         */
+        NotificationKind: "NOTIFICATION_KIND_UNSPECIFIED" | "NOTIFICATION_KIND_IMPORT_FINISHED" | "NOTIFICATION_KIND_IMPORT_FAILED" | "NOTIFICATION_KIND_IMPORT_UNDONE" | "NOTIFICATION_KIND_IMPORT_CHECKED";
+        /**
+         * @description How a condition compares.
+         *
+         *     - `OPERATOR_UNSPECIFIED`: Refused.
+         *     - `OPERATOR_EQUAL`: Is the value.
+         *     - `OPERATOR_NOT_EQUAL`: Is another value, or none.
+         *     - `OPERATOR_LESS`: Is less, or earlier.
+         *     - `OPERATOR_AT_MOST`: Is at most the value, or not later.
+         *     - `OPERATOR_AT_LEAST`: Is at least the value, or not earlier.
+         *     - `OPERATOR_MORE`: Is more, or later.
+         *     - `OPERATOR_MORE_DAYS_AGO`: Lies so many days or more in the past: a day is 24 hours, and the condition holds from the very moment on.
+         *     - `OPERATOR_LESS_DAYS_AGO`: Lies fewer than so many days in the past, or in the future.
+         *     - `OPERATOR_IS_PRESENT`: There is a value.
+         *     - `OPERATOR_IS_ABSENT`: There is none.
+         * @enum {string}
+         */
+        Operator: "OPERATOR_UNSPECIFIED" | "OPERATOR_EQUAL" | "OPERATOR_NOT_EQUAL" | "OPERATOR_LESS" | "OPERATOR_AT_MOST" | "OPERATOR_AT_LEAST" | "OPERATOR_MORE" | "OPERATOR_MORE_DAYS_AGO" | "OPERATOR_LESS_DAYS_AGO" | "OPERATOR_IS_PRESENT" | "OPERATOR_IS_ABSENT";
         /** @description What a customer bought, or is about to buy. */
         Order: {
             /** @description Unique id (UUIDv7), set by the server. */
@@ -2252,6 +4804,61 @@ export interface components {
              */
             duplicateCount?: number;
         };
+        /** @description Asks to write to the customer. */
+        PostDialogMessageRequest: {
+            /** @description The dialog. */
+            dialogId?: string;
+            /** @description What to say, 1 to 4,000 characters. */
+            text?: string;
+            /** @description The writer's own id of the message (UUID): repeated, it is the same message. Required. */
+            clientMessageId?: string;
+        };
+        /** @description Asks to write to the company. */
+        PostVisitorMessageRequest: {
+            /** @description The channel's site key. */
+            siteKey?: string;
+            /** @description The visitor's secret. */
+            visitorSecret?: string;
+            /** @description The widget's own id of the message (UUID): repeated, it is the same message. Required. */
+            clientMessageId?: string;
+            /** @description What to say, 1 to 4,000 characters. */
+            text?: string;
+            /** @description What the visitor calls themselves, at most 100 characters; empty to leave it as it is. */
+            name?: string;
+            /** @description An address to answer to, at most 254 characters; empty to leave it as it is. */
+            email?: string;
+            /** @description Origin of the page, set by the gateway from the request's head. */
+            pageOrigin?: string;
+        };
+        /** @description Asks to render an e-mail. */
+        PreviewEmailRequest: {
+            /** @description The letter; `request_id` is not needed. */
+            email?: components["schemas"]["SendEmailRequest"];
+        };
+        /** @description A rendered e-mail. */
+        PreviewEmailResponse: {
+            /** @description The address it would go to. */
+            toAddress: string;
+            /** @description The subject. */
+            subject: string;
+            /** @description The plain text. */
+            text: string;
+            /** @description The cleaned HTML. */
+            html: string;
+            /** @description Whether it might be sent now. */
+            maySend: boolean;
+            /** @description Why not, as in `Email.reason`; empty when it might. */
+            reason: string;
+        };
+        /** @description The first rows as they would be understood. */
+        PreviewImportResponse: {
+            /** @description The rows. */
+            rows: components["schemas"]["ImportPreviewRow"][];
+            /** @description The fields that columns can fill. */
+            fields: components["schemas"]["ImportField"][];
+            /** @description What the mapping lacks before it can be run; empty when it can. */
+            missing: components["schemas"]["FieldViolation"][];
+        };
         /** @description A request that was refused or failed (RFC 9457). */
         Problem: {
             /** @description Always `about:blank`: `reason` tells problems apart. */
@@ -2331,6 +4938,15 @@ export interface components {
              */
             updatedAt?: string;
         };
+        /**
+         * @description What a message is for.
+         *
+         *     - `PURPOSE_UNSPECIFIED`: Taken as service.
+         *     - `PURPOSE_MARKETING`: Advertising: needs consent for marketing.
+         *     - `PURPOSE_SERVICE`: About an order, an answer, a request: needs consent for service messages at this contact point.
+         * @enum {string}
+         */
+        Purpose: "PURPOSE_UNSPECIFIED" | "PURPOSE_MARKETING" | "PURPOSE_SERVICE";
         /** @description A part of one partition of a context's journal. */
         ReadFeedResponse: {
             /** @description Events in order of position, without gaps. Empty when the reader has caught up. */
@@ -2341,9 +4957,18 @@ export interface components {
              */
             head: string;
         };
+        /** @description One condition that decided, and the value it met. */
+        Reason: {
+            /** @description The condition. */
+            condition?: components["schemas"]["Condition"];
+            /** @description The customer's value, written like the condition's: text, a decimal amount with its currency, a number, an RFC 3339 moment, `true` or `false`. Empty when there is none. */
+            actual: string;
+            /** @description Whether the condition holds. */
+            holds: boolean;
+        };
         /** @description Asks to build again what a consumer has built. */
         RebuildProjectionRequest: {
-            /** @description The consumer: `analytics.orders` or `analytics.customers`. */
+            /** @description The consumer: `analytics.orders`, `analytics.customers`, `analytics.messaging` or `analytics.campaigns`. */
             consumer?: string;
         };
         /** @description The projection was cleared; its events are being applied again. */
@@ -2354,6 +4979,18 @@ export interface components {
             orderId?: string;
             /** @description The payment. */
             payment?: components["schemas"]["PaymentInput"];
+        };
+        /** @description A refused row. */
+        RefusedRow: {
+            /**
+             * Format: int64
+             * @description Its line in the file, from 1.
+             */
+            line: string;
+            /** @description What is wrong with it. */
+            violations: components["schemas"]["FieldViolation"][];
+            /** @description The values as they stand, one for each column. */
+            values: string[];
         };
         /** @description Asks to apply the parked events of an aggregate again, in their order. */
         ReplayParkedEventsRequest: {
@@ -2377,6 +5014,31 @@ export interface components {
             /** @description Why the replay stopped; empty when all were applied. */
             reason: string;
         };
+        /** @description One order to take back. */
+        RevertOrder: {
+            /** @description The order. */
+            orderId?: string;
+            /**
+             * Format: int64
+             * @description The version it had before the import touched it first; 0 when the import created it.
+             */
+            beforeVersion?: string;
+            /**
+             * Format: int64
+             * @description The version the import left it with.
+             */
+            version?: string;
+        };
+        /**
+         * @description What became of a record that was to be taken back.
+         *
+         *     - `REVERT_OUTCOME_UNSPECIFIED`: Never sent.
+         *     - `REVERT_OUTCOME_REMOVED`: It was removed.
+         *     - `REVERT_OUTCOME_RESTORED`: It became what it was.
+         *     - `REVERT_OUTCOME_KEPT`: Something else has touched it since, or it is gone: it stays as it is.
+         * @enum {string}
+         */
+        RevertOutcome: "REVERT_OUTCOME_UNSPECIFIED" | "REVERT_OUTCOME_REMOVED" | "REVERT_OUTCOME_RESTORED" | "REVERT_OUTCOME_KEPT";
         /** @description Asks to revoke a key. */
         RevokeApiKeyRequest: {
             /** @description The key's id. */
@@ -2384,6 +5046,38 @@ export interface components {
         };
         /** @description Asks for a new signing key. */
         RotateSigningKeysRequest: Record<string, never>;
+        /** @description Who belongs to a segment: conditions, and how they are joined. At most 4 levels and 50 conditions. */
+        Rule: {
+            /** @description One condition. */
+            condition?: components["schemas"]["Condition"];
+            /** @description All of these must hold; at least one. */
+            all?: components["schemas"]["Rules"];
+            /** @description One of these must hold; at least one. */
+            any?: components["schemas"]["Rules"];
+            /** @description This must not hold. */
+            not?: components["schemas"]["Rule"];
+        };
+        /** @description Who belongs to a segment: conditions, and how they are joined. At most 4 levels and 50 conditions. */
+        RuleInput: {
+            /** @description One condition. */
+            condition?: components["schemas"]["ConditionInput"];
+            /** @description All of these must hold; at least one. */
+            all?: components["schemas"]["RulesInput"];
+            /** @description One of these must hold; at least one. */
+            any?: components["schemas"]["RulesInput"];
+            /** @description This must not hold. */
+            not?: components["schemas"]["RuleInput"];
+        };
+        /** @description Several rules. */
+        Rules: {
+            /** @description The rules. */
+            rules: components["schemas"]["Rule"][];
+        };
+        /** @description Several rules. */
+        RulesInput: {
+            /** @description The rules. */
+            rules?: components["schemas"]["RuleInput"][];
+        };
         /** @description Sales and refunds of all customers together. */
         SalesSummary: {
             /** @description One entry for each currency, by code. */
@@ -2417,6 +5111,191 @@ export interface components {
              */
             readAt?: string;
         };
+        /** @description A group of customers kept by a rule. */
+        Segment: {
+            /** @description Unique id (UUIDv7), set by the server. */
+            id: string;
+            /** @description Name, unique, 1 to 100 characters. */
+            name: string;
+            /** @description What it is for, at most 500 characters; may be empty. */
+            description: string;
+            /** @description Who belongs to it. */
+            rule?: components["schemas"]["Rule"];
+            /** @description False for one that is put away: it has no members and does not follow events. */
+            active: boolean;
+            /**
+             * Format: int64
+             * @description How many customers belong to it now.
+             */
+            memberCount: string;
+            /** @description Whether its members are still being found after the rule changed; of one that is put away, whether all have left. */
+            build?: components["schemas"]["SegmentBuild"];
+            /** @description Version for optimistic concurrency; send it back with an update. It stays when the members have been found. */
+            etag: string;
+            /**
+             * Format: date-time
+             * @description When it was created.
+             */
+            createdAt?: string;
+            /**
+             * Format: date-time
+             * @description When it last changed.
+             */
+            updatedAt?: string;
+        };
+        /** @description How far the members of a new rule are found. */
+        SegmentBuild: {
+            /** @description Whether all are found. */
+            complete: boolean;
+            /**
+             * Format: int64
+             * @description How many customers have been looked at.
+             */
+            examined: string;
+            /**
+             * Format: int64
+             * @description How many customers there were to look at when it began.
+             */
+            total: string;
+        };
+        /** @description How far the members of a new rule are found. */
+        SegmentBuildInput: {
+            /** @description Whether all are found. */
+            complete?: boolean;
+            /**
+             * Format: int64
+             * @description How many customers have been looked at.
+             */
+            examined?: string;
+            /**
+             * Format: int64
+             * @description How many customers there were to look at when it began.
+             */
+            total?: string;
+        };
+        /** @description A field that rules may ask for. */
+        SegmentField: {
+            /** @description Its name. */
+            name: string;
+            /** @description What values it has. */
+            kind: components["schemas"]["SegmentFieldKind"];
+            /** @description The operators it knows. */
+            operators: components["schemas"]["Operator"][];
+            /** @description The values there are, for choices. */
+            choices: string[];
+        };
+        /**
+         * @description What values a field has.
+         *
+         *     - `SEGMENT_FIELD_KIND_UNSPECIFIED`: Never sent.
+         *     - `SEGMENT_FIELD_KIND_TEXT`: Free text.
+         *     - `SEGMENT_FIELD_KIND_CHOICE`: One of several words.
+         *     - `SEGMENT_FIELD_KIND_NUMBER`: A whole number.
+         *     - `SEGMENT_FIELD_KIND_MONEY`: An amount of money.
+         *     - `SEGMENT_FIELD_KIND_MOMENT`: A moment.
+         *     - `SEGMENT_FIELD_KIND_FLAG`: Yes or no.
+         *     - `SEGMENT_FIELD_KIND_STORE`: A store, by its id.
+         *     - `SEGMENT_FIELD_KIND_USER`: A colleague, by their id.
+         * @enum {string}
+         */
+        SegmentFieldKind: "SEGMENT_FIELD_KIND_UNSPECIFIED" | "SEGMENT_FIELD_KIND_TEXT" | "SEGMENT_FIELD_KIND_CHOICE" | "SEGMENT_FIELD_KIND_NUMBER" | "SEGMENT_FIELD_KIND_MONEY" | "SEGMENT_FIELD_KIND_MOMENT" | "SEGMENT_FIELD_KIND_FLAG" | "SEGMENT_FIELD_KIND_STORE" | "SEGMENT_FIELD_KIND_USER";
+        /** @description A group of customers kept by a rule. */
+        SegmentInput: {
+            /** @description Unique id (UUIDv7), set by the server. */
+            id?: string;
+            /** @description Name, unique, 1 to 100 characters. */
+            name?: string;
+            /** @description What it is for, at most 500 characters; may be empty. */
+            description?: string;
+            /** @description Who belongs to it. */
+            rule?: components["schemas"]["RuleInput"];
+            /** @description False for one that is put away: it has no members and does not follow events. */
+            active?: boolean;
+            /**
+             * Format: int64
+             * @description How many customers belong to it now.
+             */
+            memberCount?: string;
+            /** @description Whether its members are still being found after the rule changed; of one that is put away, whether all have left. */
+            build?: components["schemas"]["SegmentBuildInput"];
+            /** @description Version for optimistic concurrency; send it back with an update. It stays when the members have been found. */
+            etag?: string;
+            /**
+             * Format: date-time
+             * @description When it was created.
+             */
+            createdAt?: string;
+            /**
+             * Format: date-time
+             * @description When it last changed.
+             */
+            updatedAt?: string;
+        };
+        /** @description Segments the customer belongs to. */
+        SegmentsSection: {
+            /** @description Whether it could be had. */
+            status?: components["schemas"]["SectionStatus"];
+            /** @description The memberships, by the segment's name, with why. */
+            memberships: components["schemas"]["Membership"][];
+            /**
+             * Format: date-time
+             * @description Up to which moment events of this customer are taken into account.
+             */
+            asOf?: string;
+        };
+        /** @description Asks to send an e-mail. */
+        SendEmailRequest: {
+            /** @description The customer. */
+            customerId?: string;
+            /** @description The customer's contact point to write to. Either this or `to_address`. */
+            contactPointId?: string;
+            /** @description The address to write to, at most 254 characters. One of the customer's own counts as that contact point; another needs `address_reason`. */
+            toAddress?: string;
+            /** @description Why the letter goes to an address that is none of the customer's, 3 to 500 characters. */
+            addressReason?: string;
+            /** @description Template to use; empty to write freely. */
+            templateId?: string;
+            /** @description Values of the template's variables beyond those known of the customer and the sender, at most 50. */
+            variables?: {
+                [key: string]: string;
+            };
+            /** @description Subject, at most 250 characters; empty to use the template's. May have variables as a template has. */
+            subject?: string;
+            /** @description Plain text, at most 100,000 characters; empty to make it from the HTML, or to use the template's. */
+            text?: string;
+            /** @description HTML, at most 300,000 characters; cleaned of all that is not formatting, links and images. Empty for a letter of plain text, or to use the template's. */
+            html?: string;
+            /** @description What it is for; service when not said. */
+            purpose?: components["schemas"]["Purpose"];
+        };
+        /**
+         * @description What has become of a message in the ledger of sending.
+         *
+         *     - `SEND_STATE_UNSPECIFIED`: Never sent.
+         *     - `SEND_STATE_QUEUED`: Waiting to be claimed by a worker, for the first time or again.
+         *     - `SEND_STATE_CLAIMED`: A worker has claimed it: consent is being asked, or the mail server is being spoken to.
+         *     - `SEND_STATE_SENT`: The mail server has taken it.
+         *     - `SEND_STATE_FAILED`: It was refused for good, or too often.
+         *     - `SEND_STATE_SUPPRESSED`: It was not sent, on purpose: `reason` says why.
+         *     - `SEND_STATE_UNKNOWN`: The conversation broke off where nobody can know whether the mail server has taken it. It is never repeated by itself.
+         * @enum {string}
+         */
+        SendState: "SEND_STATE_UNSPECIFIED" | "SEND_STATE_QUEUED" | "SEND_STATE_CLAIMED" | "SEND_STATE_SENT" | "SEND_STATE_FAILED" | "SEND_STATE_SUPPRESSED" | "SEND_STATE_UNKNOWN";
+        /** @description Asks to write an entry. */
+        SetConsentRequest: {
+            /** @description The customer. */
+            customerId?: string;
+            /** @description The channel. */
+            channel?: components["schemas"]["ConsentChannel"];
+            /** @description The contact point; empty for all. */
+            contactPointId?: string;
+            /** @description The purpose; every purpose when not said. */
+            purpose?: components["schemas"]["ConsentPurpose"];
+            /** @description True to give, false to withdraw. */
+            granted?: boolean;
+            /** @description What shows it, at most 2,000 characters. Required when given over the API or by an import, for nobody sees the customer there. */
+            evidence?: string;
+        };
         /** @description Asks to sign in. */
         SignInRequest: {
             /** @description The login, an e-mail address. */
@@ -2438,6 +5317,22 @@ export interface components {
             alg: string;
             /** @description The public key, base64url without padding. */
             x: string;
+        };
+        /** @description Asks to begin the run. */
+        StartImportRequest: {
+            /** @description The import. */
+            id?: string;
+            /** @description True for a trial run that writes nothing. */
+            trial?: boolean;
+        };
+        /** @description Asks to make a visitor known. */
+        StartVisitRequest: {
+            /** @description The channel's site key. */
+            siteKey?: string;
+            /** @description The secret the widget kept from the last visit; empty the first time, or when it was lost. */
+            visitorSecret?: string;
+            /** @description Origin of the page, set by the gateway from the request's head. */
+            pageOrigin?: string;
         };
         /**
          * @description Where in its life an order is.
@@ -2507,7 +5402,7 @@ export interface components {
              * @description When it happened in the world.
              */
             occurredAt?: string;
-            /** @description The record concerned: order, credit note or customer. */
+            /** @description The record concerned: order, credit note, customer, letter, dialog, segment or entry of the ledger of consents. */
             subjectId: string;
             /** @description Amount concerned; absent where there is none. */
             amount?: components["schemas"]["Money"];
@@ -2517,8 +5412,10 @@ export interface components {
             origin: components["schemas"]["Origin"];
             /** @description Names of the fields that changed, for a change of the customer. */
             changedFields: string[];
-            /** @description Code of the order's status, for orders. */
+            /** @description Code of the order's status, for orders; the state in the ledger of sending as `SendState` names it, for letters; the channel as `ConsentChannel` names it, for consents. */
             status: string;
+            /** @description Name of the segment then, for segments; empty otherwise. */
+            label: string;
         };
         /**
          * @description Kinds of entries.
@@ -2529,9 +5426,15 @@ export interface components {
          *     - `TIMELINE_KIND_ORDER_PLACED`: An order was placed.
          *     - `TIMELINE_KIND_ORDER_STATUS_CHANGED`: An order moved to another status.
          *     - `TIMELINE_KIND_CREDIT_NOTE_ISSUED`: Money was given back.
+         *     - `TIMELINE_KIND_EMAIL_SETTLED`: A letter was sent, or could not be: `status` says which.
+         *     - `TIMELINE_KIND_DIALOG_OPENED`: A dialog was opened.
+         *     - `TIMELINE_KIND_SEGMENT_ENTERED`: The customer entered a segment.
+         *     - `TIMELINE_KIND_SEGMENT_LEFT`: The customer left a segment.
+         *     - `TIMELINE_KIND_CONSENT_GRANTED`: A consent was given.
+         *     - `TIMELINE_KIND_CONSENT_WITHDRAWN`: A consent was withdrawn.
          * @enum {string}
          */
-        TimelineKind: "TIMELINE_KIND_UNSPECIFIED" | "TIMELINE_KIND_CUSTOMER_CREATED" | "TIMELINE_KIND_CUSTOMER_UPDATED" | "TIMELINE_KIND_ORDER_PLACED" | "TIMELINE_KIND_ORDER_STATUS_CHANGED" | "TIMELINE_KIND_CREDIT_NOTE_ISSUED";
+        TimelineKind: "TIMELINE_KIND_UNSPECIFIED" | "TIMELINE_KIND_CUSTOMER_CREATED" | "TIMELINE_KIND_CUSTOMER_UPDATED" | "TIMELINE_KIND_ORDER_PLACED" | "TIMELINE_KIND_ORDER_STATUS_CHANGED" | "TIMELINE_KIND_CREDIT_NOTE_ISSUED" | "TIMELINE_KIND_EMAIL_SETTLED" | "TIMELINE_KIND_DIALOG_OPENED" | "TIMELINE_KIND_SEGMENT_ENTERED" | "TIMELINE_KIND_SEGMENT_LEFT" | "TIMELINE_KIND_CONSENT_GRANTED" | "TIMELINE_KIND_CONSENT_WITHDRAWN";
         /** @description The newest entries of the timeline. */
         TimelineSection: {
             /** @description Whether it could be had. */
@@ -2540,6 +5443,24 @@ export interface components {
             entries: components["schemas"]["TimelineEntry"][];
             /** @description Token for the entries that follow; empty when these are all. */
             nextPageToken: string;
+        };
+        /** @description Asks to take an import back. */
+        UndoImportRequest: {
+            /** @description The import. */
+            id?: string;
+        };
+        /** @description A consent another system brings with a customer. */
+        UpsertConsent: {
+            /** @description The channel. */
+            channel?: components["schemas"]["ConsentChannel"];
+            /** @description The phone or e-mail it was given or withdrawn for, which must be one of the customer's once the entry is written; empty for all there are and will be. */
+            address?: string;
+            /** @description The purpose; every purpose when not said. */
+            purpose?: components["schemas"]["ConsentPurpose"];
+            /** @description True when given, false when withdrawn. */
+            granted?: boolean;
+            /** @description What shows it, at most 2,000 characters. Required when given. */
+            evidence?: string;
         };
         /** @description What became of one credit note. */
         UpsertCreditNoteResult: {
@@ -2556,6 +5477,8 @@ export interface components {
             reference?: components["schemas"]["ExternalReferenceInput"];
             /** @description What the source knows. A field left empty keeps the value there is; lists given are merged in, not replaced; of two registration moments the earlier one stands. Kind and store are set at creation only: other ones are refused. */
             customer?: components["schemas"]["CustomerInput"];
+            /** @description Consents the source brings with its evidence, at most 20. One that says what already holds writes nothing; so does a consent given whose evidence the ledger has already: brought again, it does not undo a later withdrawal. */
+            consents?: components["schemas"]["UpsertConsent"][];
         };
         /** @description What became of one entry. */
         UpsertCustomerResult: {
@@ -2574,6 +5497,11 @@ export interface components {
             outcome: components["schemas"]["UpsertOutcome"];
             /** @description Why it was refused. */
             violations: components["schemas"]["FieldViolation"][];
+            /**
+             * Format: int64
+             * @description Version of the order after the write; 0 when refused, or when nothing was to be written.
+             */
+            version: string;
         };
         /**
          * @description What a batched upsert did with one entry.
@@ -2654,6 +5582,46 @@ export interface components {
          * @enum {string}
          */
         UserState: "USER_STATE_UNSPECIFIED" | "USER_STATE_ACTIVE" | "USER_STATE_DISABLED";
+        /** @description A visit. */
+        Visit: {
+            /** @description The visitor's secret, to be kept by the widget. */
+            visitorSecret: string;
+            /** @description What the widget shows first. */
+            greeting: string;
+            /** @description Name of the channel. */
+            channelName: string;
+            /** @description The visitor's dialog; empty before the first message. */
+            dialogId: string;
+            /**
+             * Format: int64
+             * @description Sequence number of the dialog's last message; 0 before the first.
+             */
+            lastSequence: string;
+        };
+        /** @description A message as the visitor sees it. */
+        VisitorMessage: {
+            /**
+             * Format: int64
+             * @description Place in the dialog.
+             */
+            sequence: string;
+            /** @description The customer or a colleague. */
+            kind: components["schemas"]["DialogMessageKind"];
+            /** @description What was written. */
+            text: string;
+            /** @description The widget's own id, for messages of the visitor. */
+            clientMessageId: string;
+            /** @description When it was written, in RFC 3339 form. */
+            createdAt: string;
+        };
+        /** @description The visitor's dialog has changed. */
+        VisitorNews: {
+            /**
+             * Format: int64
+             * @description Sequence number of its last message. 0 when that cannot be told, at the beginning for instance: read what there is.
+             */
+            lastSequence: string;
+        };
     };
     responses: {
         /** @description The request was refused or failed. */
@@ -2750,6 +5718,94 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ApiKey"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    Channels_ListChannels: {
+        parameters: {
+            query?: {
+                /** @description At most so many, 1 to 200; 0 means 100. */
+                pageSize?: number;
+                /** @description `next_page_token` of the page before; empty for the first. */
+                pageToken?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of channels. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListChannelsResponse"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    Channels_CreateChannel: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Makes a repetition harmless: the same key with the same request gives the same answer for 24 hours, with another request an error. At most 128 characters. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CreateChannelRequest"];
+            };
+        };
+        responses: {
+            /** @description A channel through which customers write to us. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Channel"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    Channels_UpdateChannel: {
+        parameters: {
+            query?: {
+                /** @description Which fields to change: `name`, `allowed_origins`, `store_id`, `greeting`, `active`. */
+                updateMask?: string;
+            };
+            header?: {
+                /** @description Makes a repetition harmless: the same key with the same request gives the same answer for 24 hours, with another request an error. At most 128 characters. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path: {
+                /** @description Unique id (UUIDv7), set by the server. */
+                "channel.id": string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ChannelInput"];
+            };
+        };
+        responses: {
+            /** @description A channel through which customers write to us. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Channel"];
                 };
             };
             default: components["responses"]["Problem"];
@@ -3004,6 +6060,118 @@ export interface operations {
             default: components["responses"]["Problem"];
         };
     };
+    Consents_ListConsentEntries: {
+        parameters: {
+            query?: {
+                /** @description At most so many, 1 to 200; 0 means 50. */
+                pageSize?: number;
+                /** @description `next_page_token` of the page before; empty for the first. */
+                pageToken?: string;
+            };
+            header?: never;
+            path: {
+                /** @description The customer. */
+                customerId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of entries. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListConsentEntriesResponse"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    Consents_GetConsents: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The customer. */
+                customerId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What holds. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GetConsentsResponse"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    Consents_SetConsent: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Makes a repetition harmless: the same key with the same request gives the same answer for 24 hours, with another request an error. At most 128 characters. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path: {
+                /** @description The customer. */
+                customerId: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SetConsentRequest"];
+            };
+        };
+        responses: {
+            /** @description One entry of the ledger. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsentEntry"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    Consents_MaySend: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The customer. */
+                customerId: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MaySendRequest"];
+            };
+        };
+        responses: {
+            /** @description Whether a message may be sent. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MaySendResponse"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
     Duplicates_ListDuplicates: {
         parameters: {
             query?: {
@@ -3033,6 +6201,35 @@ export interface operations {
             default: components["responses"]["Problem"];
         };
     };
+    Memberships_ListMembershipChanges: {
+        parameters: {
+            query?: {
+                /** @description At most so many, 1 to 200; 0 means 50. */
+                pageSize?: number;
+                /** @description `next_page_token` of the page before; empty for the first. */
+                pageToken?: string;
+            };
+            header?: never;
+            path: {
+                /** @description The customer. */
+                customerId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of changes. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListMembershipChangesResponse"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
     Metrics_GetCustomerMetrics: {
         parameters: {
             query?: never;
@@ -3052,6 +6249,30 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["CustomerMetrics"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    Memberships_ListCustomerSegments: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The customer. */
+                customerId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A customer's segments. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListCustomerSegmentsResponse"];
                 };
             };
             default: components["responses"]["Problem"];
@@ -3203,7 +6424,569 @@ export interface operations {
             default: components["responses"]["Problem"];
         };
     };
+    Dialogs_ListDialogs: {
+        parameters: {
+            query?: {
+                /** @description Only those in this state; any when not said. */
+                state?: components["schemas"]["DialogState"];
+                /** @description Only those of this customer; empty for all. */
+                customerId?: string;
+                /** @description Only those of this colleague; `-` for those nobody is responsible for; empty for all. */
+                assigneeId?: string;
+                /** @description Only those of this channel; empty for all. */
+                channelId?: string;
+                /** @description Only those with unread messages. */
+                unread?: boolean;
+                /** @description At most so many, 1 to 200; 0 means 50. */
+                pageSize?: number;
+                /** @description `next_page_token` of the page before; empty for the first. */
+                pageToken?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of dialogs. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListDialogsResponse"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    Dialogs_ListDialogMessages: {
+        parameters: {
+            query?: {
+                /** @description Gives messages after this sequence number, oldest first. Not together with `before`. */
+                after?: string;
+                /** @description Gives the messages just before this sequence number; 0 for the newest. They too come oldest first. */
+                before?: string;
+                /** @description At most so many, 1 to 200; 0 means 50. */
+                pageSize?: number;
+            };
+            header?: never;
+            path: {
+                /** @description The dialog. */
+                dialogId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A part of a dialog. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListDialogMessagesResponse"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    Dialogs_PostDialogMessage: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The dialog. */
+                dialogId: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PostDialogMessageRequest"];
+            };
+        };
+        responses: {
+            /** @description A message of a dialog, or something that happened in it. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DialogMessage"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    Dialogs_AssignDialog: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The dialog. */
+                dialogId: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AssignDialogRequest"];
+            };
+        };
+        responses: {
+            /** @description A dialog with a customer or an unknown visitor. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Dialog"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    Dialogs_CloseDialog: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The dialog. */
+                dialogId: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CloseDialogRequest"];
+            };
+        };
+        responses: {
+            /** @description A dialog with a customer or an unknown visitor. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Dialog"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    Dialogs_LinkDialogCustomer: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The dialog. */
+                dialogId: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["LinkDialogCustomerRequest"];
+            };
+        };
+        responses: {
+            /** @description A dialog with a customer or an unknown visitor. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Dialog"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    Dialogs_MarkDialogRead: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The dialog. */
+                dialogId: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MarkDialogReadRequest"];
+            };
+        };
+        responses: {
+            /** @description A dialog with a customer or an unknown visitor. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Dialog"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    Dialogs_GetDialog: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The dialog. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A dialog with a customer or an unknown visitor. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Dialog"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    Dialogs_BatchImportDialogs: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Makes a repetition harmless: the same key with the same request gives the same answer for 24 hours, with another request an error. At most 128 characters. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BatchImportDialogsRequest"];
+            };
+        };
+        responses: {
+            /** @description What became of each entry. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BatchImportDialogsResponse"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    Dialogs_FindCorrespondents: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["FindCorrespondentsRequest"];
+            };
+        };
+        responses: {
+            /** @description Those with whom there are. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FindCorrespondentsResponse"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    EmailTemplates_ListEmailTemplates: {
+        parameters: {
+            query?: {
+                /** @description True to get those that are no longer offered too. */
+                includeInactive?: boolean;
+                /** @description At most so many, 1 to 200; 0 means 100. */
+                pageSize?: number;
+                /** @description `next_page_token` of the page before; empty for the first. */
+                pageToken?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of templates. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListEmailTemplatesResponse"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    EmailTemplates_CreateEmailTemplate: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Makes a repetition harmless: the same key with the same request gives the same answer for 24 hours, with another request an error. At most 128 characters. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CreateEmailTemplateRequest"];
+            };
+        };
+        responses: {
+            /** @description A template of an e-mail. Texts have variables in the manner of Jinja: `{{ customer.name }}`, `{{ sender.name }}`, `{{ company.name }}`, and names of one's own, which are asked for when the template is used. In HTML, values are escaped. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EmailTemplate"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    EmailTemplates_GetEmailTemplate: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The template. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A template of an e-mail. Texts have variables in the manner of Jinja: `{{ customer.name }}`, `{{ sender.name }}`, `{{ company.name }}`, and names of one's own, which are asked for when the template is used. In HTML, values are escaped. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EmailTemplate"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    EmailTemplates_UpdateEmailTemplate: {
+        parameters: {
+            query?: {
+                /** @description Which fields to change: `name`, `subject`, `text`, `html`, `active`. */
+                updateMask?: string;
+            };
+            header?: {
+                /** @description Makes a repetition harmless: the same key with the same request gives the same answer for 24 hours, with another request an error. At most 128 characters. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path: {
+                /** @description Unique id (UUIDv7), set by the server. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["EmailTemplateInput"];
+            };
+        };
+        responses: {
+            /** @description A template of an e-mail. Texts have variables in the manner of Jinja: `{{ customer.name }}`, `{{ sender.name }}`, `{{ company.name }}`, and names of one's own, which are asked for when the template is used. In HTML, values are escaped. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EmailTemplate"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    Emails_ListEmails: {
+        parameters: {
+            query?: {
+                /** @description Only those to this customer; empty for all. */
+                customerId?: string;
+                /** @description Only those in these states; empty for all. */
+                states?: components["schemas"]["SendState"][];
+                /** @description At most so many, 1 to 200; 0 means 50. */
+                pageSize?: number;
+                /** @description `next_page_token` of the page before; empty for the first. */
+                pageToken?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of e-mails. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListEmailsResponse"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    Emails_SendEmail: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Makes a repetition harmless: the same key with the same request gives the same answer for 24 hours, with another request an error. At most 128 characters. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SendEmailRequest"];
+            };
+        };
+        responses: {
+            /** @description An e-mail to a customer, as the ledger has it. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MessagingEmail"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    Emails_GetEmail: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The e-mail. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description An e-mail to a customer, as the ledger has it. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MessagingEmail"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    Emails_BatchImportEmails: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Makes a repetition harmless: the same key with the same request gives the same answer for 24 hours, with another request an error. At most 128 characters. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BatchImportEmailsRequest"];
+            };
+        };
+        responses: {
+            /** @description What became of each entry. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BatchImportEmailsResponse"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    Emails_PreviewEmail: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PreviewEmailRequest"];
+            };
+        };
+        responses: {
+            /** @description A rendered e-mail. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PreviewEmailResponse"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
     AnalyticsFeed_Read: {
+        parameters: {
+            query?: {
+                /** @description Gives events after this position; 0 for the beginning. */
+                after?: string;
+                /** @description At most so many events, 1 to 1000; 0 means 200. */
+                pageSize?: number;
+            };
+            header?: never;
+            path: {
+                /** @description The partition to read, 0 to 31. */
+                partition: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A part of one partition of a context's journal. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReadFeedResponse"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    CampaignsFeed_Read: {
         parameters: {
             query?: {
                 /** @description Gives events after this position; 0 for the beginning. */
@@ -3262,6 +7045,35 @@ export interface operations {
         };
     };
     IdentityFeed_Read: {
+        parameters: {
+            query?: {
+                /** @description Gives events after this position; 0 for the beginning. */
+                after?: string;
+                /** @description At most so many events, 1 to 1000; 0 means 200. */
+                pageSize?: number;
+            };
+            header?: never;
+            path: {
+                /** @description The partition to read, 0 to 31. */
+                partition: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A part of one partition of a context's journal. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReadFeedResponse"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    MessagingFeed_Read: {
         parameters: {
             query?: {
                 /** @description Gives events after this position; 0 for the beginning. */
@@ -3431,6 +7243,410 @@ export interface operations {
             default: components["responses"]["Problem"];
         };
     };
+    Imports_ListImports: {
+        parameters: {
+            query?: {
+                /** @description At most so many, 1 to 200; 0 means 50. */
+                pageSize?: number;
+                /** @description `next_page_token` of the page before; empty for the first. */
+                pageToken?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of imports. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListImportsResponse"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    Imports_CreateImport: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Makes a repetition harmless: the same key with the same request gives the same answer for 24 hours, with another request an error. At most 128 characters. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CreateImportRequest"];
+            };
+        };
+        responses: {
+            /** @description An import of one file. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Import"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    Imports_GetImport: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The import. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description An import of one file. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Import"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    Imports_UpdateImport: {
+        parameters: {
+            query?: {
+                /** @description Which fields to change: `format`, `columns`, `source`. Of columns, only `field` counts. */
+                updateMask?: string;
+            };
+            header?: never;
+            path: {
+                /** @description Unique id (UUIDv7), set by the server. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ImportInput"];
+            };
+        };
+        responses: {
+            /** @description An import of one file. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Import"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    Imports_UploadImportFile: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The import; in the first part. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/octet-stream": string;
+            };
+        };
+        responses: {
+            /** @description An import of one file. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Import"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    Imports_CancelImport: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The import. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CancelImportRequest"];
+            };
+        };
+        responses: {
+            /** @description An import of one file. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Import"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    Imports_PreviewImport: {
+        parameters: {
+            query?: {
+                /** @description At most so many, 1 to 50; 0 means 10. */
+                rows?: number;
+            };
+            header?: never;
+            path: {
+                /** @description The import. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The first rows as they would be understood. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PreviewImportResponse"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    Imports_StartImport: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The import. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["StartImportRequest"];
+            };
+        };
+        responses: {
+            /** @description An import of one file. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Import"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    Imports_UndoImport: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The import. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["UndoImportRequest"];
+            };
+        };
+        responses: {
+            /** @description An import of one file. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Import"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    Imports_ListRefusedRows: {
+        parameters: {
+            query?: {
+                /** @description At most so many, 1 to 500; 0 means 100. */
+                pageSize?: number;
+                /** @description `next_page_token` of the page before; empty for the first. */
+                pageToken?: string;
+            };
+            header?: never;
+            path: {
+                /** @description The import. */
+                importId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of refused rows. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListRefusedRowsResponse"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    Imports_DownloadRefusedRows: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The import. */
+                importId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A body of HTTP that is not JSON: bytes with their type. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "*/*": string;
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    Mailbox_ListCapturedEmails: {
+        parameters: {
+            query?: {
+                /** @description At most so many, 1 to 200; 0 means 50. */
+                pageSize?: number;
+                /** @description `next_page_token` of the page before; empty for the first. */
+                pageToken?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of captured letters. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListCapturedEmailsResponse"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    Mailbox_GetCapturedEmail: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The captured letter. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A letter that was captured instead of being sent. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CapturedEmail"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    Notifications_ListNotifications: {
+        parameters: {
+            query?: {
+                /** @description Only those not read yet. */
+                unread?: boolean;
+                /** @description At most so many, 1 to 200; 0 means 50. */
+                pageSize?: number;
+                /** @description `next_page_token` of the page before; empty for the first. */
+                pageToken?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of notifications. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListNotificationsResponse"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    Notifications_MarkNotificationsRead: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MarkNotificationsReadRequest"];
+            };
+        };
+        responses: {
+            /** @description They are marked. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MarkNotificationsReadResponse"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
     AnalyticsOperations_GetConsumerStatus: {
         parameters: {
             query?: never;
@@ -3506,6 +7722,154 @@ export interface operations {
         };
     };
     AnalyticsOperations_ReplayParkedEvents: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ReplayParkedEventsRequest"];
+            };
+        };
+        responses: {
+            /** @description What a replay did. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReplayParkedEventsResponse"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    CampaignsOperations_GetConsumerStatus: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description How far the consumers of a service have come. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GetConsumerStatusResponse"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    CampaignsOperations_ListParkedEvents: {
+        parameters: {
+            query?: {
+                /** @description Only those of this consumer; empty for all. */
+                consumer?: string;
+                /** @description At most so many, 1 to 500; 0 means 100. */
+                pageSize?: number;
+                /** @description `next_page_token` of the page before; empty for the first. */
+                pageToken?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Parked events. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListParkedEventsResponse"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    CampaignsOperations_ReplayParkedEvents: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ReplayParkedEventsRequest"];
+            };
+        };
+        responses: {
+            /** @description What a replay did. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReplayParkedEventsResponse"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    MessagingOperations_GetConsumerStatus: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description How far the consumers of a service have come. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GetConsumerStatusResponse"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    MessagingOperations_ListParkedEvents: {
+        parameters: {
+            query?: {
+                /** @description Only those of this consumer; empty for all. */
+                consumer?: string;
+                /** @description At most so many, 1 to 500; 0 means 100. */
+                pageSize?: number;
+                /** @description `next_page_token` of the page before; empty for the first. */
+                pageToken?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Parked events. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListParkedEventsResponse"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    MessagingOperations_ReplayParkedEvents: {
         parameters: {
             query?: never;
             header?: never;
@@ -3827,6 +8191,34 @@ export interface operations {
             default: components["responses"]["Problem"];
         };
     };
+    Orders_BatchRevertOrders: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Makes a repetition harmless: the same key with the same request gives the same answer for 24 hours, with another request an error. At most 128 characters. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BatchRevertOrdersRequest"];
+            };
+        };
+        responses: {
+            /** @description What became of each order. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BatchRevertOrdersResponse"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
     Orders_BatchUpsertOrders: {
         parameters: {
             query?: never;
@@ -3850,6 +8242,31 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["BatchUpsertOrdersResponse"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    Orders_FindBuyers: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["FindBuyersRequest"];
+            };
+        };
+        responses: {
+            /** @description Those who have. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FindBuyersResponse"];
                 };
             };
             default: components["responses"]["Problem"];
@@ -3972,6 +8389,195 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["SalesSummary"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    Segments_ListSegmentFields: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The fields. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListSegmentFieldsResponse"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    Segments_ListSegments: {
+        parameters: {
+            query?: {
+                /** @description True to get those put away too. */
+                includeInactive?: boolean;
+                /** @description At most so many, 1 to 200; 0 means 100. */
+                pageSize?: number;
+                /** @description `next_page_token` of the page before; empty for the first. */
+                pageToken?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of segments. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListSegmentsResponse"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    Segments_CreateSegment: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Makes a repetition harmless: the same key with the same request gives the same answer for 24 hours, with another request an error. At most 128 characters. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CreateSegmentRequest"];
+            };
+        };
+        responses: {
+            /** @description A group of customers kept by a rule. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Segment"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    Segments_GetSegment: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The segment. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A group of customers kept by a rule. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Segment"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    Segments_UpdateSegment: {
+        parameters: {
+            query?: {
+                /** @description Which fields to change: `name`, `description`, `rule`, `active`. */
+                updateMask?: string;
+            };
+            header?: {
+                /** @description Makes a repetition harmless: the same key with the same request gives the same answer for 24 hours, with another request an error. At most 128 characters. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path: {
+                /** @description Unique id (UUIDv7), set by the server. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SegmentInput"];
+            };
+        };
+        responses: {
+            /** @description A group of customers kept by a rule. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Segment"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    Memberships_ListSegmentMembers: {
+        parameters: {
+            query?: {
+                /** @description At most so many, 1 to 1000; 0 means 100. */
+                pageSize?: number;
+                /** @description `next_page_token` of the page before; empty for the first. */
+                pageToken?: string;
+            };
+            header?: never;
+            path: {
+                /** @description The segment. */
+                segmentId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of members. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListSegmentMembersResponse"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    Segments_CountSegment: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CountSegmentRequest"];
+            };
+        };
+        responses: {
+            /** @description How many customers a rule would hold. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CountSegmentResponse"];
                 };
             };
             default: components["responses"]["Problem"];
@@ -4202,6 +8808,33 @@ export interface operations {
             default: components["responses"]["Problem"];
         };
     };
+    Streams_Listen: {
+        parameters: {
+            query?: {
+                /** @description What to follow, 1 to 50 of: `customer/{id}` and `dialog/{id}` (that record and all that belongs to it); `customers`, `dialogs`, `segments`, `imports`, `emails`, `channels` (some record of the kind has changed, told at most twice a second); `me` (the caller's own notifications). */
+                topics?: string[];
+            };
+            header?: {
+                /** @description The `id` of the last event that has arrived: what was missed since follows. */
+                "Last-Event-ID"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Something to do about a change. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": components["schemas"]["LiveMessage"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
     Users_ListUsers: {
         parameters: {
             query?: {
@@ -4358,6 +8991,118 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ChangePasswordResponse"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    VisitorStreams_ListenAsVisitor: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The channel's site key. */
+                siteKey: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ListenAsVisitorRequest"];
+            };
+        };
+        responses: {
+            /** @description The visitor's dialog has changed. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": components["schemas"]["VisitorNews"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    Visitors_PostVisitorMessage: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The channel's site key. */
+                siteKey: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PostVisitorMessageRequest"];
+            };
+        };
+        responses: {
+            /** @description A message as the visitor sees it. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["VisitorMessage"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    Visitors_ListVisitorMessages: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The channel's site key. */
+                siteKey: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ListVisitorMessagesRequest"];
+            };
+        };
+        responses: {
+            /** @description What was said. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListVisitorMessagesResponse"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    Visitors_StartVisit: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The channel's site key. */
+                siteKey: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["StartVisitRequest"];
+            };
+        };
+        responses: {
+            /** @description A visit. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Visit"];
                 };
             };
             default: components["responses"]["Problem"];

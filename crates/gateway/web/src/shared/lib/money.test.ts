@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { decimalOf, formatMoney } from './money';
+import { decimalOf, formatMoney, minorOf } from './money';
 
 describe('money', () => {
   it('places the decimal point by the exponent of the currency', () => {
@@ -23,5 +23,16 @@ describe('money', () => {
     const plain = (text: string) => text.replace(/[\u00a0\u202f]/g, ' ');
     expect(plain(formatMoney({ minor: '821400', currency: 'BRL' }, 'pt-BR'))).toBe('R$ 8.214,00');
     expect(plain(formatMoney({ minor: '821400', currency: 'RUB' }, 'ru'))).toBe('8 214,00 ₽');
+  });
+
+  it('reads what somebody types to the last minor unit, or not at all', () => {
+    expect(minorOf('1234.5', 'EUR')).toBe('123450');
+    expect(minorOf('1 234,56', 'EUR')).toBe('123456');
+    expect(minorOf('-0.05', 'GBP')).toBe('-5');
+    expect(minorOf('500', 'JPY')).toBe('500');
+    expect(minorOf('500.00', 'JPY')).toBe('500');
+    expect(minorOf('0.005', 'EUR')).toBeUndefined();
+    expect(minorOf('1,234.56', 'EUR')).toBeUndefined();
+    expect(minorOf('many', 'EUR')).toBeUndefined();
   });
 });

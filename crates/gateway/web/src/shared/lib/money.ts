@@ -46,9 +46,23 @@ export function decimalOf(minor: string, currency: string): string {
   return exponent === 0 ? `${sign}${whole}` : `${sign}${whole}.${digits.slice(-exponent)}`;
 }
 
+/** The minor units of a decimal number as somebody has typed it, point or comma; undefined when it is none, or finer than the currency. */
+export function minorOf(decimal: string, currency: string): string | undefined {
+  const match = /^(-?)(\d{1,15})(?:[.,](\d+))?$/.exec(decimal.replace(/[\s\u00a0\u202f]/g, ''));
+  if (!match) return undefined;
+  const exponent = exponentOf(currency);
+  const fraction = (match[3] ?? '').replace(/0+$/, '');
+  if (fraction.length > exponent) return undefined;
+  return BigInt(`${match[1]}${match[2]}${fraction.padEnd(exponent, '0')}`).toString();
+}
+
 /** The amount as people of the locale write it, with its currency. */
 export function formatMoney(money: Money, locale: string): string {
-  const { minor, currency } = money;
+  return formatDecimalMoney(decimalOf(money.minor, money.currency), money.currency, locale);
+}
+
+/** The same for an amount that is given as a decimal number. */
+export function formatDecimalMoney(decimal: string, currency: string, locale: string): string {
   const exponent = exponentOf(currency);
   const format = new Intl.NumberFormat(locale, {
     style: 'currency',
@@ -57,7 +71,7 @@ export function formatMoney(money: Money, locale: string): string {
     maximumFractionDigits: exponent,
   });
   // A string keeps all digits; a number would round beyond 2^53.
-  return format.format(decimalOf(minor, currency) as Intl.StringNumericLiteral);
+  return format.format(decimal as Intl.StringNumericLiteral);
 }
 
 /** The amount as a number for drawing only; never shown and never added up. */

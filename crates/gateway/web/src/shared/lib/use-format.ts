@@ -1,6 +1,6 @@
 import { useMemo } from 'react';
 import { useLocale } from '~/shared/i18n';
-import { formatMoney, type Money } from './money';
+import { formatDecimalMoney, formatMoney, type Money } from './money';
 import { dateTime, dayOf, exactTime, monthOf, monthRange, relativeTime, timeOf } from './time';
 
 /** Everything shown in the reader's own way of writing: one object for money, numbers and times. */
@@ -14,6 +14,8 @@ export function useFormat() {
     return {
       locale,
       money: (money: Money) => formatMoney(money, locale),
+      /** An amount given as a decimal number. */
+      decimalMoney: (decimal: string, currency: string) => formatDecimalMoney(decimal, currency, locale),
       /** A decimal number given as text, with all its digits. */
       decimal: (value: string) => exactNumber.format(value as Intl.StringNumericLiteral),
       number: (value: number | bigint) => number.format(value),

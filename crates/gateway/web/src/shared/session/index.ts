@@ -1,6 +1,9 @@
 import { queryOptions, useQuery, useQueryClient } from '@tanstack/react-query';
 import { api, body, setCsrfToken } from '~/shared/api/client';
 import type { BrowserSession } from '~/shared/api/types';
+import { forgetDrafts } from '~/shared/lib/drafts';
+import { sessionRenewed } from './expiry';
+import { forgetLogin, rememberLogin } from './last-login';
 
 export const sessionQuery = queryOptions({
   queryKey: ['session'],
@@ -8,6 +11,15 @@ export const sessionQuery = queryOptions({
   // Read again when the reader comes back: another tab may have signed in anew, which changes the token.
   staleTime: 30_000,
 });
+
+/** Whose session the browser has now, asked past everything that is kept; undefined when it has none or cannot be asked. */
+export async function readSession(): Promise<BrowserSession | undefined> {
+  try {
+    return await body(api.GET('/v1/session', { cache: 'no-store' }));
+  } catch {
+    return undefined;
+  }
+}
 
 function remember(session: BrowserSession): BrowserSession {
   setCsrfToken(session.csrfToken);
@@ -24,17 +36,39 @@ const EVERYTHING = '*';
 
 /** Whether the signed-in user may do something (`context.object.action`). */
 export function useMay(permission: string): boolean {
+  return useMayAsk()(permission);
+}
+
+/** Asks whether the signed-in user may do something, for many permissions. */
+export function useMayAsk(): (permission: string) => boolean {
   const permissions = useSession()?.permissions ?? [];
-  return permissions.includes(EVERYTHING) || permissions.includes(permission);
+  return (permission) => permissions.includes(EVERYTHING) || permissions.includes(permission);
 }
 
 export function useSignIn() {
   const queryClient = useQueryClient();
   return async (login: string, password: string) => {
-    const session = await body(api.POST('/v1/session', { body: { login, password } }));
+    const session = await postSession(login, password);
     // Whatever an earlier user saw must not be shown to this one.
     queryClient.clear();
     queryClient.setQueryData(sessionQuery.queryKey, remember(session));
+    sessionRenewed({ here: true });
+  };
+}
+
+/** Gets a session without touching the page: the caller sees first whose it is. */
+export async function postSession(login: string, password: string): Promise<BrowserSession> {
+  const session = await body(api.POST('/v1/session', { body: { login, password } }));
+  rememberLogin(session.userId, login);
+  return session;
+}
+
+/** Goes on with a new session of the same user: what the page holds stays, what waited goes on. */
+export function useContinueSession() {
+  const queryClient = useQueryClient();
+  return (session: BrowserSession, { here }: { here: boolean }) => {
+    queryClient.setQueryData(sessionQuery.queryKey, remember(session));
+    sessionRenewed({ here });
   };
 }
 
@@ -43,6 +77,8 @@ export function useSignOut() {
   return async () => {
     await api.DELETE('/v1/session');
     setCsrfToken(undefined);
+    forgetLogin();
+    forgetDrafts();
     queryClient.clear();
   };
 }

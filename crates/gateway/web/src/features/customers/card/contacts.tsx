@@ -2,9 +2,10 @@ import { ActionIcon, Button, Text, UnstyledButton } from '@mantine/core';
 import { IconCopy, IconMail, IconPhone, IconPlus, IconTrash } from '@tabler/icons-react';
 import { useState } from 'react';
 import { useTranslation } from 'react-i18next';
-import type { Customer } from '~/shared/api/types';
+import type { Card, ConsentState, Customer } from '~/shared/api/types';
 import { useErrorText } from '~/shared/ui/error-state';
 import { announce } from '~/shared/ui/live-region';
+import { ConsentBoxes } from './consents/consent-boxes';
 import classes from './contacts.module.css';
 import type { Edit, Outcome } from './edit';
 import { Editable } from './editable';
@@ -15,6 +16,10 @@ type Props = {
   onSave: (customer: Customer, edit: Edit) => Promise<Outcome>;
   onTake: (customer: Customer) => void;
   onDuplicates: () => void;
+  /** What the customer agreed to; absent where it is not to be shown. */
+  consents?:
+    | { states: readonly ConsentState[]; people: Card['people']; editable: boolean; onLog: () => void }
+    | undefined;
 };
 
 type Target = 'phone' | 'email';
@@ -116,6 +121,7 @@ function ContactPoint({
   onTake,
   onRemove,
   onDuplicates,
+  consents,
 }: Props & { point: Point; onRemove: () => void }) {
   const { t } = useTranslation('card');
   const { target, id, value, note, duplicates } = point;
@@ -150,6 +156,18 @@ function ContactPoint({
           <UnstyledButton className={classes.shared} onClick={onDuplicates} aria-haspopup="dialog">
             <IconCopy size={13} aria-hidden /> {t('contacts.shared', { count: duplicates })}
           </UnstyledButton>
+        )}
+        {consents && (
+          <ConsentBoxes
+            customerId={customer.id}
+            target={target}
+            contactPointId={id}
+            address={value}
+            states={consents.states}
+            people={consents.people}
+            editable={consents.editable}
+            onLog={consents.onLog}
+          />
         )}
       </div>
       {editable && (

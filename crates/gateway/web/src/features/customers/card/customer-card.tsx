@@ -1,19 +1,24 @@
 import { Button, Skeleton } from '@mantine/core';
-import { IconHistory, IconListSearch } from '@tabler/icons-react';
+import { IconHistory, IconListSearch, IconMail } from '@tabler/icons-react';
 import { useQuery } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
-import { lazy, Suspense, useCallback, useMemo } from 'react';
+import { useCallback, useEffect, useMemo, useRef, useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import { ApiError } from '~/shared/api/problem';
-import { useMay } from '~/shared/session';
+import type { Card, Customer } from '~/shared/api/types';
+import { readDraft } from '~/shared/lib/drafts';
+import { useMay, useSession } from '~/shared/session';
 import { useCommands } from '~/shared/ui/commands';
 import { ErrorState } from '~/shared/ui/error-state';
 import { PageHeading } from '~/shared/ui/page-heading';
 import { Panel } from '~/shared/ui/panel';
+import { lazyPart } from '~/shared/ui/part';
 import { useShortcuts } from '~/shared/ui/shortcuts';
+import { When } from '~/shared/ui/when';
 import { lastList } from '../last-list';
 import { parseListSearch } from '../list/search';
 import { AsOfBanner, AsOfButton } from './as-of';
+import { type SendLetter, useOutbox } from './compose/use-outbox';
 import { Contacts } from './contacts';
 import classes from './customer-card.module.css';
 import { Facts } from './facts';
@@ -27,8 +32,13 @@ import { Section } from './section';
 import { Timeline } from './timeline';
 import { useCard } from './use-card';
 
-const History = lazy(() => import('./history'));
-const Duplicates = lazy(() => import('./duplicates'));
+const Composer = lazyPart(() => import('./compose/composer'), { waiting: <Skeleton height={360} radius="md" /> });
+const Messages = lazyPart(() => import('./messages'), { waiting: <Skeleton height={96} radius="md" /> });
+const Segments = lazyPart(() => import('./segments'), { waiting: <Skeleton height={48} radius="md" /> });
+const History = lazyPart(() => import('./history'));
+const ConsentLog = lazyPart(() => import('./consents/consent-log'));
+const LetterWindow = lazyPart(() => import('./letter-window'));
+const Duplicates = lazyPart(() => import('./duplicates'));
 
 type Props = {
   customerId: string;
@@ -40,6 +50,8 @@ export function CustomerCard({ customerId, search, onSearch }: Props) {
   const { t } = useTranslation('card');
   const { card, error, loading, refetching, refetch, save, take } = useCard(customerId);
   const mayWrite = useMay('customers.customer.write');
+  const mayConsent = useMay('customers.consent.write');
+  const maySend = useMay('messaging.email.send');
   const { asOf } = search;
   const past = useQuery({ ...customerAsOfQuery(customerId, asOf ?? ''), enabled: asOf !== undefined });
 
@@ -51,6 +63,8 @@ export function CustomerCard({ customerId, search, onSearch }: Props) {
     (moment: string | undefined) => onSearch({ ...search, asOf: moment }, { replace: false }),
     [search, onSearch],
   );
+  const outbox = useOutbox(customerId);
+  const [writing, setWriting] = useWriting(customerId, asOf === undefined);
   useCommands(
     useMemo(
       () => [
@@ -69,6 +83,18 @@ export function CustomerCard({ customerId, search, onSearch }: Props) {
           icon: IconListSearch,
           run: () => show('duplicates'),
         },
+        ...(maySend && !asOf
+          ? [
+              {
+                id: 'card.email',
+                group: t('title'),
+                label: t('write.email'),
+                shortcut: 'E',
+                icon: IconMail,
+                run: () => setWriting(true),
+              },
+            ]
+          : []),
         ...(asOf
           ? [
               {
@@ -81,10 +107,21 @@ export function CustomerCard({ customerId, search, onSearch }: Props) {
             ]
           : []),
       ],
-      [t, show, asOf, setAsOf],
+      [t, show, asOf, setAsOf, maySend, setWriting],
     ),
   );
-  useShortcuts({ h: () => show('history') });
+  const openLetter = useCallback(
+    (letter: string | undefined) => onSearch({ ...search, letter }, { replace: letter === undefined }),
+    [search, onSearch],
+  );
+  useShortcuts({
+    h: () => show('history'),
+    e: (event) => {
+      if (!maySend || asOf) return;
+      event.preventDefault();
+      setWriting(true);
+    },
+  });
 
   if (loading) return <CardSkeleton />;
   if (!card) {
@@ -105,6 +142,15 @@ export function CustomerCard({ customerId, search, onSearch }: Props) {
   const chosen = figuresIn(card.metrics?.metrics, search.currency);
   const retry = { onRetry: refetch, retrying: refetching };
   const editing = { editable: mayWrite && !asOf, onSave: save, onTake: take };
+  const consentsKnown = card.consents?.status?.state === 'SECTION_STATE_OK' && !asOf;
+  const consents = consentsKnown
+    ? {
+        states: card.consents?.states ?? [],
+        people: card.people,
+        editable: mayConsent,
+        onLog: () => show('consents'),
+      }
+    : undefined;
   return (
     <div className={classes.page}>
       <div className={classes.bar}>
@@ -161,16 +207,56 @@ export function CustomerCard({ customerId, search, onSearch }: Props) {
           {customer && (
             <>
               <Panel title={t('contacts.title')} tinted={asOf !== undefined}>
-                <Contacts key={asOf} customer={customer} onDuplicates={() => show('duplicates')} {...editing} />
+                <Contacts
+                  key={asOf}
+                  customer={customer}
+                  onDuplicates={() => show('duplicates')}
+                  consents={consents}
+                  {...editing}
+                />
+                {!consentsKnown && !asOf && card.consents?.status?.state !== 'SECTION_STATE_FORBIDDEN' && (
+                  <Section status={card.consents?.status} {...retry}>
+                    {null}
+                  </Section>
+                )}
+                {consents && (
+                  <Button
+                    size="compact-sm"
+                    variant="subtle"
+                    leftSection={<IconHistory size={14} aria-hidden />}
+                    onClick={() => show('consents')}
+                    aria-haspopup="dialog"
+                  >
+                    {t('consents.title')}
+                  </Button>
+                )}
               </Panel>
               <Panel title={t('facts.title')} tinted={asOf !== undefined}>
                 <Facts customer={customer} />
               </Panel>
             </>
           )}
+          <Panel title={t('segments.title')} aside={card.segments?.asOf && <AsOfStamp at={card.segments.asOf} />}>
+            <Section status={card.segments?.status} {...retry}>
+              <Segments section={card.segments} />
+            </Section>
+          </Panel>
           {chosen && <Favourites favourites={chosen.favourites} />}
         </div>
         <div className={classes.right}>
+          {maySend && present && !asOf && (
+            <Write customer={present} card={card} writing={writing} onWriting={setWriting} onSend={outbox.send} />
+          )}
+          <Panel title={t('messages.title')}>
+            <Section status={card.messages?.status} {...retry}>
+              <Messages
+                customerId={customerId}
+                section={card.messages}
+                outgoing={outbox.outgoing}
+                onLetter={openLetter}
+              />
+            </Section>
+          </Panel>
           {chosen && <Months chosen={chosen} />}
           <Panel title={t('orders.title')}>
             <Section status={card.orders?.status} {...retry}>
@@ -179,18 +265,91 @@ export function CustomerCard({ customerId, search, onSearch }: Props) {
           </Panel>
           <Panel title={t('timeline.title')}>
             <Section status={card.timeline?.status} {...retry}>
-              <Timeline customerId={customerId} section={card.timeline} people={card.people} />
+              <Timeline customerId={customerId} section={card.timeline} people={card.people} onLetter={openLetter} />
             </Section>
           </Panel>
         </div>
       </div>
-      <Suspense fallback={null}>
-        {search.show === 'history' && (
-          <History customerId={customerId} people={card.people} onClose={() => show(undefined)} />
-        )}
-        {search.show === 'duplicates' && <Duplicates customerId={customerId} onClose={() => show(undefined)} />}
-      </Suspense>
+      {search.show === 'history' && (
+        <History customerId={customerId} people={card.people} onClose={() => show(undefined)} />
+      )}
+      {search.show === 'consents' && present && consents && (
+        <ConsentLog
+          customer={present}
+          states={consents.states}
+          people={card.people}
+          editable={mayConsent}
+          onClose={() => show(undefined)}
+        />
+      )}
+      {search.letter && <LetterWindow id={search.letter} onClose={() => openLetter(undefined)} />}
+      {search.show === 'duplicates' && <Duplicates customerId={customerId} onClose={() => show(undefined)} />}
     </div>
+  );
+}
+
+type WriteProps = {
+  customer: Customer;
+  card: Card;
+  writing: boolean;
+  onWriting: (writing: boolean) => void;
+  onSend: SendLetter;
+};
+
+/** The interaction block: what one may do towards the customer. */
+function Write({ customer, card, writing, onWriting, onSend }: WriteProps) {
+  const { t } = useTranslation('card');
+  const button = useRef<HTMLButtonElement>(null);
+  const closed = useRef(false);
+  useEffect(() => {
+    if (!writing && closed.current) {
+      closed.current = false;
+      button.current?.focus();
+    }
+  }, [writing]);
+  return (
+    <Panel title={t('write.title')}>
+      {writing ? (
+        <Composer
+          customer={customer}
+          consents={card.consents}
+          people={card.people}
+          onSend={onSend}
+          onClose={() => {
+            closed.current = true;
+            onWriting(false);
+          }}
+        />
+      ) : (
+        <Button
+          ref={button}
+          size="sm"
+          variant="default"
+          leftSection={<IconMail size={16} aria-hidden />}
+          onClick={() => onWriting(true)}
+          aria-keyshortcuts="E"
+        >
+          {t('write.email')}
+        </Button>
+      )}
+    </Panel>
+  );
+}
+
+/** Whether a letter is being written: at first when one was begun before the page was loaded. */
+function useWriting(customerId: string, offered: boolean): [boolean, (writing: boolean) => void] {
+  const userId = useSession()?.userId ?? '';
+  const [writing, setWriting] = useState(() => offered && readDraft(userId, `email.${customerId}`) !== '');
+  return [writing, setWriting];
+}
+
+/** Up to which moment events are in what is shown. */
+function AsOfStamp({ at }: { at: string }) {
+  const { t } = useTranslation('card');
+  return (
+    <span>
+      {t('metrics.asOf')} <When at={at} />
+    </span>
   );
 }
 

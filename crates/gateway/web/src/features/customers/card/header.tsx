@@ -13,7 +13,7 @@ import { Editable } from './editable';
 import classes from './header.module.css';
 
 type Props = {
-  /** Absent where customers could not be asked; then `children` say why. */
+  /** Absent where customers could not be asked; then, and where it is not fresh, `children` say why. */
   customer: Customer | undefined;
   people: Card['people'];
   past: boolean;
@@ -93,6 +93,7 @@ export function CardHeader({ customer, people, past, editable, onSave, onTake, o
             </span>
           ))}
         </div>
+        {children}
       </div>
     </section>
   );

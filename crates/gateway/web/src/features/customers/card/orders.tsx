@@ -3,7 +3,7 @@ import { IconCircleCheck, IconCircleDashed, IconCircleX, IconProgress, IconRecei
 import { useInfiniteQuery, useQuery } from '@tanstack/react-query';
 import { useState } from 'react';
 import { useTranslation } from 'react-i18next';
-import type { Card, StatusGroup } from '~/shared/api/types';
+import type { Card, Order, StatusGroup } from '~/shared/api/types';
 import { useFormat } from '~/shared/lib/use-format';
 import { useMay } from '~/shared/session';
 import { DataTable } from '~/shared/ui/data-table';
@@ -31,18 +31,19 @@ export function Orders({ customerId, section }: Props) {
   const textOf = useErrorText();
   const mayRead = useMay('orders.order.read');
   const statuses = useQuery({ ...statusesQuery, enabled: mayRead });
-  const firstToken = section?.nextPageToken ?? '';
-  const [wanted, setWanted] = useState(false);
+  // The card is read again while one looks at older orders: these go on from where the card ended when they were asked for.
+  const [base, setBase] = useState<{ token: string; orders: Order[] }>();
   const further = useInfiniteQuery({
-    ...furtherOrdersQuery(customerId, firstToken),
-    enabled: wanted && firstToken !== '',
+    ...furtherOrdersQuery(customerId, base?.token ?? ''),
+    enabled: base !== undefined,
   });
-
-  const orders = [...(section?.orders ?? []), ...(further.data?.pages ?? []).flatMap((page) => page.orders)];
-  const hasMore = firstToken !== '' && (further.data === undefined || further.hasNextPage);
+  const firstToken = section?.nextPageToken ?? '';
+  const loaded = (further.data?.pages ?? []).flatMap((page) => page.orders);
+  const orders = unique([...(section?.orders ?? []), ...(base?.orders ?? []), ...loaded]);
+  const hasMore = base ? further.data === undefined || further.hasNextPage : firstToken !== '';
   const more = () => {
-    if (wanted) void (further.isError && !further.data ? further.refetch() : further.fetchNextPage());
-    else setWanted(true);
+    if (base) void (further.isError && !further.data ? further.refetch() : further.fetchNextPage());
+    else setBase({ token: firstToken, orders: section?.orders ?? [] });
   };
 
   if (orders.length === 0)
@@ -108,4 +109,10 @@ export function Orders({ customerId, section }: Props) {
       </div>
     </>
   );
+}
+
+/** Each order once, as it is known newest. */
+function unique(orders: Order[]): Order[] {
+  const known = new Set<string>();
+  return orders.filter(({ id }) => !known.has(id) && known.add(id));
 }

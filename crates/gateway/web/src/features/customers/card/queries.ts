@@ -1,6 +1,17 @@
 import { infiniteQueryOptions, queryOptions } from '@tanstack/react-query';
 import { api, body } from '~/shared/api/client';
-import type { TimelineKind } from '~/shared/api/types';
+import type { Card, SendEmailRequest, TimelineKind } from '~/shared/api/types';
+
+const GAP_MS = 5_000;
+
+/** Whether a service was down or late when the card was read. */
+function hasGap(card: Card): boolean {
+  const { customer, metrics, orders, timeline, people, consents, messages, segments } = card;
+  return [customer, metrics, orders, timeline, people, consents, messages, segments].some(
+    (section) =>
+      section?.status?.state === 'SECTION_STATE_UNAVAILABLE' || section?.status?.state === 'SECTION_STATE_LATE',
+  );
+}
 
 /** The whole card in one request. */
 export function cardQuery(customerId: string) {
@@ -8,6 +19,10 @@ export function cardQuery(customerId: string) {
     queryKey: ['customers', 'card', customerId],
     queryFn: ({ signal }) =>
       body(api.GET('/v1/customers/{customerId}/card', { signal, params: { path: { customerId } } })),
+    // Nothing was heard of changes while the card was not shown.
+    staleTime: 0,
+    // A service that is back does not say so: as long as a part is missing, the card asks again.
+    refetchInterval: ({ state }) => (state.data && hasGap(state.data) ? GAP_MS : false),
   });
 }
 
@@ -32,7 +47,7 @@ export function readCustomer(id: string, { asOf, signal }: { asOf?: string; sign
 /** The orders that follow those on the card. */
 export function furtherOrdersQuery(customerId: string, firstToken: string) {
   return infiniteQueryOptions({
-    queryKey: ['customers', 'orders', customerId, firstToken],
+    queryKey: ['customers', 'orders-older', customerId, firstToken],
     queryFn: ({ signal, pageParam }) =>
       body(api.GET('/v1/orders', { signal, params: { query: { customerId, pageSize: 50, pageToken: pageParam } } })),
     initialPageParam: firstToken,
@@ -41,24 +56,39 @@ export function furtherOrdersQuery(customerId: string, firstToken: string) {
   });
 }
 
-/** The timeline: what follows the entries on the card, or from the start where kinds are chosen. */
-export function timelineQuery(customerId: string, firstToken: string, kinds: TimelineKind[]) {
+/** The timeline's entries of chosen kinds, from the newest. */
+export function timelineOfKindsQuery(customerId: string, kinds: readonly TimelineKind[]) {
   return infiniteQueryOptions({
-    queryKey: ['customers', 'timeline', customerId, firstToken, kinds],
-    queryFn: ({ signal, pageParam }) =>
-      body(
-        api.GET('/v1/customers/{customerId}/timeline', {
-          signal,
-          params: {
-            path: { customerId },
-            query: { pageSize: 50, ...(kinds.length > 0 && { kinds }), ...(pageParam && { pageToken: pageParam }) },
-          },
-        }),
-      ),
+    queryKey: [...timelineKey(customerId), kinds],
+    queryFn: ({ signal, pageParam }) => readTimeline(customerId, pageParam, kinds, signal),
+    initialPageParam: '',
+    getNextPageParam: (page) => page.nextPageToken || undefined,
+  });
+}
+
+/** What follows the entries on the card; what is past does not change. */
+export function olderTimelineQuery(customerId: string, firstToken: string) {
+  return infiniteQueryOptions({
+    queryKey: ['customers', 'timeline-older', customerId, firstToken],
+    queryFn: ({ signal, pageParam }) => readTimeline(customerId, pageParam, [], signal),
     initialPageParam: firstToken,
     getNextPageParam: (page) => page.nextPageToken || undefined,
-    staleTime: 60_000,
+    staleTime: Number.POSITIVE_INFINITY,
   });
+}
+
+export const timelineKey = (customerId: string) => ['customers', 'timeline', customerId];
+
+function readTimeline(customerId: string, pageToken: string, kinds: readonly TimelineKind[], signal: AbortSignal) {
+  return body(
+    api.GET('/v1/customers/{customerId}/timeline', {
+      signal,
+      params: {
+        path: { customerId },
+        query: { pageSize: 50, ...(kinds.length > 0 && { kinds: [...kinds] }), ...(pageToken && { pageToken }) },
+      },
+    }),
+  );
 }
 
 export function changesQuery(customerId: string) {
@@ -110,5 +140,78 @@ export function usersQuery(ids: string[]) {
       return new Map(users.map((user) => [user.id, user.displayName]));
     },
     staleTime: 5 * 60_000,
+  });
+}
+
+export const consentEntriesKey = (customerId: string) => ['customers', 'consent-entries', customerId];
+
+/** The ledger of what the customer agreed to, newest first. */
+export function consentEntriesQuery(customerId: string) {
+  return infiniteQueryOptions({
+    queryKey: consentEntriesKey(customerId),
+    queryFn: ({ signal, pageParam }) =>
+      body(
+        api.GET('/v1/customers/{customerId}/consentEntries', {
+          signal,
+          params: { path: { customerId }, query: { pageSize: 50, ...(pageParam && { pageToken: pageParam }) } },
+        }),
+      ),
+    initialPageParam: '',
+    getNextPageParam: (page) => page.nextPageToken || undefined,
+  });
+}
+
+/** The letters that follow those on the card. */
+export function olderLettersQuery(customerId: string) {
+  return infiniteQueryOptions({
+    queryKey: lettersKey(customerId),
+    queryFn: ({ signal, pageParam }) =>
+      body(
+        api.GET('/v1/emails', {
+          signal,
+          params: { query: { customerId, pageSize: 50, ...(pageParam && { pageToken: pageParam }) } },
+        }),
+      ),
+    initialPageParam: '',
+    getNextPageParam: (page) => page.nextPageToken || undefined,
+  });
+}
+
+export const lettersKey = (customerId: string) => ['customers', 'letters', customerId];
+
+/** One letter with its texts. */
+export function letterQuery(id: string) {
+  return queryOptions({
+    queryKey: ['emails', id],
+    queryFn: ({ signal }) => body(api.GET('/v1/emails/{id}', { signal, params: { path: { id } } })),
+  });
+}
+
+/** The templates that are offered. */
+export const templatesQuery = queryOptions({
+  queryKey: ['email-templates', 'offered'],
+  queryFn: async ({ signal }) => {
+    const page = await body(api.GET('/v1/emailTemplates', { signal, params: { query: { pageSize: 200 } } }));
+    return page.templates;
+  },
+  staleTime: 60_000,
+});
+
+export function templateQuery(id: string) {
+  return queryOptions({
+    queryKey: ['email-templates', 'one', id],
+    queryFn: ({ signal }) => body(api.GET('/v1/emailTemplates/{id}', { signal, params: { path: { id } } })),
+    staleTime: 60_000,
+  });
+}
+
+/** The letter as it would go out; the request is given as JSON, by which it is also known. */
+export function previewQuery(request: string) {
+  return queryOptions({
+    queryKey: ['email-preview', request],
+    queryFn: ({ signal }) =>
+      body(api.POST('/v1/emails:preview', { signal, body: { email: JSON.parse(request) as SendEmailRequest } })),
+    retry: false,
+    gcTime: 30_000,
   });
 }

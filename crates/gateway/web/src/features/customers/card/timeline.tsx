@@ -1,23 +1,32 @@
-import { Button, SegmentedControl, Text } from '@mantine/core';
+import '@mantine/core/styles/Chip.layer.css';
+import { Button, Chip, Text, UnstyledButton } from '@mantine/core';
 import {
+  IconCircleMinus,
+  IconCirclePlus,
   IconCreditCardRefund,
   IconHistoryOff,
+  IconMail,
+  IconMessages,
   IconPencil,
   IconShoppingCart,
   IconStatusChange,
+  IconUserCheck,
+  IconUserOff,
   IconUserPlus,
 } from '@tabler/icons-react';
 import { useInfiniteQuery } from '@tanstack/react-query';
+import { Link } from '@tanstack/react-router';
 import { useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import type { Card, TimelineEntry, TimelineKind } from '~/shared/api/types';
 import { useFormat } from '~/shared/lib/use-format';
+import { useMay } from '~/shared/session';
 import { EmptyState } from '~/shared/ui/empty-state';
 import { useErrorText } from '~/shared/ui/error-state';
 import { When } from '~/shared/ui/when';
 import { useActorName, useFieldName } from './names';
 import paged from './paged.module.css';
-import { timelineQuery } from './queries';
+import { olderTimelineQuery, timelineOfKindsQuery } from './queries';
 import classes from './timeline.module.css';
 
 const ICONS: Record<TimelineKind, typeof IconPencil> = {
@@ -27,57 +36,76 @@ const ICONS: Record<TimelineKind, typeof IconPencil> = {
   TIMELINE_KIND_ORDER_PLACED: IconShoppingCart,
   TIMELINE_KIND_ORDER_STATUS_CHANGED: IconStatusChange,
   TIMELINE_KIND_CREDIT_NOTE_ISSUED: IconCreditCardRefund,
+  TIMELINE_KIND_EMAIL_SETTLED: IconMail,
+  TIMELINE_KIND_DIALOG_OPENED: IconMessages,
+  TIMELINE_KIND_SEGMENT_ENTERED: IconCirclePlus,
+  TIMELINE_KIND_SEGMENT_LEFT: IconCircleMinus,
+  TIMELINE_KIND_CONSENT_GRANTED: IconUserCheck,
+  TIMELINE_KIND_CONSENT_WITHDRAWN: IconUserOff,
 };
 
 const FILTERS = {
   all: [],
   orders: ['TIMELINE_KIND_ORDER_PLACED', 'TIMELINE_KIND_ORDER_STATUS_CHANGED'],
   refunds: ['TIMELINE_KIND_CREDIT_NOTE_ISSUED'],
+  letters: ['TIMELINE_KIND_EMAIL_SETTLED'],
+  dialogs: ['TIMELINE_KIND_DIALOG_OPENED'],
+  segments: ['TIMELINE_KIND_SEGMENT_ENTERED', 'TIMELINE_KIND_SEGMENT_LEFT'],
+  consents: ['TIMELINE_KIND_CONSENT_GRANTED', 'TIMELINE_KIND_CONSENT_WITHDRAWN'],
   changes: ['TIMELINE_KIND_CUSTOMER_CREATED', 'TIMELINE_KIND_CUSTOMER_UPDATED'],
 } as const satisfies Record<string, readonly TimelineKind[]>;
 type Filter = keyof typeof FILTERS;
 
-type Props = { customerId: string; section: Card['timeline']; people: Card['people'] };
+const LETTER_STATES = ['SEND_STATE_SENT', 'SEND_STATE_FAILED', 'SEND_STATE_SUPPRESSED', 'SEND_STATE_UNKNOWN'] as const;
+const CHANNELS = ['CONSENT_CHANNEL_EMAIL', 'CONSENT_CHANNEL_SMS', 'CONSENT_CHANNEL_CALL'] as const;
+
+type Props = {
+  customerId: string;
+  section: Card['timeline'];
+  people: Card['people'];
+  onLetter: (id: string) => void;
+};
 
 /** What happened with the customer, newest first: what came with the card, then page by page. */
-export function Timeline({ customerId, section, people }: Props) {
+export function Timeline({ customerId, section, people, onLetter }: Props) {
   const { t } = useTranslation('card');
   const textOf = useErrorText();
   const [filter, setFilter] = useState<Filter>('all');
-  const [wanted, setWanted] = useState(false);
   const all = filter === 'all';
-  const firstToken = all ? (section?.nextPageToken ?? '') : '';
-  const further = useInfiniteQuery({
-    ...timelineQuery(customerId, firstToken, [...FILTERS[filter]]),
-    enabled: all ? wanted && firstToken !== '' : true,
-  });
+  // The card is read again while one looks at older entries: these go on from where the card ended when they were asked for.
+  const [base, setBase] = useState<{ token: string; entries: TimelineEntry[] }>();
+  const older = useInfiniteQuery({ ...olderTimelineQuery(customerId, base?.token ?? ''), enabled: base !== undefined });
+  const ofKinds = useInfiniteQuery({ ...timelineOfKindsQuery(customerId, FILTERS[filter]), enabled: !all });
+  const further = all ? older : ofKinds;
   const loaded = (further.data?.pages ?? []).flatMap((page) => page.entries);
-  const entries = all ? [...(section?.entries ?? []), ...(firstToken ? loaded : [])] : loaded;
-  const hasMore = all ? firstToken !== '' && (further.data === undefined || further.hasNextPage) : further.hasNextPage;
+  const entries = all ? unique([...(section?.entries ?? []), ...(base?.entries ?? []), ...loaded]) : loaded;
+  const firstToken = section?.nextPageToken ?? '';
+  const hasMore = !all || base ? further.hasNextPage : firstToken !== '';
   const more = () => {
-    if (!all || wanted) void (further.isError && !further.data ? further.refetch() : further.fetchNextPage());
-    else setWanted(true);
+    if (all && !base) setBase({ token: firstToken, entries: section?.entries ?? [] });
+    else void (further.isError && !further.data ? further.refetch() : further.fetchNextPage());
   };
 
   return (
     <>
-      <SegmentedControl
-        size="xs"
-        aria-label={t('timeline.filter')}
-        value={filter}
-        onChange={(value) => setFilter(value as Filter)}
-        data={(Object.keys(FILTERS) as Filter[]).map((value) => ({ value, label: t(`timeline.${value}`) }))}
-        className={classes.filter}
-      />
+      <Chip.Group value={filter} onChange={(value) => setFilter(value as Filter)}>
+        <div role="radiogroup" aria-label={t('timeline.filter')} className={classes.filters}>
+          {(Object.keys(FILTERS) as Filter[]).map((value) => (
+            <Chip key={value} value={value} size="xs">
+              {t(`timeline.${value}`)}
+            </Chip>
+          ))}
+        </div>
+      </Chip.Group>
       {entries.length === 0 && !further.isFetching && <EmptyState icon={IconHistoryOff} title={t('timeline.none')} />}
-      <Days entries={entries} people={people} />
+      <Days entries={entries} people={people} onLetter={onLetter} />
       <div className={paged.foot}>
         {further.isError && (
           <Text size="xs" c="var(--mantine-color-error)" role="alert">
             {textOf(further.error)}
           </Text>
         )}
-        {(hasMore || (further.isError && !all)) && (
+        {(hasMore || further.isError) && (
           <Button size="compact-sm" variant="default" loading={further.isFetching} onClick={more}>
             {t('more')}
           </Button>
@@ -87,7 +115,15 @@ export function Timeline({ customerId, section, people }: Props) {
   );
 }
 
-function Days({ entries, people }: { entries: TimelineEntry[]; people: Card['people'] }) {
+/** Each entry once, in the order of the first time it is met. */
+function unique(entries: TimelineEntry[]): TimelineEntry[] {
+  const known = new Set<string>();
+  return entries.filter(({ id }) => !known.has(id) && known.add(id));
+}
+
+type DaysProps = { entries: TimelineEntry[]; people: Card['people']; onLetter: (id: string) => void };
+
+function Days({ entries, people, onLetter }: DaysProps) {
   const format = useFormat();
   const days = new Map<string, TimelineEntry[]>();
   for (const entry of entries) {
@@ -99,18 +135,22 @@ function Days({ entries, people }: { entries: TimelineEntry[]; people: Card['peo
       <h3 className={classes.date}>{day}</h3>
       <ul className={classes.entries}>
         {ofDay.map((entry) => (
-          <Entry key={entry.id} entry={entry} people={people} />
+          <Entry key={entry.id} entry={entry} people={people} onLetter={onLetter} />
         ))}
       </ul>
     </section>
   ));
 }
 
-function Entry({ entry, people }: { entry: TimelineEntry; people: Card['people'] }) {
+type EntryProps = { entry: TimelineEntry; people: Card['people']; onLetter: (id: string) => void };
+
+function Entry({ entry, people, onLetter }: EntryProps) {
   const { t } = useTranslation('card');
   const format = useFormat();
   const actorName = useActorName(people);
   const fieldName = useFieldName();
+  const mayLetters = useMay('messaging.email.read');
+  const mayDialogs = useMay('messaging.dialog.read');
   const { kind } = entry;
   const Icon = ICONS[kind];
   const fields = entry.changedFields.map(fieldName).join(', ');
@@ -121,7 +161,21 @@ function Entry({ entry, people }: { entry: TimelineEntry; people: Card['people']
     TIMELINE_KIND_ORDER_PLACED: () => t('timeline.orderPlaced'),
     TIMELINE_KIND_ORDER_STATUS_CHANGED: () => t('timeline.orderStatus', { status: entry.status }),
     TIMELINE_KIND_CREDIT_NOTE_ISSUED: () => t('timeline.refund'),
+    TIMELINE_KIND_EMAIL_SETTLED: () => {
+      const state = LETTER_STATES.find((name) => name === entry.status);
+      return t(state ? `timeline.letter.${state}` : 'timeline.letter.SEND_STATE_SENT');
+    },
+    TIMELINE_KIND_DIALOG_OPENED: () => t('timeline.dialog'),
+    TIMELINE_KIND_SEGMENT_ENTERED: () => t('timeline.entered', { name: entry.label }),
+    TIMELINE_KIND_SEGMENT_LEFT: () => t('timeline.left', { name: entry.label }),
+    TIMELINE_KIND_CONSENT_GRANTED: () => t('timeline.granted', { channel: channelName(entry.status) }),
+    TIMELINE_KIND_CONSENT_WITHDRAWN: () => t('timeline.withdrawn', { channel: channelName(entry.status) }),
   };
+  const channelName = (status: string) => {
+    const channel = CHANNELS.find((name) => name === status);
+    return channel ? t(`consents.channel.${channel}`) : status;
+  };
+  const text = texts[kind]();
   const by = [actorName(entry.actor), entry.origin !== 'ORIGIN_UNSPECIFIED' ? t(`origin.${entry.origin}`) : '']
     .filter(Boolean)
     .join(' · ');
@@ -129,7 +183,17 @@ function Entry({ entry, people }: { entry: TimelineEntry; people: Card['people']
     <li className={classes.entry}>
       <Icon size={16} stroke={1.7} aria-hidden className={classes.icon} />
       <span className={classes.text}>
-        {texts[kind]()}
+        {kind === 'TIMELINE_KIND_EMAIL_SETTLED' && mayLetters ? (
+          <UnstyledButton className={classes.open} onClick={() => onLetter(entry.subjectId)} aria-haspopup="dialog">
+            {text}
+          </UnstyledButton>
+        ) : kind === 'TIMELINE_KIND_DIALOG_OPENED' && mayDialogs ? (
+          <Link to="/inbox" search={{ dialog: entry.subjectId }}>
+            {text}
+          </Link>
+        ) : (
+          text
+        )}
         {by && <span className={classes.by}>{by}</span>}
       </span>
       {entry.amount && (

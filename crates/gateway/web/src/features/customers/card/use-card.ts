@@ -1,15 +1,35 @@
-import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
+import { replaceEqualDeep, useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { useCallback } from 'react';
 import { api, body } from '~/shared/api/client';
 import { ApiError } from '~/shared/api/problem';
 import type { Card, Customer } from '~/shared/api/types';
+import { useLiveRefresh } from '~/shared/realtime';
 import { type Edit, saveEdit } from './edit';
-import { cardQuery, readCustomer } from './queries';
+import { cardQuery, consentEntriesKey, lettersKey, readCustomer, timelineKey } from './queries';
+
+/**
+ * What has not changed keeps its identity, so that it is not drawn again. A customer that was here stays while the service
+ * that has them is away: an edit that is under way must not vanish with it; the section says that it is not fresh.
+ */
+export function keepCustomer(before: unknown, after: unknown): unknown {
+  const card = after as Card;
+  const known = (before as Card | undefined)?.customer?.customer;
+  const gone = card.customer && !card.customer.customer && card.customer.status?.state !== 'SECTION_STATE_FORBIDDEN';
+  return replaceEqualDeep(before, known && gone ? { ...card, customer: { ...card.customer, customer: known } } : card);
+}
 
 /** The card with what can be done on it. */
 export function useCard(customerId: string) {
   const queryClient = useQueryClient();
-  const card = useQuery(cardQuery(customerId));
+  const card = useQuery({ ...cardQuery(customerId), structuralSharing: keepCustomer });
+
+  // Whatever happens with the customer, in any service: the card is read again; what is being edited stays as it is.
+  useLiveRefresh([`customer/${customerId}`], () => {
+    void queryClient.invalidateQueries({ queryKey: cardQuery(customerId).queryKey });
+    for (const queryKey of [timelineKey(customerId), consentEntriesKey(customerId), lettersKey(customerId)]) {
+      void queryClient.invalidateQueries({ queryKey });
+    }
+  });
 
   // The card shows at once what was written; lists, history and duplicates are asked for again when they are next shown.
   const put = useCallback(

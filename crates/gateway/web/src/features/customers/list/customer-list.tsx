@@ -1,16 +1,18 @@
 import { Button, CloseButton, TextInput } from '@mantine/core';
 import { useDebouncedCallback } from '@mantine/hooks';
 import { IconPlus, IconSearch, IconUserSearch, IconUsers } from '@tabler/icons-react';
-import { useInfiniteQuery, useQueries } from '@tanstack/react-query';
-import { lazy, Suspense, useCallback, useEffect, useMemo, useRef, useState } from 'react';
+import { useInfiniteQuery, useQueries, useQueryClient } from '@tanstack/react-query';
+import { useCallback, useEffect, useMemo, useRef, useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import { useFormat } from '~/shared/lib/use-format';
+import { useLiveRefresh } from '~/shared/realtime';
 import { useMay } from '~/shared/session';
 import { useCommands } from '~/shared/ui/commands';
 import { EmptyState } from '~/shared/ui/empty-state';
 import { ErrorState } from '~/shared/ui/error-state';
 import { announce } from '~/shared/ui/live-region';
 import { PageHeading } from '~/shared/ui/page-heading';
+import { lazyPart } from '~/shared/ui/part';
 import { useShortcuts } from '~/shared/ui/shortcuts';
 import { rememberList } from '../last-list';
 import type { Row } from './columns';
@@ -18,10 +20,10 @@ import classes from './customer-list.module.css';
 import { CustomerTable } from './customer-table';
 import { FilterButton, FilterChips } from './filter-bar';
 import filterBar from './filter-bar.module.css';
-import { customersQuery, figuresQuery } from './queries';
+import { customersQuery, figuresKey, figuresQuery } from './queries';
 import { FILTER_KEYS, type Filters, type ListSearch } from './search';
 
-const CreateCustomer = lazy(() => import('../create/create-customer'));
+const CreateCustomer = lazyPart(() => import('../create/create-customer'));
 
 type Props = {
   search: ListSearch;
@@ -95,15 +97,21 @@ export function CustomerList({ search, onSearch, onOpen }: Props) {
 
   useEffect(() => rememberList(search), [search]);
 
+  const identity = JSON.stringify([search.q, filters, search.sort]);
+  const news = useListNews(pages.length, list.dataUpdatedAt, list.refetch);
+
   const totalText = useTotalText(total, estimated);
+  // Said once for each question: the list is read again whenever something changes.
+  const told = useRef('');
   useEffect(() => {
-    if (totalText && !list.isFetching) announce(totalText);
-  }, [totalText, list.isFetching]);
+    if (!totalText || list.isFetching || told.current === identity) return;
+    told.current = identity;
+    announce(totalText);
+  }, [totalText, list.isFetching, identity]);
 
   const { fetchNextPage } = list;
   const onMore = useCallback(() => void fetchNextPage(), [fetchNextPage]);
   const narrowed = Boolean(search.q) || FILTER_KEYS.some((key) => search[key]);
-  const identity = JSON.stringify([search.q, filters, search.sort]);
 
   return (
     <div className={classes.page}>
@@ -125,6 +133,14 @@ export function CustomerList({ search, onSearch, onOpen }: Props) {
           )}
         </div>
       </header>
+      {news.waiting && (
+        <div className={classes.news} role="status">
+          {t('list.news')}
+          <Button size="compact-xs" variant="default" loading={list.isFetching} onClick={news.show}>
+            {t('list.showNews')}
+          </Button>
+        </div>
+      )}
       <FilterChips filters={filters} onChange={(changed) => change(changed)} />
       {list.isError && rows.length === 0 ? (
         <ErrorState title={t('list.failed')} error={list.error} onRetry={() => void list.refetch()} />
@@ -164,13 +180,49 @@ export function CustomerList({ search, onSearch, onOpen }: Props) {
           onOpen={onOpen}
         />
       )}
-      {search.new && mayWrite && (
-        <Suspense fallback={null}>
-          <CreateCustomer onClose={() => setOpened(false)} onCreated={onOpen} />
-        </Suspense>
-      )}
+      {search.new && mayWrite && <CreateCustomer onClose={() => setOpened(false)} onCreated={onOpen} />}
     </div>
   );
+}
+
+/** So many pages are read again by themselves when a customer changes; of a longer list one is told, and asks. */
+const PAGES_READ_AGAIN = 5;
+/** A list that is slow to read is read again more seldom: it takes at most a fifth of the time. */
+const SHARE = 4;
+const SHORTEST_GAP_MS = 500;
+
+/** Keeps the list as it is on the server: its place and its focus stay, only what has changed is drawn anew. */
+function useListNews(
+  loaded: number,
+  readAt: number,
+  refetch: () => Promise<unknown>,
+): { waiting: boolean; show: () => void } {
+  const queryClient = useQueryClient();
+  const [waiting, setWaiting] = useState(false);
+  const [gap, setGap] = useState(SHORTEST_GAP_MS);
+  const read = async () => {
+    const began = performance.now();
+    await refetch();
+    // Only what is on the page: figures of other lists are read again when these are shown.
+    await queryClient.invalidateQueries({ queryKey: figuresKey });
+    setGap(Math.max(SHORTEST_GAP_MS, (performance.now() - began) * SHARE));
+  };
+  const changed = () => {
+    if (loaded > PAGES_READ_AGAIN) setWaiting(true);
+    else if (loaded > 0) void read();
+  };
+  useLiveRefresh(['customers'], changed, gap);
+  // Coming back to the list: it stands as it was left, and nothing was heard of changes meanwhile.
+  const atFirst = useRef(changed);
+  const [left] = useState(() => readAt > 0 && Date.now() - readAt > SHORTEST_GAP_MS);
+  useEffect(() => {
+    if (left) atFirst.current();
+  }, [left]);
+  const show = () => {
+    setWaiting(false);
+    void read();
+  };
+  return { waiting, show };
 }
 
 /** The rows of all pages, with figures that are asked for page by page and may come later or not at all. */

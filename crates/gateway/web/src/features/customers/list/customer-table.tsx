@@ -3,7 +3,16 @@ import { useDebouncedCallback, useElementSize } from '@mantine/hooks';
 import { IconArrowDown, IconArrowUp } from '@tabler/icons-react';
 import { useTable } from '@tanstack/react-table';
 import { defaultRangeExtractor, type Range, useVirtualizer } from '@tanstack/react-virtual';
-import { type KeyboardEvent, type MouseEvent, useCallback, useEffect, useMemo, useRef, useState } from 'react';
+import {
+  type KeyboardEvent,
+  type MouseEvent,
+  useCallback,
+  useEffect,
+  useLayoutEffect,
+  useMemo,
+  useRef,
+  useState,
+} from 'react';
 import { useTranslation } from 'react-i18next';
 import { useShortcuts } from '~/shared/ui/shortcuts';
 import { type ColumnId, columns, features, type Row, visibleColumns } from './columns';
@@ -98,6 +107,31 @@ export function CustomerTable(props: Props) {
     virtualizer.scrollToIndex(index, { align: 'center' });
   }, [rows.length, active, mayLoad, last, virtualizer]);
 
+  // The list was read again and the row one is at has another index: the place goes with the row, not with the index.
+  const activeId = useRef<string>(undefined);
+  const knownRows = useRef(rows);
+  const focused = useRef(false);
+  useLayoutEffect(() => {
+    const before = knownRows.current;
+    knownRows.current = rows;
+    const id = activeId.current;
+    if (before !== rows && restored.current && id !== undefined && rows[active]?.customer.id !== id) {
+      const index = rows.findIndex(({ customer }) => customer.id === id);
+      if (index >= 0) {
+        const frame = scroller.current;
+        // Somebody at the top of the list sees what is new there; elsewhere nothing moves under the eye.
+        if (frame && frame.scrollTop > 0) {
+          frame.scrollTop += (index - active) * (size === 'phone' ? ROW_PHONE_PX : ROW_PX);
+        }
+        setActive(index);
+        return;
+      }
+    }
+    activeId.current = rows[active]?.customer.id;
+    // A row that was moved in the document has lost the focus that it had.
+    if (focused.current && document.activeElement === document.body) focusWanted.current = true;
+  }, [rows, active, size]);
+
   useEffect(() => {
     if (!focusWanted.current || !restored.current) return;
     const row = scroller.current?.querySelector<HTMLElement>(`[data-index="${active}"]`);
@@ -183,6 +217,12 @@ export function CustomerTable(props: Props) {
           aria-colcount={shown.length}
           aria-busy={loading}
           onKeyDown={onKeyDown}
+          onFocus={() => {
+            focused.current = true;
+          }}
+          onBlur={() => {
+            focused.current = false;
+          }}
           tabIndex={-1}
           className={classes.grid}
         >

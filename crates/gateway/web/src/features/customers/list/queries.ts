@@ -29,10 +29,12 @@ export function customersQuery(q: string | undefined, filters: Filters, sort: st
   });
 }
 
+export const figuresKey = ['customer-figures'];
+
 /** The figures of one page of customers, by customer. */
 export function figuresQuery(ids: string[]) {
   return queryOptions({
-    queryKey: ['customer-figures', ids],
+    queryKey: [...figuresKey, ids],
     queryFn: async ({ signal }) => {
       const { metrics } = await body(
         api.GET('/v1/customerMetrics:batchGet', { signal, params: { query: { customerIds: ids } } }),

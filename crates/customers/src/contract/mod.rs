@@ -1,6 +1,9 @@
 //! Between customers and the messages that stand for them in the contract: in answers, in requests, and as the
 //! after-image in the journal.
 
+pub(crate) mod consent;
+pub(crate) mod import;
+
 use clientele_contracts::customers::v1 as pb;
 use clientele_contracts::platform::v1::ExternalReference;
 use clientele_kernel::{CustomerId, EmailId, Error, Etag, PhoneId, StoreId, UserId};

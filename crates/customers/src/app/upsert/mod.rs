@@ -1,5 +1,7 @@
 //! Create and change many customers at once, known by their references.
 
+mod consent;
+
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap};
 
@@ -11,6 +13,7 @@ use clientele_platform::proto;
 use prost::Message;
 
 use super::{App, Command};
+use crate::domain::consent::{UpsertDraft as ConsentDraft, UpsertStatement as ConsentStatement};
 use crate::domain::contact::Region;
 use crate::domain::customer::{Customer, Draft, Event, Repeats, Statement};
 use crate::domain::reference::Reference;
@@ -27,12 +30,15 @@ pub(crate) struct UpsertStatement {
     pub(crate) source: String,
     pub(crate) external_id: String,
     pub(crate) statement: Result<Statement, KernelError>,
+    /// Consents that come with it, each right or wrong in its form.
+    pub(crate) consents: Vec<Result<ConsentStatement, KernelError>>,
 }
 
 /// An entry that is right by itself.
 struct UpsertDraft {
     reference: Reference,
     draft: Draft,
+    consents: Vec<ConsentDraft>,
 }
 
 /// What became of an entry, or why it was refused.
@@ -73,7 +79,7 @@ impl App {
         let known: Vec<CustomerId> = batch.owners.values().copied().collect::<BTreeSet<_>>().into_iter().collect();
         batch.take_known(store::customer::lock(uow.conn(), &known).await?);
 
-        let outcomes: Vec<Outcome> = drafts
+        let mut outcomes: Vec<Outcome> = drafts
             .iter()
             .map(|entry| entry.as_ref().map_err(Clone::clone).and_then(|entry| batch.apply(entry)))
             .collect();
@@ -83,6 +89,7 @@ impl App {
         for (change, event) in &written {
             uow.record(publish::entry(change.after, event));
         }
+        consent::write(&mut uow, &batch, drafts, &mut outcomes).await?;
         let answer = BatchUpsertCustomersResponse { results: outcomes.into_iter().map(result).collect() };
         uow.commit_with(&answer).await?;
         Ok(answer)
@@ -102,10 +109,11 @@ fn check(entries: Vec<UpsertStatement>, region: Option<Region>) -> Vec<Result<Up
                 .statement
                 .and_then(|statement| statement.check(region, Repeats::Drop))
                 .map_err(|error| error.within("customer"));
-            let (reference, mut draft) = match (reference, draft) {
-                (Ok(reference), Ok(draft)) => (reference, draft),
-                (reference, draft) => {
-                    let errors = [reference.err(), draft.err()];
+            let consents = consent::check(entry.consents, region);
+            let (reference, mut draft, consents) = match (reference, draft, consents) {
+                (Ok(reference), Ok(draft), Ok(consents)) => (reference, draft, consents),
+                (reference, draft, consents) => {
+                    let errors = [reference.err(), draft.err(), consents.err()];
                     return Err(errors.into_iter().flatten().flat_map(|error| error.violations).collect());
                 }
             };
@@ -121,7 +129,7 @@ fn check(entries: Vec<UpsertStatement>, region: Option<Region>) -> Vec<Result<Up
             };
             draft.references.retain(|other| *other != reference);
             draft.references.insert(0, reference.clone());
-            Ok(UpsertDraft { reference, draft })
+            Ok(UpsertDraft { reference, draft, consents })
         })
         .collect()
 }
@@ -148,35 +156,51 @@ fn result(outcome: Outcome) -> UpsertCustomerResult {
 }
 
 /// The customers of a batch while its entries are applied one after the other: two entries may be about one customer.
-struct Batch<'a> {
+pub(super) struct Batch<'a> {
     now: DateTime<Utc>,
     ids: &'a Ids,
-    owners: HashMap<Reference, CustomerId>,
+    pub(super) owners: HashMap<Reference, CustomerId>,
     /// As they were, where they were, and as they are.
-    customers: HashMap<CustomerId, (Option<Customer>, Customer)>,
+    pub(super) customers: HashMap<CustomerId, (Option<Customer>, Customer)>,
 }
 
 impl<'a> Batch<'a> {
-    fn new(now: DateTime<Utc>, ids: &'a Ids) -> Self {
+    pub(super) fn new(now: DateTime<Utc>, ids: &'a Ids) -> Self {
         Self { now, ids, owners: HashMap::new(), customers: HashMap::new() }
     }
 
-    fn take_known(&mut self, customers: Vec<Customer>) {
+    pub(super) fn take_known(&mut self, customers: Vec<Customer>) {
         self.customers.extend(customers.into_iter().map(|customer| (customer.id, (Some(customer.clone()), customer))));
     }
 
-    fn apply(&mut self, UpsertDraft { reference, draft }: &UpsertDraft) -> Outcome {
+    fn apply(&mut self, UpsertDraft { reference, draft, consents }: &UpsertDraft) -> Outcome {
         let owner = self.owners.get(reference).copied();
         // The first reference is the entry's own; the others are the customer's list, as the caller counts it.
         let foreign = |other: &Reference| self.owners.get(other).is_some_and(|its_owner| Some(*its_owner) != owner);
         if let Some(i) = draft.references.iter().skip(1).position(foreign) {
             return Err(refused(&format!("customer.references[{i}]"), "belongs to another customer".to_owned()));
         }
+        let known = owner.and_then(|id| self.customers.get(&id)).map(|(_, customer)| customer);
+        if let Some(i) = consents.iter().position(|one| !consent::reaches(one, draft, known)) {
+            return Err(refused(
+                &format!("consents[{i}].address"),
+                "is no address of this customer: give it among the customer's phones or emails".to_owned(),
+            ));
+        }
+        self.merge_or_create(owner, draft).map_err(within_customer)
+    }
+
+    /// Has the owner take over a draft, or creates a customer of it where there is none.
+    pub(super) fn merge_or_create(
+        &mut self,
+        owner: Option<CustomerId>,
+        draft: &Draft,
+    ) -> Result<(CustomerId, UpsertOutcome), KernelError> {
         let outcome = if let Some((_, customer)) = owner.and_then(|id| self.customers.get_mut(&id)) {
-            let event = customer.merge(draft, self.now, self.ids).map_err(within_customer)?;
+            let event = customer.merge(draft, self.now, self.ids)?;
             (customer.id, if event.is_some() { UpsertOutcome::Updated } else { UpsertOutcome::Unchanged })
         } else {
-            let customer = Customer::create(draft.clone(), self.now, self.ids).map_err(within_customer)?;
+            let customer = Customer::create(draft.clone(), self.now, self.ids)?;
             let id = customer.id;
             self.customers.insert(id, (None, customer));
             (id, UpsertOutcome::Created)
@@ -187,7 +211,7 @@ impl<'a> Batch<'a> {
 
     /// The customers to write, in the order of their ids, and what happened to each. However many entries changed one,
     /// its version rises once.
-    fn written(&mut self) -> Vec<(Change<'_>, Event)> {
+    pub(super) fn written(&mut self) -> Vec<(Change<'_>, Event)> {
         let mut written: Vec<_> = self
             .customers
             .values_mut()

@@ -1,0 +1,54 @@
+//! How background work goes round: at once again while there is something to do, else after a short rest, and after a
+//! failure later and later.
+
+use std::future::Future;
+use std::time::Duration;
+
+use clientele_kernel::Error as KernelError;
+use tokio_util::sync::CancellationToken;
+
+use super::App;
+use crate::Error;
+
+/// How long nobody looks whether there is something to do: what happens shows within a second.
+const REST: Duration = Duration::from_millis(200);
+const SHORTEST_RETRY: Duration = Duration::from_millis(100);
+const LONGEST_RETRY: Duration = Duration::from_secs(10);
+
+/// Does a piece of work again and again until stopped. `once` tells whether there was something to do.
+pub(crate) async fn repeat<F>(
+    name: &'static str,
+    app: App,
+    stop: CancellationToken,
+    once: impl Fn(App) -> F,
+) -> Result<(), KernelError>
+where
+    F: Future<Output = Result<bool, Error>>,
+{
+    let mut retry = SHORTEST_RETRY;
+    loop {
+        let outcome = tokio::select! {
+            // What is under way is rolled back; whoever comes next does it.
+            () = stop.cancelled() => return Ok(()),
+            outcome = once(app.clone()) => outcome,
+        };
+        let pause = match outcome {
+            Ok(had_work) => {
+                retry = SHORTEST_RETRY;
+                if had_work { Duration::ZERO } else { REST }
+            }
+            Err(error) => {
+                let error = KernelError::from(error);
+                let cause = error.source.as_ref().map(ToString::to_string).unwrap_or_default();
+                tracing::warn!(work = name, %error, cause, "background work has failed; trying again");
+                let pause = retry;
+                retry = (retry * 2).min(LONGEST_RETRY);
+                pause
+            }
+        };
+        tokio::select! {
+            () = stop.cancelled() => return Ok(()),
+            () = tokio::time::sleep(pause) => {}
+        }
+    }
+}

@@ -1,0 +1,193 @@
+//! The file of an import: a stream of bytes, kept in parts, and a stream of rows.
+
+use std::io::{self, Read};
+
+use clientele_kernel::{Error as KernelError, ImportId};
+use clientele_platform::postgres::Database;
+use clientele_tabular::{self as tabular, Outcome, Record, Records, source};
+use tokio::runtime::Handle;
+use tokio::sync::mpsc;
+use uuid::Uuid;
+
+use super::Imports;
+use crate::domain::import::{Import, LARGEST_TEXT, RawRow, encoding};
+use crate::{Error, store};
+
+/// Rows are handed on so many at a time, and so many bytes of them.
+pub(super) const BATCH: usize = 500;
+const BATCH_BYTES: usize = 1024 * 1024;
+
+/// Reads the parts of a file one after the other. For threads that may block.
+pub(super) struct FileReader {
+    db: Database,
+    runtime: Handle,
+    id: ImportId,
+    file: Uuid,
+    next: i32,
+    part: Vec<u8>,
+    read: usize,
+}
+
+impl FileReader {
+    fn new(db: Database, id: ImportId, file: Uuid) -> Self {
+        Self { db, runtime: Handle::current(), id, file, next: 0, part: Vec::new(), read: 0 }
+    }
+}
+
+impl Read for FileReader {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.read == self.part.len() {
+            let part = store::import::chunk::get(self.db.pool(), self.id, self.file, self.next);
+            self.part = self.runtime.block_on(part).map_err(io::Error::other)?.unwrap_or_default();
+            self.read = 0;
+            self.next += 1;
+        }
+        let count = buffer.len().min(self.part.len() - self.read);
+        buffer[..count].copy_from_slice(&self.part[self.read..self.read + count]);
+        self.read += count;
+        Ok(count)
+    }
+}
+
+/// Opens the file anew for each pass over it.
+#[derive(Clone)]
+pub(super) struct Source {
+    db: Database,
+    id: ImportId,
+    file: Uuid,
+}
+
+impl Source {
+    pub(super) fn new(db: &Database, id: ImportId, file: Uuid) -> Self {
+        Self { db: db.clone(), id, file }
+    }
+
+    /// The bytes as they were sent.
+    pub(super) fn raw(&self) -> FileReader {
+        FileReader::new(self.db.clone(), self.id, self.file)
+    }
+
+    /// The bytes, unpacked.
+    pub(super) fn bytes(&self) -> Result<Box<dyn Read>, tabular::Error> {
+        source::unpack(self.raw(), LARGEST_TEXT)
+    }
+
+    /// The text.
+    pub(super) fn text(&self, encoding: &'static encoding_rs::Encoding) -> Result<Box<dyn Read>, tabular::Error> {
+        Ok(source::decode(self.bytes()?, encoding))
+    }
+}
+
+/// What a file that cannot be read is to a caller.
+pub(super) fn unreadable(error: tabular::Error) -> Error {
+    match error {
+        tabular::Error::Io(error) => match error.downcast::<Error>() {
+            Ok(own) => own,
+            Err(error) => KernelError::internal(error).into(),
+        },
+        wrong => KernelError::invalid("content", wrong.to_string()).into(),
+    }
+}
+
+/// The file is kept no longer.
+pub(super) fn removed() -> Error {
+    KernelError::failed_precondition("IMPORT_STATE", "the file has been removed: begin another import").into()
+}
+
+/// Runs work that blocks on a thread of its own.
+pub(super) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Error> + Send + 'static,
+) -> Result<T, Error> {
+    tokio::task::spawn_blocking(work).await.map_err(KernelError::internal)?
+}
+
+/// The rows of a table, those ahead of it and the header left out.
+pub(super) struct Table {
+    records: Records<Box<dyn Read>>,
+    skip_lines: u64,
+    header_wanted: bool,
+}
+
+impl Table {
+    pub(super) fn open(source: &Source, import: &Import) -> Result<Self, Error> {
+        let format = &import.look.format;
+        let encoding = encoding(&format.encoding)
+            .ok_or_else(|| KernelError::internal(format!("import {} has no valid encoding", import.id)))?;
+        let text = source.text(encoding).map_err(unreadable)?;
+        Ok(Self {
+            records: Records::new(text, format.delimiter.tabular()),
+            skip_lines: format.skip_lines.into(),
+            header_wanted: format.has_header,
+        })
+    }
+
+    /// The next row; `None` at the end.
+    pub(super) fn next(&mut self) -> Result<Option<RawRow>, Error> {
+        let mut record = Record::default();
+        loop {
+            let outcome = self.records.read(&mut record).map_err(unreadable)?;
+            let trouble = match outcome {
+                Outcome::End => return Ok(None),
+                _ if record.line() <= self.skip_lines => continue,
+                Outcome::Row if record.is_blank() => continue,
+                Outcome::Row if self.header_wanted => {
+                    self.header_wanted = false;
+                    continue;
+                }
+                Outcome::Row => None,
+                Outcome::Broken(trouble) => Some(trouble),
+            };
+            let cells = record.iter().map(str::to_owned).collect();
+            return Ok(Some(RawRow { line: record.line(), cells, trouble }));
+        }
+    }
+}
+
+impl Imports {
+    /// The file of an import.
+    pub(super) fn source(&self, import: &Import) -> Result<Source, Error> {
+        let file = import.file.ok_or_else(removed)?;
+        Ok(Source::new(&self.db, import.id, file))
+    }
+
+    /// The rows of an import in batches, from behind the first `skip` on. They are read ahead by no more than two batches;
+    /// dropping the receiver ends the reading.
+    pub(super) fn rows(&self, import: &Import, skip: u64) -> Result<mpsc::Receiver<Result<Vec<RawRow>, Error>>, Error> {
+        let (sender, receiver) = mpsc::channel(2);
+        let source = self.source(import)?;
+        let import = import.clone();
+        tokio::task::spawn_blocking(move || {
+            if let Err(error) = send_rows(&source, &import, skip, &sender) {
+                // Nobody listens any more where this fails.
+                let _ = sender.blocking_send(Err(error));
+            }
+        });
+        Ok(receiver)
+    }
+}
+
+fn send_rows(
+    source: &Source,
+    import: &Import,
+    skip: u64,
+    sender: &mpsc::Sender<Result<Vec<RawRow>, Error>>,
+) -> Result<(), Error> {
+    let mut table = Table::open(source, import)?;
+    for _ in 0..skip {
+        if table.next()?.is_none() {
+            return Ok(());
+        }
+    }
+    loop {
+        let mut batch = Vec::with_capacity(BATCH);
+        let mut bytes = 0;
+        while batch.len() < BATCH && bytes < BATCH_BYTES {
+            let Some(row) = table.next()? else { break };
+            bytes += row.cells.iter().map(String::len).sum::<usize>();
+            batch.push(row);
+        }
+        if batch.is_empty() || sender.blocking_send(Ok(batch)).is_err() {
+            return Ok(());
+        }
+    }
+}

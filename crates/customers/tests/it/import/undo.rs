@@ -1,0 +1,101 @@
+//! Taking an import back.
+
+use clientele_contracts::customers::v1::{
+    GetCustomerRequest, ImportKind, ImportRecorded, ImportState, ListCustomersRequest,
+};
+use clientele_platform::event;
+use tonic::Code;
+
+use crate::world::{World, email, named};
+
+#[tokio::test]
+async fn what_was_created_goes_what_was_changed_is_as_before_and_what_was_touched_stays() {
+    let world = World::new().await;
+    let mut known = named("Zoe Before");
+    known.emails = vec![email("zoe@example.org")];
+    let zoe = world.create(known).await;
+    let file = "id,name,email\n1,Ann,ann@example.org\n2,Bob,bob@example.org\n3,Cid,cid@example.org\n,Zoe After,zoe@example.org\n";
+    let import = world.upload(ImportKind::Customers, file).await;
+    let done = world.run(&import.id).await.progress.unwrap();
+    assert_eq!([done.created, done.updated], [3, 1]);
+    let by_name = |name: &'static str| {
+        let world = &world;
+        async move {
+            let request = ListCustomersRequest { query: name.into(), ..ListCustomersRequest::default() };
+            world.list(request).await.customers.pop().unwrap()
+        }
+    };
+    let (mut bob, cid) = (by_name("Bob").await, by_name("Cid").await);
+    bob.display_name = "Robert".into();
+    world.update(bob, &["display_name"]).await;
+    world.neighbours.known().correspondents.insert(cid.id.clone());
+
+    let undone = world.undo(&import.id).await;
+    let undo = undone.undo.clone().unwrap();
+    assert_eq!([undo.removed, undo.restored, undo.kept], [1, 1, 2]);
+    assert!(undo.ended_at.is_some() && undone.file_expires_at.is_none());
+    assert_eq!(world.get(&zoe.id).await.display_name, "Zoe Before");
+    let mut left = world.search("example.org").await;
+    left.sort();
+    assert_eq!(left, ["Cid", "Robert", "Zoe Before"]);
+    assert_eq!(world.try_start(&import.id, false).await.unwrap_err().code(), Code::FailedPrecondition);
+}
+
+#[tokio::test]
+async fn orders_go_before_their_customers_and_a_customer_with_another_order_stays() {
+    let world = World::new().await;
+    let file = "order_number,date,customer_id,total\n1,2020-01-01,a,10\n2,2020-01-01,b,20\n3,2020-01-01,b,30\n";
+    let import = world.upload(ImportKind::Orders, file).await;
+    let import = world.format(import, |format| format.currency = "EUR".into()).await;
+    world.run(&import.id).await;
+    // Another order of the second customer, made by somebody else.
+    let customer = {
+        let mut known = world.neighbours.known();
+        let (order, _) = known.orders["2"].clone();
+        known.orders.insert(
+            "by-hand".into(),
+            (clientele_contracts::orders::v1::Order { id: "another".into(), ..order.clone() }, 1),
+        );
+        order.customer_id
+    };
+    let undo = world.undo(&import.id).await.undo.unwrap();
+    assert_eq!([undo.removed, undo.restored, undo.kept], [4, 0, 1], "three orders and a customer go");
+    assert_eq!(world.neighbours.known().orders.keys().collect::<Vec<_>>(), ["by-hand"]);
+    let get = GetCustomerRequest { id: customer, ..GetCustomerRequest::default() };
+    assert!(world.customers().get_customer(get).await.is_ok());
+}
+
+#[tokio::test]
+async fn each_state_an_import_comes_to_is_told_once_with_its_figures() {
+    let world = World::new().await;
+    let import = world.upload(ImportKind::Customers, "name\nAnn\nBob\n").await;
+    world.trial(&import.id).await;
+    world.run(&import.id).await;
+    world.undo(&import.id).await;
+    let events = world.events().await;
+    let mut told: Vec<_> = events
+        .iter()
+        .filter(|event| event.aggregate_id == import.id)
+        .map(|found| (found.aggregate_version, event::decode::<ImportRecorded>(found).unwrap().unwrap()))
+        .collect();
+    told.sort_by_key(|(version, _)| *version);
+    let versions: Vec<i64> = told.iter().map(|(version, _)| *version).collect();
+    assert_eq!(versions, (1..=8).collect::<Vec<i64>>());
+    let states: Vec<_> = told.iter().map(|(_, event)| (event.state(), event.trial)).collect();
+    assert_eq!(
+        states,
+        [
+            (ImportState::AwaitingFile, false),
+            (ImportState::Ready, false),
+            (ImportState::Checking, false),
+            (ImportState::Ready, true),
+            (ImportState::Running, false),
+            (ImportState::Done, false),
+            (ImportState::Undoing, false),
+            (ImportState::Undone, false),
+        ]
+    );
+    assert_eq!(told[3].1.counts["created"], 2);
+    assert_eq!(told[7].1.counts["removed"], 2);
+    assert!(world.list(ListCustomersRequest::default()).await.customers.is_empty());
+}

@@ -1,0 +1,273 @@
+//! The services that imports speak to, as far as imports can tell: they keep what they are sent, answer a repeated request
+//! as before, and can be made to fail.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use clientele_contracts::messaging::v1 as messaging;
+use clientele_contracts::messaging::v1::dialogs_server::{Dialogs, DialogsServer};
+use clientele_contracts::orders::v1 as orders;
+use clientele_contracts::orders::v1::orders_server::{Orders, OrdersServer};
+use clientele_contracts::platform::v1::{FieldViolation, UpsertOutcome};
+use prost::Message;
+use tonic::service::Routes;
+use tonic::{Request, Response, Status};
+use uuid::Uuid;
+
+/// What the services know.
+#[derive(Debug, Default)]
+pub(crate) struct Known {
+    /// Orders by their external ids, with version.
+    pub(crate) orders: HashMap<String, (orders::Order, i64)>,
+    answers: HashMap<String, Vec<u8>>,
+    /// Customers with whom somebody writes.
+    pub(crate) correspondents: BTreeSet<String>,
+    /// So many of the next calls answer only after they have done what was asked: UNAVAILABLE.
+    pub(crate) failures: u32,
+    /// So many calls came.
+    pub(crate) calls: u32,
+    /// Where calls came from.
+    pub(crate) origins: BTreeSet<String>,
+}
+
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Neighbours(Arc<Mutex<Known>>);
+
+impl Neighbours {
+    pub(crate) fn orders(&self) -> Routes {
+        Routes::new(OrdersServer::new(self.clone()))
+    }
+
+    pub(crate) fn messaging(&self) -> Routes {
+        Routes::new(DialogsServer::new(self.clone()))
+    }
+
+    pub(crate) fn known(&self) -> MutexGuard<'_, Known> {
+        self.0.lock().unwrap()
+    }
+}
+
+fn unimplemented<T>() -> Result<Response<T>, Status> {
+    Err(Status::unimplemented("imports do not ask this"))
+}
+
+impl Known {
+    fn upsert(&mut self, request: &orders::BatchUpsertOrdersRequest) -> orders::BatchUpsertOrdersResponse {
+        let results = request.orders.iter().map(|order| self.upsert_one(order, request.validate_only)).collect();
+        orders::BatchUpsertOrdersResponse { results }
+    }
+
+    fn upsert_one(&mut self, order: &orders::Order, validate_only: bool) -> orders::UpsertOrderResult {
+        let key = order.reference.clone().unwrap_or_default().external_id;
+        if order.status == "unheard_of" {
+            let violation = FieldViolation { field: "status".into(), description: "there is no such status".into() };
+            return orders::UpsertOrderResult {
+                outcome: UpsertOutcome::Refused.into(),
+                violations: vec![violation],
+                ..orders::UpsertOrderResult::default()
+            };
+        }
+        let mut order = order.clone();
+        let known = self.orders.get(&key);
+        order.id = known.map_or_else(|| Uuid::now_v7().to_string(), |(known, _)| known.id.clone());
+        let (outcome, version) = match known {
+            None => (UpsertOutcome::Created, 1),
+            Some((known, _)) if *known == order => {
+                return orders::UpsertOrderResult {
+                    order_id: known.id.clone(),
+                    outcome: UpsertOutcome::Unchanged.into(),
+                    version: 0,
+                    ..orders::UpsertOrderResult::default()
+                };
+            }
+            Some((_, version)) => (UpsertOutcome::Updated, version + 1),
+        };
+        let order_id = order.id.clone();
+        if !validate_only {
+            self.orders.insert(key, (order, version));
+        }
+        orders::UpsertOrderResult { order_id, outcome: outcome.into(), violations: Vec::new(), version }
+    }
+
+    fn revert(&mut self, request: &orders::BatchRevertOrdersRequest) -> orders::BatchRevertOrdersResponse {
+        let outcomes = request
+            .orders
+            .iter()
+            .map(|wanted| {
+                let found = self.orders.iter().find(|(_, (order, _))| order.id == wanted.order_id);
+                let found = found.map(|(key, (_, version))| (key.clone(), *version));
+                match found {
+                    Some((key, version)) if version == wanted.version && wanted.before_version == 0 => {
+                        self.orders.remove(&key);
+                        orders::RevertOutcome::Removed
+                    }
+                    _ => orders::RevertOutcome::Kept,
+                }
+                .into()
+            })
+            .collect();
+        orders::BatchRevertOrdersResponse { outcomes }
+    }
+
+    /// Does the work once for each request id, and fails after it when told to: the caller cannot know.
+    fn answer<M: Message + Default>(
+        &mut self,
+        id: &str,
+        work: impl FnOnce(&mut Self) -> M,
+    ) -> Result<Response<M>, Status> {
+        self.calls += 1;
+        let answer = match self.answers.get(id) {
+            Some(known) => M::decode(known.as_slice()).unwrap(),
+            None => work(self),
+        };
+        if !id.is_empty() {
+            self.answers.insert(id.to_owned(), answer.encode_to_vec());
+        }
+        if self.failures > 0 {
+            self.failures -= 1;
+            return Err(Status::unavailable("gone"));
+        }
+        Ok(Response::new(answer))
+    }
+}
+
+#[async_trait::async_trait]
+impl Orders for Neighbours {
+    async fn get_order(&self, _: Request<orders::GetOrderRequest>) -> Result<Response<orders::Order>, Status> {
+        unimplemented()
+    }
+
+    async fn batch_get_orders(
+        &self,
+        _: Request<orders::BatchGetOrdersRequest>,
+    ) -> Result<Response<orders::BatchGetOrdersResponse>, Status> {
+        unimplemented()
+    }
+
+    async fn list_orders(
+        &self,
+        _: Request<orders::ListOrdersRequest>,
+    ) -> Result<Response<orders::ListOrdersResponse>, Status> {
+        unimplemented()
+    }
+
+    async fn create_order(&self, _: Request<orders::CreateOrderRequest>) -> Result<Response<orders::Order>, Status> {
+        unimplemented()
+    }
+
+    async fn change_order_status(
+        &self,
+        _: Request<orders::ChangeOrderStatusRequest>,
+    ) -> Result<Response<orders::Order>, Status> {
+        unimplemented()
+    }
+
+    async fn record_payment(
+        &self,
+        _: Request<orders::RecordPaymentRequest>,
+    ) -> Result<Response<orders::Order>, Status> {
+        unimplemented()
+    }
+
+    async fn batch_upsert_orders(
+        &self,
+        request: Request<orders::BatchUpsertOrdersRequest>,
+    ) -> Result<Response<orders::BatchUpsertOrdersResponse>, Status> {
+        let origin = request.metadata().get("x-clientele-origin").map(|value| value.to_str().unwrap().to_owned());
+        let request = request.into_inner();
+        let mut known = self.known();
+        known.origins.extend(origin);
+        known.answer(&request.request_id.clone(), |known| known.upsert(&request))
+    }
+
+    async fn batch_revert_orders(
+        &self,
+        request: Request<orders::BatchRevertOrdersRequest>,
+    ) -> Result<Response<orders::BatchRevertOrdersResponse>, Status> {
+        let request = request.into_inner();
+        self.known().answer(&request.request_id.clone(), |known| known.revert(&request))
+    }
+
+    async fn find_buyers(
+        &self,
+        request: Request<orders::FindBuyersRequest>,
+    ) -> Result<Response<orders::FindBuyersResponse>, Status> {
+        let known = self.known();
+        let buys = |id: &String| known.orders.values().any(|(order, _)| order.customer_id == *id);
+        let customer_ids = request.into_inner().customer_ids.into_iter().filter(buys).collect();
+        Ok(Response::new(orders::FindBuyersResponse { customer_ids }))
+    }
+}
+
+#[async_trait::async_trait]
+impl Dialogs for Neighbours {
+    async fn list_dialogs(
+        &self,
+        _: Request<messaging::ListDialogsRequest>,
+    ) -> Result<Response<messaging::ListDialogsResponse>, Status> {
+        unimplemented()
+    }
+
+    async fn get_dialog(&self, _: Request<messaging::GetDialogRequest>) -> Result<Response<messaging::Dialog>, Status> {
+        unimplemented()
+    }
+
+    async fn list_dialog_messages(
+        &self,
+        _: Request<messaging::ListDialogMessagesRequest>,
+    ) -> Result<Response<messaging::ListDialogMessagesResponse>, Status> {
+        unimplemented()
+    }
+
+    async fn post_dialog_message(
+        &self,
+        _: Request<messaging::PostDialogMessageRequest>,
+    ) -> Result<Response<messaging::DialogMessage>, Status> {
+        unimplemented()
+    }
+
+    async fn mark_dialog_read(
+        &self,
+        _: Request<messaging::MarkDialogReadRequest>,
+    ) -> Result<Response<messaging::Dialog>, Status> {
+        unimplemented()
+    }
+
+    async fn assign_dialog(
+        &self,
+        _: Request<messaging::AssignDialogRequest>,
+    ) -> Result<Response<messaging::Dialog>, Status> {
+        unimplemented()
+    }
+
+    async fn close_dialog(
+        &self,
+        _: Request<messaging::CloseDialogRequest>,
+    ) -> Result<Response<messaging::Dialog>, Status> {
+        unimplemented()
+    }
+
+    async fn link_dialog_customer(
+        &self,
+        _: Request<messaging::LinkDialogCustomerRequest>,
+    ) -> Result<Response<messaging::Dialog>, Status> {
+        unimplemented()
+    }
+
+    async fn batch_import_dialogs(
+        &self,
+        _: Request<messaging::BatchImportDialogsRequest>,
+    ) -> Result<Response<messaging::BatchImportDialogsResponse>, Status> {
+        unimplemented()
+    }
+
+    async fn find_correspondents(
+        &self,
+        request: Request<messaging::FindCorrespondentsRequest>,
+    ) -> Result<Response<messaging::FindCorrespondentsResponse>, Status> {
+        let known = self.known();
+        let ids = request.into_inner().customer_ids.into_iter();
+        let customer_ids = ids.filter(|id| known.correspondents.contains(id)).collect();
+        Ok(Response::new(messaging::FindCorrespondentsResponse { customer_ids }))
+    }
+}

@@ -1,0 +1,37 @@
+import { useEffect } from 'react';
+import { readSession, useContinueSession, useSession } from '~/shared/session';
+import { onOtherTab, sessionOver, useSessionOver } from '~/shared/session/expiry';
+import { lazyPart } from '~/shared/ui/part';
+
+const loadSignIn = () => import('~/features/session/sign-in-again');
+const SignInAgain = lazyPart(loadSignIn, { silent: true });
+/** Long before a session ends, and long after the page stands. */
+const AHEAD_MS = 5_000;
+
+/** Keeps the page with its session: asks to sign in again when it has ended, and follows other tabs that did so. */
+export function SessionGuard() {
+  const over = useSessionOver();
+  const userId = useSession()?.userId;
+  const goOn = useContinueSession();
+
+  useEffect(
+    () =>
+      onOtherTab(() => {
+        void readSession().then((session) => {
+          if (!session) return;
+          if (session.userId === userId) goOn(session, { here: false });
+          // The cookie is another user's: this page must not go on under their name.
+          else void sessionOver();
+        });
+      }),
+    [userId, goOn],
+  );
+
+  // When the session is over the program may have been replaced, and its parts with it: the window is fetched ahead.
+  useEffect(() => {
+    const timer = setTimeout(() => void loadSignIn().catch(() => undefined), AHEAD_MS);
+    return () => clearTimeout(timer);
+  }, []);
+
+  return over ? <SignInAgain /> : null;
+}

@@ -1,0 +1,53 @@
+import { infiniteQueryOptions, queryOptions } from '@tanstack/react-query';
+import { api, body } from '~/shared/api/client';
+
+export const mailboxKey = ['mailbox'];
+
+/** The captured letters, newest first. */
+export const mailboxQuery = infiniteQueryOptions({
+  queryKey: [...mailboxKey, 'list'],
+  queryFn: ({ signal, pageParam }) =>
+    body(
+      api.GET('/v1/mailbox', {
+        signal,
+        params: { query: { pageSize: 50, ...(pageParam && { pageToken: pageParam }) } },
+      }),
+    ),
+  initialPageParam: '',
+  getNextPageParam: (page) => page.nextPageToken || undefined,
+});
+
+/** One captured letter as it would have gone out; it does not change. */
+export function capturedQuery(id: string) {
+  return queryOptions({
+    queryKey: ['mailbox-letter', id],
+    queryFn: ({ signal }) => body(api.GET('/v1/mailbox/{id}', { signal, params: { path: { id } } })),
+    staleTime: Number.POSITIVE_INFINITY,
+  });
+}
+
+export const templatesKey = ['email-templates'];
+
+/** The templates by name, those put away too where they are asked for. */
+export function allTemplatesQuery(includeInactive: boolean) {
+  return infiniteQueryOptions({
+    queryKey: [...templatesKey, 'list', includeInactive],
+    queryFn: ({ signal, pageParam }) =>
+      body(
+        api.GET('/v1/emailTemplates', {
+          signal,
+          params: { query: { pageSize: 100, includeInactive, ...(pageParam && { pageToken: pageParam }) } },
+        }),
+      ),
+    initialPageParam: '',
+    getNextPageParam: (page) => page.nextPageToken || undefined,
+  });
+}
+
+export function templateQuery(id: string) {
+  return queryOptions({
+    queryKey: [...templatesKey, 'one', id],
+    queryFn: ({ signal }) => body(api.GET('/v1/emailTemplates/{id}', { signal, params: { path: { id } } })),
+    refetchOnWindowFocus: false,
+  });
+}

@@ -1,0 +1,56 @@
+import { useSyncExternalStore } from 'react';
+import { onSignedOut } from '~/shared/api/client';
+
+let waiting: Promise<void> | undefined;
+let settle: (() => void) | undefined;
+const watchers = new Set<() => void>();
+const tabs = 'BroadcastChannel' in globalThis ? new BroadcastChannel('clientele.session') : undefined;
+const renewals = new Set<() => void>();
+
+/**
+ * Says that the session of this page is over. The page stays as it is, a window asks to sign in again, and whoever waits
+ * here goes on when that has happened.
+ */
+export function sessionOver(): Promise<void> {
+  if (!waiting) {
+    waiting = new Promise((done) => {
+      settle = done;
+    });
+    for (const watcher of watchers) watcher();
+  }
+  return waiting;
+}
+
+/** Says that there is a session again: whoever waited goes on, other tabs look for themselves. */
+export function sessionRenewed({ here }: { here: boolean }): void {
+  const goOn = settle;
+  waiting = undefined;
+  settle = undefined;
+  goOn?.();
+  for (const watcher of watchers) watcher();
+  if (here) tabs?.postMessage('renewed');
+}
+
+/** Calls back when another tab of the browser has signed in or out. */
+export function onOtherTab(listener: () => void): () => void {
+  renewals.add(listener);
+  return () => renewals.delete(listener);
+}
+
+/** Whether the session is over and nobody has signed in again yet. */
+export function useSessionOver(): boolean {
+  return useSyncExternalStore(
+    (watcher) => {
+      watchers.add(watcher);
+      return () => watchers.delete(watcher);
+    },
+    () => waiting !== undefined,
+  );
+}
+
+onSignedOut(sessionOver);
+if (tabs) {
+  tabs.onmessage = () => {
+    for (const listener of renewals) listener();
+  };
+}

@@ -1,0 +1,209 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { Api } from './api';
+import { Conversation } from './conversation';
+import type { Keep } from './storage';
+import { LANGUAGES, textsFor } from './texts';
+
+type Message = { sequence: string; kind: string; text: string; clientMessageId: string; createdAt: string };
+
+/** A gateway that holds one dialog, over real HTTP. */
+class Gateway {
+  readonly messages: Message[] = [];
+  readonly posts: string[] = [];
+  readonly listeners = new Set<ServerResponse>();
+  secret = 'clv_1';
+  /** Answers of the next requests by path, instead of the usual ones: a status, or `lose` the answer after the work is done. */
+  readonly next = new Map<string, (number | 'lose')[]>();
+  readonly server: Server = createServer((request, response) => void this.#answer(request, response));
+
+  async listen(): Promise<Api> {
+    await new Promise<void>((resolve) => this.server.listen(0, '127.0.0.1', resolve));
+    return new Api(`http://127.0.0.1:${(this.server.address() as AddressInfo).port}`, 'site 1');
+  }
+
+  say(text: string): void {
+    this.#add('DIALOG_MESSAGE_KIND_COLLEAGUE', text, '');
+  }
+
+  #add(kind: string, text: string, clientMessageId: string): Message {
+    const known = this.messages.find((message) => clientMessageId && message.clientMessageId === clientMessageId);
+    if (known) return known;
+    // Numbers have gaps where the system noted something.
+    const sequence = String(this.messages.length * 2 + 2);
+    const message = { sequence, kind, text, clientMessageId, createdAt: '2026-01-01T10:00:00Z' };
+    this.messages.push(message);
+    for (const listener of this.listeners) listener.write(`data: {"lastSequence":"${sequence}"}\n\n`);
+    return message;
+  }
+
+  async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    let text = '';
+    for await (const part of request) text += part;
+    const body = JSON.parse(text);
+    const path = request.url?.split('/').pop() ?? '';
+    const json = (value: object, status = 200) => {
+      response.writeHead(status, { 'Content-Type': 'application/json' }).end(JSON.stringify(value));
+    };
+    expect(request.url).toMatch(/^\/v1\/widget\/site%201\//);
+    const instead = this.next.get(path)?.shift();
+    if (typeof instead === 'number') return json({ reason: 'REFUSED' }, instead);
+    if (path !== 'visits' && body.visitorSecret !== this.secret) return json({ reason: 'UNAUTHENTICATED' }, 401);
+    const dialogId = this.messages.length > 0 ? 'd1' : '';
+    const answers: Record<string, () => object> = {
+      visits: () => ({
+        visitorSecret: this.secret,
+        greeting: 'Hello',
+        channelName: 'Shop',
+        dialogId,
+        lastSequence: '0',
+      }),
+      messages: () => {
+        this.posts.push(body.clientMessageId);
+        return this.#add('DIALOG_MESSAGE_KIND_CUSTOMER', body.text, body.clientMessageId);
+      },
+      'messages:list': () => {
+        const later = this.messages.filter((message) => Number(message.sequence) > Number(body.after));
+        return { messages: later.slice(0, 2), more: later.length > 2, dialogId };
+      },
+    };
+    if (path === 'listen') {
+      response
+        .writeHead(200, { 'Content-Type': 'text/event-stream' })
+        .write('retry: 1\n\ndata: {"lastSequence":"0"}\n\n');
+      this.listeners.add(response);
+      response.on('close', () => this.listeners.delete(response));
+      return;
+    }
+    const answer = answers[path]?.() ?? {};
+    if (instead === 'lose') response.destroy();
+    else json(answer);
+  }
+}
+
+let gateway: Gateway;
+let api: Api;
+let keep: Keep;
+const conversations: Conversation[] = [];
+
+function converse(): Conversation {
+  const conversation = new Conversation(api, keep, new EventTarget(), 1);
+  conversations.push(conversation);
+  return conversation;
+}
+
+const shown = (conversation: Conversation) =>
+  conversation.lines.map(({ mine, text, state }) => `${mine ? 'me' : 'them'}: ${text} (${state})`);
+
+beforeEach(async () => {
+  gateway = new Gateway();
+  api = await gateway.listen();
+  keep = { secret: '', read: 0, unsent: [] };
+});
+
+afterEach(async () => {
+  for (const conversation of conversations.splice(0)) conversation.end();
+  gateway.server.closeAllConnections();
+  await new Promise((resolve) => gateway.server.close(resolve));
+});
+
+test('what the visitor says arrives, and the answer comes by itself', async () => {
+  const conversation = converse();
+  await conversation.begin();
+  expect([conversation.greeting, conversation.title, keep.secret]).toEqual(['Hello', 'Shop', 'clv_1']);
+  conversation.say('Is it open?');
+  expect(shown(conversation)).toEqual(['me: Is it open? (queued)']);
+  await vi.waitFor(() => expect(gateway.listeners.size).toBe(1));
+  gateway.say('Until eight');
+  await vi.waitFor(() => expect(shown(conversation)).toEqual(['me: Is it open? (sent)', 'them: Until eight (sent)']));
+  expect([keep.unsent, conversation.unread]).toEqual([[], true]);
+  conversation.markRead();
+  expect([keep.read, conversation.unread]).toEqual([4, false]);
+});
+
+test('a message whose answer was lost is sent again as the same message and arrives once', async () => {
+  gateway.next.set('messages', ['lose', 503]);
+  const conversation = converse();
+  conversation.say('one');
+  conversation.say('two');
+  await vi.waitFor(() => expect(shown(conversation)).toEqual(['me: one (sent)', 'me: two (sent)']));
+  expect(gateway.posts.length).toBe(3);
+  expect(new Set(gateway.posts).size).toBe(2);
+  expect(gateway.messages.map((message) => message.text)).toEqual(['one', 'two']);
+});
+
+test('a message that is refused is shown as failed, holds up no other, and can be tried again', async () => {
+  gateway.next.set('messages', [400]);
+  const conversation = converse();
+  conversation.say('bad');
+  conversation.say('good');
+  await vi.waitFor(() => expect(shown(conversation)).toEqual(['me: good (sent)', 'me: bad (failed)']));
+  conversation.again(conversation.lines[1]?.id ?? '');
+  await vi.waitFor(() => expect(shown(conversation)).toEqual(['me: good (sent)', 'me: bad (sent)']));
+});
+
+test('what was not sent before the page was left is sent by the next page', async () => {
+  gateway.next.set('messages', Array(20).fill(503));
+  const left = converse();
+  left.say('still here');
+  await vi.waitFor(() => expect(shown(left)).toEqual(['me: still here (failed)']));
+  left.end();
+  gateway.next.clear();
+  const back = converse();
+  expect(back.known).toBe(true);
+  await back.begin();
+  await vi.waitFor(() => expect(shown(back)).toEqual(['me: still here (sent)']));
+});
+
+test('whoever comes back sees all that was said, however many pages it has', async () => {
+  for (const text of ['1', '2', '3', '4', '5']) gateway.say(text);
+  keep.secret = gateway.secret;
+  const conversation = converse();
+  await conversation.begin();
+  await vi.waitFor(() => expect(conversation.lines.map((line) => line.text)).toEqual(['1', '2', '3', '4', '5']));
+});
+
+test('a secret that is known no more begins a new visit and loses no message', async () => {
+  keep.secret = 'clv_gone';
+  gateway.next.set('visits', []);
+  const conversation = converse();
+  await conversation.begin();
+  keep.secret = 'clv_gone';
+  conversation.say('hello?');
+  await vi.waitFor(() => expect(shown(conversation)).toEqual(['me: hello? (sent)']));
+  expect(keep.secret).toBe('clv_1');
+});
+
+test('a stream that ends is taken up again, and what came meanwhile is read', async () => {
+  const conversation = converse();
+  conversation.say('hi');
+  await vi.waitFor(() => expect(gateway.listeners.size).toBe(1));
+  for (const listener of gateway.listeners) {
+    gateway.listeners.delete(listener);
+    listener.destroy();
+  }
+  gateway.say('while you were away');
+  await vi.waitFor(() => expect(shown(conversation)).toContain('them: while you were away (sent)'));
+});
+
+test('a page that may not have the widget is told so once', async () => {
+  const told = vi.spyOn(console, 'error').mockReturnValue();
+  gateway.next.set('visits', [403]);
+  const conversation = converse();
+  expect(await conversation.begin()).toBe(false);
+  expect(conversation.refused).toBe('REFUSED');
+  expect(told).toHaveBeenCalledOnce();
+  told.mockRestore();
+});
+
+test('every language says everything, and a page in any other is spoken to in English', () => {
+  const keys = Object.keys(textsFor('en')).sort();
+  for (const language of LANGUAGES) {
+    const texts = textsFor(`${language}-XX`);
+    expect(texts.language).toBe(language);
+    expect(Object.keys(texts).sort()).toEqual(keys);
+    expect(Object.values(texts).every(Boolean)).toBe(true);
+  }
+  for (const language of ['', 'de', 'zh-Hans']) expect(textsFor(language).language).toBe('en');
+});

@@ -1,0 +1,30 @@
+// The site widget: <script src="https://crm.example/widget.js" data-site="SITE_KEY" async></script>
+//
+// api.ts           the gateway's answers, and what is worth another try
+// conversation.ts  what is said, kept and sent: everything but its looks
+// panel.ts         how it looks, in a shadow root, out of reach of the page's styles
+// texts.ts         four languages; style.ts  the styles
+
+import { Api } from './api';
+import { Conversation } from './conversation';
+import { Panel } from './panel';
+import { keep } from './storage';
+import { textsFor } from './texts';
+
+const script = document.currentScript as HTMLScriptElement | null;
+
+function start(src: string, site: string) {
+  const conversation = new Conversation(new Api(new URL(src).origin, site), keep(site), window);
+  new Panel(conversation, textsFor(document.documentElement.lang)).mount();
+  // Whoever has been here before is told of answers that came meanwhile; of others nothing is sent before they open it.
+  if (conversation.known) void conversation.begin();
+}
+
+if (!script?.src || !script.dataset.site) {
+  console.error('clientele: the widget needs its own script tag with data-site');
+} else if (!document.querySelector('clientele-widget')) {
+  const { src } = script;
+  const { site } = script.dataset;
+  if (document.body) start(src, site);
+  else addEventListener('DOMContentLoaded', () => start(src, site), { once: true });
+}

@@ -1,0 +1,88 @@
+//! The captured mailbox.
+
+use chrono::{DateTime, Utc};
+use clientele_kernel::CapturedLetterId;
+use clientele_platform::postgres::Error;
+use sqlx::{PgExecutor, PgPool};
+use uuid::Uuid;
+
+use super::email::Place;
+use crate::domain::mailbox::Captured;
+
+/// Keeps a letter; nothing happens where it was kept before.
+pub(crate) async fn insert(conn: impl PgExecutor<'_>, letter: &Captured) -> Result<(), Error> {
+    sqlx::query!(
+        "insert into messaging.captured_email
+             (id, email_id, customer_id, to_address, from_address, subject, body_text, body_html, source, captured_at)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+         on conflict (email_id) do nothing",
+        letter.id.uuid(),
+        letter.letter_id.uuid(),
+        letter.customer_id.uuid(),
+        letter.to_address,
+        letter.from_address,
+        letter.subject,
+        letter.text,
+        letter.html,
+        letter.source,
+        letter.at
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// One captured letter.
+pub(crate) async fn by_id(pool: &PgPool, id: CapturedLetterId) -> Result<Option<Captured>, Error> {
+    let row = sqlx::query!(
+        r#"select id, email_id, customer_id, to_address, from_address, subject, body_text, body_html, source, captured_at,
+                  octet_length(source) as "size!"
+           from messaging.captured_email where id = $1"#,
+        id.uuid()
+    )
+    .fetch_optional(pool)
+    .await?;
+    Ok(row.map(|row| Captured {
+        id: row.id.into(),
+        letter_id: row.email_id.into(),
+        customer_id: row.customer_id.into(),
+        to_address: row.to_address,
+        from_address: row.from_address,
+        subject: row.subject,
+        text: row.body_text,
+        html: row.body_html,
+        source: row.source,
+        at: row.captured_at,
+        size_bytes: row.size.into(),
+    }))
+}
+
+/// Captured letters after a place, newest first, without their texts.
+pub(crate) async fn list(pool: &PgPool, after: Option<Place>, limit: u32) -> Result<Vec<Captured>, Error> {
+    let (moment, id): (DateTime<Utc>, Uuid) = after.unwrap_or_else(super::email::before_all);
+    let rows = sqlx::query!(
+        r#"select id, email_id, customer_id, to_address, from_address, subject, captured_at,
+                  octet_length(source) as "size!"
+           from messaging.captured_email where (captured_at, id) < ($1, $2)
+           order by captured_at desc, id desc limit $3"#,
+        moment,
+        id,
+        i64::from(limit)
+    )
+    .fetch_all(pool)
+    .await?;
+    let letters = rows.into_iter().map(|row| Captured {
+        id: row.id.into(),
+        letter_id: row.email_id.into(),
+        customer_id: row.customer_id.into(),
+        to_address: row.to_address,
+        from_address: row.from_address,
+        subject: row.subject,
+        text: String::new(),
+        html: String::new(),
+        source: String::new(),
+        at: row.captured_at,
+        size_bytes: row.size.into(),
+    });
+    Ok(letters.collect())
+}

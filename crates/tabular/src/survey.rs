@@ -1,0 +1,168 @@
+//! What the columns of a file hold, taken in over all its rows.
+
+use std::io::Read;
+
+use crate::date::{DateFormat, DateVote};
+use crate::number::{NumberFormat, NumberVote};
+use crate::{Error, Outcome, Record, Records, Trouble};
+
+/// How many values of a column are kept to show.
+const SAMPLES: usize = 5;
+/// How much of a value is kept to show.
+const SHOWN: usize = 200;
+
+/// What a file holds.
+#[derive(Debug, Clone, Default)]
+pub struct Survey {
+    /// The columns.
+    pub columns: Vec<Column>,
+    /// Rows, those that are refused included, without the header and blank ones.
+    pub rows: u64,
+    /// Rows with more or fewer columns than the first.
+    pub uneven: u64,
+    /// The line of the first of them.
+    pub first_uneven: Option<u64>,
+    /// Lines that could not be parted into columns.
+    pub broken: u64,
+    /// The line of the first of them, and why.
+    pub first_broken: Option<(u64, Trouble)>,
+    /// Rows in which some bytes are no text of the encoding.
+    pub garbled: u64,
+}
+
+/// What a column holds.
+#[derive(Debug, Clone, Default)]
+pub struct Column {
+    /// Its name in the header; empty where there is none.
+    pub name: String,
+    /// The first values that are not empty, shortened.
+    pub samples: Vec<String>,
+    /// How many values are not empty.
+    pub filled: u64,
+    /// How many look like e-mail addresses.
+    pub emails: u64,
+    /// How many look like phone numbers.
+    pub phones: u64,
+    dates: DateVote,
+    numbers: NumberVote,
+}
+
+impl Column {
+    /// How its dates are written, where it holds dates.
+    pub fn date(&self) -> Option<DateFormat> {
+        self.dates.decide()
+    }
+
+    /// How its numbers are written, where it holds numbers.
+    pub fn number(&self) -> Option<NumberFormat> {
+        self.numbers.decide()
+    }
+
+    fn add(&mut self, value: &str) {
+        let value = value.trim();
+        if value.is_empty() {
+            return;
+        }
+        self.filled += 1;
+        if self.samples.len() < SAMPLES {
+            self.samples.push(value.chars().take(SHOWN).collect());
+        }
+        self.emails += u64::from(is_email(value));
+        self.phones += u64::from(is_phone(value));
+        self.dates.add(value);
+        self.numbers.add(value);
+    }
+}
+
+/// Reads records to their end. `skip_lines` lines stand ahead of the table; with `has_header` its first row names the
+/// columns. `tell` is told the bytes gone through, and may end the survey with an error.
+pub fn survey<R: Read>(
+    records: &mut Records<R>,
+    skip_lines: u64,
+    has_header: bool,
+    mut tell: impl FnMut(u64) -> Result<(), Error>,
+) -> Result<Survey, Error> {
+    let mut survey = Survey::default();
+    let mut record = Record::default();
+    let mut header_wanted = has_header;
+    loop {
+        match records.read(&mut record)? {
+            Outcome::End => return Ok(survey),
+            _ if record.line() <= skip_lines => {}
+            Outcome::Row if record.is_blank() => {}
+            Outcome::Row if header_wanted => {
+                header_wanted = false;
+                let named = |name: &str| Column { name: name.trim().to_owned(), ..Column::default() };
+                survey.columns = record.iter().map(named).collect();
+            }
+            Outcome::Row => survey.add(&record),
+            Outcome::Broken(trouble) => {
+                survey.rows += 1;
+                survey.broken += 1;
+                survey.first_broken.get_or_insert((record.line(), trouble));
+            }
+        }
+        if survey.rows % 1000 == 0 {
+            tell(records.offset())?;
+        }
+    }
+}
+
+impl Survey {
+    fn add(&mut self, record: &Record) {
+        self.rows += 1;
+        if self.columns.is_empty() {
+            self.columns = vec![Column::default(); record.len()];
+        }
+        if record.len() != self.columns.len() {
+            self.uneven += 1;
+            self.first_uneven.get_or_insert(record.line());
+        }
+        self.garbled += u64::from(record.iter().any(|value| value.contains(char::REPLACEMENT_CHARACTER)));
+        for (column, value) in self.columns.iter_mut().zip(record.iter()) {
+            column.add(value);
+        }
+    }
+}
+
+fn is_email(value: &str) -> bool {
+    let Some((name, host)) = value.split_once('@') else { return false };
+    !name.is_empty() && host.contains('.') && !value.contains(char::is_whitespace) && !host.contains('@')
+}
+
+fn is_phone(value: &str) -> bool {
+    let digits = value.bytes().filter(u8::is_ascii_digit).count();
+    let shape =
+        value.chars().all(|c| c.is_ascii_digit() || matches!(c, '+' | ' ' | '-' | '(' | ')' | '.' | '/' | '\u{a0}'));
+    let marked = value.chars().any(|c| matches!(c, '+' | ' ' | '-' | '(' | ')'));
+    (7..=15).contains(&digits) && shape && (marked || digits >= 10)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Delimiter;
+
+    fn of(text: &str, has_header: bool) -> Survey {
+        survey(&mut Records::new(text.as_bytes(), Delimiter::COMMA), 0, has_header, |_| Ok(())).unwrap()
+    }
+
+    #[test]
+    fn columns_are_told_by_all_their_values() {
+        let found = of("n,at,sum,mail,tel\na,1/2/2020,\"1,5\",a@example.org,+34 912 345 678\nb,13/2/2020,2,,\n", true);
+        assert_eq!(found.rows, 2);
+        let [name, at, sum, mail, tel] = &found.columns[..] else { panic!("{found:?}") };
+        assert_eq!((name.name.as_str(), name.samples.len(), name.date()), ("n", 2, None));
+        assert_eq!(at.date().map(|date| date.format), Some("%d/%m/%Y"));
+        assert_eq!(sum.number().map(|number| number.decimal), Some(crate::number::Decimal::Comma));
+        assert_eq!((mail.emails, mail.filled, tel.phones), (1, 1, 1));
+    }
+
+    #[test]
+    fn what_is_uneven_broken_or_garbled_is_counted_with_its_line() {
+        let found = of("a,b\n1\n\n2,\u{fffd}\n,\n\"3,4\n5,6\n", true);
+        assert_eq!((found.rows, found.uneven, found.first_uneven), (4, 1, Some(2)));
+        assert_eq!((found.broken, found.first_broken), (1, Some((6, Trouble::UnclosedQuote))));
+        assert_eq!(found.garbled, 1);
+    }
+}
