@@ -8,7 +8,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     // The folder has to exist to be embedded and to be watched; a build of the client replaces it.
     fs::create_dir_all(&dist)?;
     println!("cargo::rerun-if-changed=web/dist");
-    if env::var("PROFILE")? == "release" && !dist.join("index.html").is_file() {
+    let is_built = dist.join("index.html").is_file() && dist.join("widget.js").is_file();
+    if env::var("PROFILE")? == "release" && !is_built {
         return Err("a release needs the web client: build it first with `cargo xtask web`".into());
     }
     Ok(())

@@ -73,8 +73,10 @@ async fn with_each_service_down_in_turn_the_card_serves_the_rest_and_says_so() {
     for (n, service) in (1..).zip(SERVICES) {
         house.kill9(service);
         let down: &[&str] = match service {
-            "customers" => &["customer"],
+            "customers" => &["customer", "consents"],
+            "messaging" => &["messages"],
             "orders" => &["orders"],
+            "campaigns" => &["segments"],
             "analytics" => &["metrics", "timeline"],
             _ => &["people"],
         };
@@ -83,7 +85,7 @@ async fn with_each_service_down_in_turn_the_card_serves_the_rest_and_says_so() {
             down.iter().all(|section| state(&card, section) != "SECTION_STATE_OK").then_some(card)
         })
         .await;
-        for section in ["customer", "metrics", "orders", "timeline", "people"] {
+        for section in SECTIONS {
             let expected = if down.contains(&section) { "SECTION_STATE_UNAVAILABLE" } else { "SECTION_STATE_OK" };
             assert_eq!(state(&card, section), expected, "{service} is down, {section}: {}", card[section]["status"]);
             let told = card[section]["status"]["message"].as_str().expect("a status has a message");
@@ -151,7 +153,7 @@ async fn services_and_the_bus_killed_under_load_lose_nothing_and_double_nothing(
     assert_eq!(parked["parkedEvents"], json!([]));
 }
 
-const SECTIONS: [&str; 5] = ["customer", "metrics", "orders", "timeline", "people"];
+const SECTIONS: [&str; 8] = ["customer", "metrics", "orders", "timeline", "people", "consents", "messages", "segments"];
 
 async fn whole_card(client: &Client, id: &str) {
     let card = client.get(&format!("/v1/customers/{id}/card")).await.ok();

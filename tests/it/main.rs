@@ -9,6 +9,7 @@
 //! | `collector` | an OpenTelemetry collector that keeps what it gets |
 //! | `both` | what a person or program sees, over both forms |
 //! | `faults` | programs killed at the worst moment |
+//! | `sends` | letters, and a service that is killed while it sends them |
 //! | `traces` | one trace through all services, and nothing personal on the way |
 //! | `services` | the services at their ports: health, reflection, tokens, closed schemas |
 //! | `import` | files of real and of nasty rows |
@@ -24,6 +25,7 @@ mod house;
 mod import;
 mod live;
 mod rest;
+mod sends;
 mod services;
 mod shop;
 mod traces;

@@ -7,7 +7,7 @@ use async_nats::jetstream::consumer::DeliverPolicy;
 use clientele_testkit::{eventually, eventually_within};
 use futures::StreamExt;
 use http::Method;
-use serde_json::json;
+use serde_json::{Value, json};
 use sqlx::{Connection, Row};
 
 use crate::collector::Collector;
@@ -71,7 +71,7 @@ const CANARIES: [&str; 7] =
 async fn nothing_personal_leaves(form: Form) {
     let (collector, address) = Collector::start().await;
     // More is logged than in production, so that more could be given away.
-    let options = Options { log: Some("debug"), collector: Some(address) };
+    let options = Options { log: Some("debug"), collector: Some(address), ..Options::default() };
     let house = House::start_with(form, options).await;
     let client = house.administrator().await;
     live_a_personal_life(&house, &client).await;
@@ -146,6 +146,7 @@ async fn live_a_personal_life(house: &House, client: &Client) {
     ] {
         client.get(&path).await.ok();
     }
+    write_and_be_written_to(house, client, id, &made["emails"][0]["id"]).await;
     // What is refused must not be logged either.
     let taken = client.post("/v1/customers", &body).await;
     assert_eq!(taken.status, 409);
@@ -164,6 +165,36 @@ async fn live_a_personal_life(house: &House, client: &Client) {
     let mut books = Books::default();
     books.sell(client, &[Sale::nth(0, &[id.to_owned()])]).await;
     books.agree_with_cards(client, &[id.to_owned()], FRESH).await;
+}
+
+/// A consent with its evidence, a letter, a dialog of a visitor who becomes this customer, a segment.
+async fn write_and_be_written_to(house: &House, client: &Client, id: &str, email: &Value) {
+    let now = client.get(&format!("/v1/customers/{id}")).await.ok();
+    let point = now["emails"][0]["id"].as_str().or(email.as_str()).expect("an e-mail has an id");
+    let consent = json!({"channel": "CONSENT_CHANNEL_EMAIL", "contactPointId": point, "granted": true,
+                         "evidence": "Leo Qanarius said so on the phone"});
+    client.post(&format!("/v1/customers/{id}/consents"), &consent).await.ok();
+    let letter = json!({"customerId": id, "contactPointId": point, "subject": "To {{ customer.name }}",
+                        "text": "Dear Qanarius, call 612345987.", "requestId": "canary letter"});
+    client.post("/v1/emails", &letter).await.ok();
+    let channel = json!({"channel": {"name": "Canary page"}});
+    let channel = client.post("/v1/channels", &channel).await.ok();
+    let widget = format!("/v1/widget/{}", channel["siteKey"].as_str().expect("a channel has a site key"));
+    let page = house.visitor();
+    let visit = page.post(&format!("{widget}/visits"), &json!({})).await.ok();
+    let message = json!({"visitorSecret": visit["visitorSecret"], "clientMessageId": uuid::Uuid::from_u128(7).to_string(),
+                         "text": "It is me, Qanarius", "name": "Qanarius", "email": "leo@qanary.mail"});
+    page.post(&format!("{widget}/messages"), &message).await.ok();
+    let dialogs = client.get("/v1/dialogs").await.ok();
+    let dialog = dialogs["dialogs"][0]["id"].as_str().expect("the dialog is there");
+    client.post(&format!("/v1/dialogs/{dialog}:linkCustomer"), &json!({ "customerId": id })).await.ok();
+    let rule = json!({"condition": {"field": "customer.has_email", "operator": "OPERATOR_EQUAL", "flag": true}});
+    client.post("/v1/segments", &json!({"segment": {"name": "Reachable", "rule": rule}})).await.ok();
+    eventually_within(FRESH, "the letter's being settled", || async {
+        let letters = client.get(&format!("/v1/emails?customerId={id}")).await.ok();
+        (letters["emails"][0]["state"] == "SEND_STATE_SENT").then_some(())
+    })
+    .await;
 }
 
 /// Subjects, headers and payloads of all messages in all streams.

@@ -153,7 +153,8 @@ impl Gateway {
         let (first, parts) = begun.await.map_err(|status| Problem::from(status).in_json_names(&request_type))?;
         let (media_type, first) = first.map(|part| content(&part)).unwrap_or_default();
         let ends = Instant::now() + self.config.upload_deadline;
-        let rest = stream::unfold(Some(parts), move |parts| following(parts, ends));
+        // Fused: compression asks for more once it has seen the end.
+        let rest = stream::unfold(Some(parts), move |parts| following(parts, ends)).fuse();
         let mut response = Response::new(Body::from_stream(stream::iter([Ok::<_, Status>(first)]).chain(rest)));
         let media_type = if media_type.is_empty() { ANY_BYTES } else { &media_type };
         let headers = response.headers_mut();

@@ -145,7 +145,9 @@ mod tests {
 
     fn vote(values: &[&str]) -> Option<NumberFormat> {
         let mut vote = NumberVote::default();
-        values.iter().for_each(|value| vote.add(value));
+        for value in values {
+            vote.add(value);
+        }
         vote.decide()
     }
 

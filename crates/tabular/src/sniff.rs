@@ -18,6 +18,8 @@ const ROWS: usize = 200;
 /// How many lines may stand ahead of the table.
 pub const MOST_SKIPPED: u64 = 100;
 const READ_AT_ONCE: usize = 64 * 1024;
+/// How much of what is not plain ASCII is looked at to guess an encoding.
+const GUESSED_BY: usize = 4 * 1024 * 1024;
 
 /// The character encoding of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,6 +36,7 @@ pub fn encoding(mut bytes: impl Read) -> Result<FoundEncoding, Error> {
     let mut utf8 = Utf8::default();
     let mut buffer = vec![0; READ_AT_ONCE];
     let mut is_first = true;
+    let mut fed = 0;
     loop {
         let count = filled(&mut bytes, &mut buffer)?;
         let part = &buffer[..count];
@@ -49,11 +52,16 @@ pub fn encoding(mut bytes: impl Read) -> Result<FoundEncoding, Error> {
         }
         let last = count < buffer.len();
         utf8.add(part, last);
-        detector.feed(part, last);
+        // Plain ASCII reads the same in all encodings in question, and tells none of them.
+        if !part.is_ascii() && fed < GUESSED_BY {
+            detector.feed(part, false);
+            fed += count;
+        }
         if last {
             break;
         }
     }
+    detector.feed(&[], true);
     Ok(if utf8.holds {
         FoundEncoding { encoding: encoding_rs::UTF_8, sure: true }
     } else {

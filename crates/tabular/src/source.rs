@@ -72,7 +72,7 @@ fn refuse_strangers(start: &[u8]) -> Result<(), Error> {
 }
 
 fn zeros(bytes: &[u8]) -> usize {
-    bytes.iter().filter(|byte| **byte == 0).count()
+    bytes.iter().map(|byte| usize::from(*byte == 0)).sum()
 }
 
 /// UTF-16 with a byte order mark, or without one where every other byte of most characters is zero, as in Latin scripts.

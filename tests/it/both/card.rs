@@ -61,7 +61,7 @@ async fn a_new_customer_is_on_the_card_in_the_list_and_in_search(client: &Client
     assert_eq!(made["phones"][0]["e164"], "+34612345678");
 
     let card = client.get(&format!("/v1/customers/{id}/card")).await.ok();
-    for section in ["customer", "metrics", "orders", "timeline", "people"] {
+    for section in ["customer", "metrics", "orders", "timeline", "people", "consents", "messages", "segments"] {
         assert_eq!(card[section]["status"]["state"], "SECTION_STATE_OK", "{section}: {card:#}");
     }
     assert_eq!(card["customer"]["customer"]["displayName"], "José Ибрагимов-Peña");

@@ -75,7 +75,11 @@ async fn orders(client: &Client) {
     client.patch(&format!("{path}?updateMask=columns,format"), &body).await.ok();
     client.post(&format!("{path}:start"), &json!({})).await.ok();
     let done = ended(client, &path, "IMPORT_STATE_DONE").await;
-    assert_eq!((&done["progress"]["ordersCreated"], &done["progress"]["created"]), (&json!("2"), &json!("2")), "{done:#}");
+    assert_eq!(
+        (&done["progress"]["ordersCreated"], &done["progress"]["created"]),
+        (&json!("2"), &json!("2")),
+        "{done:#}"
+    );
     let bea = client.get("/v1/customers?query=bea%40files.example").await.ok()["customers"][0]["id"].clone();
     let bea = bea.as_str().expect("the customer was created");
     eventually_within(CAUGHT_UP, "bea's figures", || async {

@@ -49,7 +49,8 @@ pub(crate) async fn a_letter_goes_out_with_consent_and_not_without(house: House)
     assert_eq!(card["consents"]["states"][0]["service"], true, "{}", card["consents"]);
     eventually_within(FRESH, "the letters in the timeline", || async {
         let entries = client.all(&format!("/v1/customers/{id}/timeline"), "entries").await;
-        let kinds: Vec<String> = entries.iter().map(|e| format!("{} {}", text(&e["kind"]), text(&e["status"]))).collect();
+        let kinds: Vec<String> =
+            entries.iter().map(|e| format!("{} {}", text(&e["kind"]), text(&e["status"]))).collect();
         let wanted = [
             "TIMELINE_KIND_EMAIL_SETTLED SEND_STATE_SENT",
             "TIMELINE_KIND_EMAIL_SETTLED SEND_STATE_SUPPRESSED",

@@ -45,7 +45,8 @@ pub(crate) async fn a_segment_follows_what_customers_do_and_says_why(house: Hous
     let entered: Vec<bool> = changes.iter().filter_map(|change| change["entered"].as_bool()).collect();
     assert_eq!(entered, [false, true], "{changes:?}");
 
-    let wrong = json!({"rule": {"all": {"rules": [{"condition": {"field": "metrics.gros", "operator": "OPERATOR_MORE"}}]}}});
+    let wrong =
+        json!({"rule": {"all": {"rules": [{"condition": {"field": "metrics.gros", "operator": "OPERATOR_MORE"}}]}}});
     let refused = client.post("/v1/segments:count", &wrong).await;
     refused.problem(400, "INVALID_FIELD");
     assert!(refused.fields()[0].contains("rules[0]"), "{:?}", refused.fields());

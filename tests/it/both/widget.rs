@@ -44,13 +44,18 @@ pub(crate) async fn a_visitor_and_a_colleague_speak_and_both_see_it_at_once(hous
     live.wait_for("news on the page", |event| event.data["lastSequence"] == sequence).await;
     let list = json!({"visitorSecret": secret, "after": "0"});
     let heard = visitor(&page, &format!("{widget}/messages:list"), &list).await.ok();
-    let texts: Vec<&str> = heard["messages"].as_array().into_iter().flatten().filter_map(|m| m["text"].as_str()).collect();
+    let texts: Vec<&str> =
+        heard["messages"].as_array().into_iter().flatten().filter_map(|m| m["text"].as_str()).collect();
     assert_eq!(texts, ["Is it in stock?", "Two left."]);
 
     // Sequence numbers are dense for those who work here, the system's entries included.
     let all = client.get(&format!("{dialog}/messages?pageSize=200")).await.ok();
-    let numbers: Vec<String> =
-        all["messages"].as_array().into_iter().flatten().map(|m| m["sequence"].as_str().unwrap_or("").to_owned()).collect();
+    let numbers: Vec<String> = all["messages"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .map(|m| m["sequence"].as_str().unwrap_or("").to_owned())
+        .collect();
     let dense: Vec<String> = (1..=numbers.len()).map(|n| n.to_string()).collect();
     assert_eq!(numbers, dense);
 

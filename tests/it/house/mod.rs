@@ -50,6 +50,8 @@ pub(crate) struct Options {
     pub(crate) log: Option<&'static str>,
     /// Address of a collector for traces and metrics.
     pub(crate) collector: Option<String>,
+    /// Variables for all programs.
+    pub(crate) environment: Vec<(String, String)>,
 }
 
 /// A running Clientele.
@@ -87,7 +89,7 @@ impl House {
         let data = folder.path().join("data");
         let listen = format!("127.0.0.1:{port}");
         let arguments = ["up", "--data-dir", data.to_str().expect("the path is text"), "--listen", &listen];
-        let process = Process::new(folder.path(), "clientele", ONE, &arguments, telemetry(options));
+        let process = Process::new(folder.path(), "clientele", ONE, &arguments, variables(options));
         let mut house = Self {
             form: Form::OneProcess,
             base: format!("http://{listen}"),
@@ -118,7 +120,7 @@ impl House {
         let ports: Vec<_> = SERVICES.into_iter().chain([GATEWAY]).map(|service| (service, free_port())).collect();
         let port = |service| ports.iter().find(|(name, _)| *name == service).expect("every service has a port").1;
 
-        let mut common = telemetry(options);
+        let mut common = variables(options);
         let mut set = |key: &str, value: String| common.push((format!("CLIENTELE_{key}"), value));
         for service in SERVICES {
             set(&format!("SERVICES__{}", service.to_uppercase()), format!("http://127.0.0.1:{}", port(service)));
@@ -176,6 +178,13 @@ impl House {
     /// Login and password of the administrator.
     pub(crate) fn credentials(&self) -> (&str, &str) {
         (LOGIN, &self.password)
+    }
+
+    /// Everything that is kept by events, recomputed and compared.
+    pub(crate) async fn verify(&self, more: &[&str]) -> Ended {
+        let environment = [("CLIENTELE_PASSWORD".to_owned(), self.password.clone())];
+        let arguments: Vec<&str> = ["verify", "--server", &self.base].iter().chain(more).copied().collect();
+        run("clientele", &arguments, &environment).await
     }
 
     /// Where the house keeps its files.
@@ -316,8 +325,8 @@ async fn create_database(postgres: &Postgres) {
     conn.close().await.expect("a connection closes");
 }
 
-fn telemetry(options: &Options) -> Vec<(String, String)> {
-    let mut environment = Vec::new();
+fn variables(options: &Options) -> Vec<(String, String)> {
+    let mut environment = options.environment.clone();
     if let Some(log) = options.log {
         environment.push(("CLIENTELE_TELEMETRY__LOG".to_owned(), log.to_owned()));
     }

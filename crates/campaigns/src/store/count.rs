@@ -143,3 +143,6 @@ fn push_comparison(
     }
     query.push(")");
 }
+
+#[cfg(test)]
+mod tests;

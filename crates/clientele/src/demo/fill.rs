@@ -101,13 +101,12 @@ impl<'a> Filler<'a> {
         for (name, time_zone) in STORES {
             let store = Store { name: name.to_owned(), time_zone: time_zone.to_owned(), ..Store::default() };
             let request = CreateStoreRequest { store: Some(store), request_id: String::new() };
-            let id = match made(client.create_store(ask(request)).await)? {
-                Some(store) => store.id,
-                None => {
-                    let page = client.list_stores(ask(ListStoresRequest { page_size: 500, ..Default::default() }));
-                    let known = page.await.map_err(grpc::error)?.into_inner().stores;
-                    found("store", name, known.into_iter().find(|store| store.name == name).map(|store| store.id))?
-                }
+            let id = if let Some(store) = made(client.create_store(ask(request)).await)? {
+                store.id
+            } else {
+                let page = client.list_stores(ask(ListStoresRequest { page_size: 500, ..Default::default() }));
+                let known = page.await.map_err(grpc::error)?.into_inner().stores;
+                found("store", name, known.into_iter().find(|store| store.name == name).map(|store| store.id))?
             };
             ids.push(id);
         }
@@ -122,13 +121,12 @@ impl<'a> Filler<'a> {
         for (name, _) in GROUPS {
             let group = Group { name: name.to_owned(), permissions: permissions(name), ..Group::default() };
             let request = CreateGroupRequest { group: Some(group), request_id: String::new() };
-            let id = match made(client.create_group(ask(request)).await)? {
-                Some(group) => group.id,
-                None => {
-                    let page = client.list_groups(ask(ListGroupsRequest { page_size: 500, ..Default::default() }));
-                    let known = page.await.map_err(grpc::error)?.into_inner().groups;
-                    found("group", name, known.into_iter().find(|group| group.name == name).map(|group| group.id))?
-                }
+            let id = if let Some(group) = made(client.create_group(ask(request)).await)? {
+                group.id
+            } else {
+                let page = client.list_groups(ask(ListGroupsRequest { page_size: 500, ..Default::default() }));
+                let known = page.await.map_err(grpc::error)?.into_inner().groups;
+                found("group", name, known.into_iter().find(|group| group.name == name).map(|group| group.id))?
             };
             groups.insert(name, id);
         }
@@ -145,17 +143,14 @@ impl<'a> Filler<'a> {
                 ..User::default()
             };
             let request = CreateUserRequest { user: Some(user), password: password.clone(), request_id: String::new() };
-            let id = match made(client.create_user(ask(request)).await)? {
-                Some(user) => {
-                    // At once, as with the administrator's: whoever kills the process now has still seen it.
-                    (self.say)(format_args!("demo: colleague: {login} password: {password} (shown this once)"));
-                    user.id
-                }
-                None => {
-                    let page = client.list_users(ask(ListUsersRequest { page_size: 500, ..Default::default() }));
-                    let known = page.await.map_err(grpc::error)?.into_inner().users;
-                    found("user", login, known.into_iter().find(|user| user.login == login).map(|user| user.id))?
-                }
+            let id = if let Some(user) = made(client.create_user(ask(request)).await)? {
+                // At once, as with the administrator's: whoever kills the process now has still seen it.
+                (self.say)(format_args!("demo: colleague: {login} password: {password} (shown this once)"));
+                user.id
+            } else {
+                let page = client.list_users(ask(ListUsersRequest { page_size: 500, ..Default::default() }));
+                let known = page.await.map_err(grpc::error)?.into_inner().users;
+                found("user", login, known.into_iter().find(|user| user.login == login).map(|user| user.id))?
             };
             ids.push(id);
         }
@@ -255,13 +250,12 @@ impl<'a> Filler<'a> {
             ..Channel::default()
         };
         let request = CreateChannelRequest { channel: Some(channel), request_id: String::new() };
-        let channel_id = match made(client.create_channel(ask(request)).await)? {
-            Some(channel) => channel.id,
-            None => {
-                let page = client.list_channels(ask(ListChannelsRequest { page_size: 200, ..Default::default() }));
-                let known = page.await.map_err(grpc::error)?.into_inner().channels;
-                found("channel", CHANNEL, known.into_iter().find(|one| one.name == CHANNEL).map(|channel| channel.id))?
-            }
+        let channel_id = if let Some(channel) = made(client.create_channel(ask(request)).await)? {
+            channel.id
+        } else {
+            let page = client.list_channels(ask(ListChannelsRequest { page_size: 200, ..Default::default() }));
+            let known = page.await.map_err(grpc::error)?.into_inner().channels;
+            found("channel", CHANNEL, known.into_iter().find(|one| one.name == CHANNEL).map(|channel| channel.id))?
         };
         for dialogs in company.dialogs.chunks(DIALOGS) {
             let entries = dialogs.iter().map(|one| ImportedDialog {

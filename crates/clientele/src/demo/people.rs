@@ -293,13 +293,13 @@ impl Makers {
             }
         }
         if let Some(phone) = customer.phones.first() {
-            if self.dice.chance(44) {
+            if self.dice.chance(30) {
                 say(ConsentChannel::Sms, &phone.number, ConsentPurpose::Service, true, &form);
             }
             if self.dice.chance(18) {
                 say(ConsentChannel::Sms, "", ConsentPurpose::Marketing, true, &form);
             }
-            if self.dice.chance(22) {
+            if self.dice.chance(12) {
                 say(ConsentChannel::Call, "", ConsentPurpose::Unspecified, true, &form);
             }
         }

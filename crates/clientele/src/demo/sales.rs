@@ -126,7 +126,7 @@ impl Till {
     /// The moments at which somebody bought.
     fn purchases(&mut self, person: &Person) -> Vec<DateTime<Utc>> {
         let dice = &mut self.dice;
-        let habits = [((0, 0), 18), ((1, 1), 32), ((2, 5), 31), ((6, 12), 14), ((13, 30), 5)];
+        let habits = [((0, 0), 20), ((1, 1), 34), ((2, 4), 29), ((5, 10), 13), ((11, 26), 4)];
         let (least, most) = dice.weighted(&habits).unwrap_or((0, 0));
         let count = dice.between(least, most);
         let from = self.calendar.age(person.registered_at).unsigned_abs().min(DAYS);

@@ -26,7 +26,7 @@ const MASK: [&str; 3] = ["format", "columns", "source"];
 /// The largest part of a file.
 const LARGEST_PART: usize = 1024 * 1024;
 /// How long the next part of a file is waited for.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Serves `Imports`.
 #[derive(Debug)]

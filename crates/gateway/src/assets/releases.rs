@@ -150,8 +150,10 @@ fn releases(folder: &Path, own: &str) -> io::Result<Vec<PathBuf>> {
         let name = entry.file_name();
         let is_release =
             name.to_str().is_some_and(|n| n.len() == own.len() && n != own && n.bytes().all(|b| b.is_ascii_hexdigit()));
-        if is_release && entry.file_type()?.is_dir() {
-            found.push((entry.metadata()?.modified()?, entry.path()));
+        // Another replica may be removing it at this moment.
+        let started = entry.metadata().ok().filter(fs::Metadata::is_dir).and_then(|data| data.modified().ok());
+        if let Some(started) = started.filter(|_| is_release) {
+            found.push((started, entry.path()));
         }
     }
     found.sort();

@@ -8,6 +8,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use clientele_kernel::Error;
+use opentelemetry::global;
+use opentelemetry::metrics::UpDownCounter;
 
 use crate::auth::Fingerprint;
 
@@ -27,6 +29,7 @@ pub(crate) enum Holder {
 #[derive(Debug, Clone)]
 pub(crate) struct Places {
     most: usize,
+    open: UpDownCounter<i64>,
     taken: Arc<Mutex<Taken>>,
 }
 
@@ -45,7 +48,11 @@ pub(crate) struct Place {
 
 impl Places {
     pub(crate) fn new(most: NonZeroU16) -> Self {
-        Self { most: most.get().into(), taken: Arc::default() }
+        let open = global::meter("clientele")
+            .i64_up_down_counter("http.server.streams")
+            .with_description("live streams that are open")
+            .build();
+        Self { most: most.get().into(), open, taken: Arc::default() }
     }
 
     /// A place for a holder that may have `most`.
@@ -61,6 +68,7 @@ impl Places {
         }
         *held += 1;
         taken.all += 1;
+        self.open.add(1, &[]);
         Ok(Place { places: self.clone(), holder })
     }
 }
@@ -69,6 +77,7 @@ impl Drop for Place {
     fn drop(&mut self) {
         let mut taken = self.places.taken.lock().unwrap_or_else(PoisonError::into_inner);
         taken.all = taken.all.saturating_sub(1);
+        self.places.open.add(-1, &[]);
         if let Some(held) = taken.by.get_mut(&self.holder) {
             *held -= 1;
             if *held == 0 {

@@ -292,6 +292,21 @@ async fn a_download_comes_with_its_type_and_a_name_to_save_it_by() {
 }
 
 #[tokio::test]
+async fn a_packed_download_comes_whole() {
+    let world = World::new();
+    world.allow("clk_all", &["*"]);
+    let answer = |_: tonic::Request<customers::DownloadRefusedRowsRequest>| {
+        Ok(stream::iter([part("text/csv", &[b'a'; 10_000]), part("", b"end")].map(Ok)).boxed())
+    };
+    world.serve("customers", giving_method(Router::new(), DOWNLOAD, answer));
+    let packed = request("GET", &format!("/v1/imports/{IMPORT}/refusedRows:download"))
+        .header("authorization", "Bearer clk_all")
+        .header("accept-encoding", "gzip");
+    let answer = world.send(packed.body(Body::empty()).unwrap()).await;
+    assert_eq!((answer.status, answer.header("content-encoding")), (StatusCode::OK, "gzip"));
+}
+
+#[tokio::test]
 async fn what_goes_wrong_before_the_first_byte_of_a_download_is_a_problem_and_later_it_breaks_off() {
     let world = World::new();
     world.allow("clk_all", &["*"]);

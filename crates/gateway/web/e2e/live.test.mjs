@@ -112,3 +112,39 @@ test('a connection that is lost says so, and what was missed follows when it is 
     await heading(page, 'Renamed in the meantime');
   });
 });
+
+test('a page that lacks a part after a deploy is loaded anew once, at the same address', async () => {
+  const customer = await newCustomer();
+  await visit({ expected: /status of 404|dynamically imported module/ }, async (page) => {
+    await openCard(page, customer.id);
+    let loads = 0;
+    page.on('load', () => {
+      loads += 1;
+    });
+    await page.route('**/assets/history-*.js', async (route) => {
+      if (loads === 0) await route.fulfill({ status: 404 });
+      else await route.continue();
+    });
+    await page.getByRole('button', { name: 'History', exact: true }).click();
+    await page.getByRole('dialog', { name: 'History of changes' }).getByText('Created').waitFor();
+    assert.equal(loads, 1);
+    assert.equal(new URL(page.url()).searchParams.get('show'), 'history');
+  });
+});
+
+test('a part that never comes is told in its place, and the page does not load itself again and again', async () => {
+  const customer = await newCustomer();
+  await visit({ expected: /status of 404|dynamically imported module/ }, async (page) => {
+    await openCard(page, customer.id);
+    let loads = 0;
+    page.on('load', () => {
+      loads += 1;
+    });
+    await page.route('**/assets/history-*.js', (route) => route.fulfill({ status: 404 }));
+    await page.getByRole('button', { name: 'History', exact: true }).click();
+    await until('the page was loaded anew', async () => loads === 1);
+    await page.getByRole('alert').getByText('A part of the program could not be loaded').waitFor();
+    await heading(page, customer.displayName);
+    assert.equal(loads, 1);
+  });
+});

@@ -33,7 +33,9 @@ export class Panel {
   constructor(conversation: Conversation, texts: Texts) {
     this.#conversation = conversation;
     this.#texts = texts;
-    this.#time = new Intl.DateTimeFormat(texts.language, { dateStyle: 'short', timeStyle: 'short' });
+    // Of the visitor's own languages the page's: a date in English is another in Britain than in America.
+    const locale = navigator.languages.find((own) => own.toLowerCase().startsWith(texts.language)) ?? texts.language;
+    this.#time = new Intl.DateTimeFormat(locale, { dateStyle: 'short', timeStyle: 'short' });
     this.#dot = element('span', { class: 'dot', hidden: '' });
     // Beside the launcher, not in it: a live region must be there before what it says.
     this.#unread = element('span', { class: 'unseen', role: 'status' });

@@ -49,7 +49,7 @@ form { border-top: 1px solid var(--line); padding: 12px 16px; display: grid; gap
 .who { display: grid; grid-template-columns: 1fr 1fr; gap: 8px; }
 label { font-size: 12px; color: var(--soft); display: block; }
 input, textarea { width: 100%; background: var(--paper); border: 1px solid var(--soft); border-radius: 8px;
-  padding: 8px 10px; font-size: 15px; margin-top: 2px; }
+  padding: 8px 10px; font-size: 15px; margin-top: 6px; }
 textarea { resize: none; height: 64px; display: block; }
 .send { background: var(--mine); color: var(--on-mine); border-radius: 8px; padding: 8px 16px; min-height: 36px;
   justify-self: end; font-weight: 600; }

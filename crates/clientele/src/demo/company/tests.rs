@@ -101,7 +101,9 @@ fn some_share_a_phone_or_an_address_and_most_do_not() {
     for person in &company.people {
         let phones = person.customer.phones.iter().map(|phone| &phone.number);
         let keys: HashSet<&String> = phones.chain(person.customer.emails.iter().map(|email| &email.address)).collect();
-        keys.into_iter().for_each(|key| *holders.entry(key.clone()).or_default() += 1);
+        for key in keys {
+            *holders.entry(key.clone()).or_default() += 1;
+        }
     }
     let shared = holders.values().filter(|count| **count > 1).count();
     assert!((20..200).contains(&shared), "{shared} of {}", holders.len());
@@ -137,7 +139,7 @@ fn nothing_happens_after_the_making_nor_before_the_customer_came() {
 #[test]
 fn two_years_of_orders_have_seasons_and_every_status() {
     let company = company();
-    assert!((6_000..9_000).contains(&company.sales.len()), "{}", company.sales.len());
+    assert!((5_000..7_500).contains(&company.sales.len()), "{}", company.sales.len());
     let of_month = |month: u32| company.sales.iter().filter(|sale| sale.placed_at.month() == month).count();
     assert!(of_month(12) > of_month(8), "December {} August {}", of_month(12), of_month(8));
     let statuses: BTreeSet<&str> = company.sales.iter().map(|sale| sale.order.status.as_str()).collect();

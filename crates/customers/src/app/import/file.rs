@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 use uuid::Uuid;
 
 use super::Imports;
-use crate::domain::import::{Import, LARGEST_TEXT, RawRow, encoding};
+use crate::domain::import::{Import, RawRow, encoding, largest_text};
 use crate::{Error, store};
 
 /// Rows are handed on so many at a time, and so many bytes of them.
@@ -55,11 +55,12 @@ pub(super) struct Source {
     db: Database,
     id: ImportId,
     file: Uuid,
+    size: u64,
 }
 
 impl Source {
-    pub(super) fn new(db: &Database, id: ImportId, file: Uuid) -> Self {
-        Self { db: db.clone(), id, file }
+    pub(super) fn new(db: &Database, id: ImportId, file: Uuid, size: u64) -> Self {
+        Self { db: db.clone(), id, file, size }
     }
 
     /// The bytes as they were sent.
@@ -69,7 +70,7 @@ impl Source {
 
     /// The bytes, unpacked.
     pub(super) fn bytes(&self) -> Result<Box<dyn Read>, tabular::Error> {
-        source::unpack(self.raw(), LARGEST_TEXT)
+        source::unpack(self.raw(), largest_text(self.size))
     }
 
     /// The text.
@@ -147,7 +148,7 @@ impl Imports {
     /// The file of an import.
     pub(super) fn source(&self, import: &Import) -> Result<Source, Error> {
         let file = import.file.ok_or_else(removed)?;
-        Ok(Source::new(&self.db, import.id, file))
+        Ok(Source::new(&self.db, import.id, file, u64::try_from(import.size_bytes).unwrap_or_default()))
     }
 
     /// The rows of an import in batches, from behind the first `skip` on. They are read ahead by no more than two batches;

@@ -41,19 +41,20 @@ impl Imports {
         delimiter_known: bool,
     ) -> Result<Look, Error> {
         let file = import.file.ok_or_else(removed)?;
-        self.look(import, file, format, Some(delimiter_known)).await
+        let size = u64::try_from(import.size_bytes).unwrap_or_default();
+        self.look(import, (file, size), format, Some(delimiter_known)).await
     }
 
-    /// Looks at an uploaded file. `said` is `None` when nobody has said anything about it yet, else whether the
+    /// Looks at an uploaded file of so many bytes. `said` is `None` when nobody has said anything about it yet, else whether the
     /// delimiter was said.
     pub(super) async fn look(
         &self,
         import: &Import,
-        file: Uuid,
+        (file, size): (Uuid, u64),
         format: Format,
         said: Option<bool>,
     ) -> Result<Look, Error> {
-        let source = Source::new(&self.db, import.id, file);
+        let source = Source::new(&self.db, import.id, file, size);
         let kind = import.kind;
         blocking(move || look(&source, kind, format, said.map(|delimiter| Said { delimiter }))).await
     }
@@ -101,21 +102,18 @@ fn look(source: &Source, kind: Kind, mut format: Format, said: Option<Said>) -> 
     let warning =
         |reason: &str, description: String| Warning { reason: reason.to_owned(), column: String::new(), description };
     let known = (!format.encoding.is_empty()).then(|| encoding(&format.encoding)).flatten();
-    let encoding = match known {
-        Some(encoding) => encoding,
-        None => {
-            let found = sniff::encoding(source.bytes().map_err(unreadable)?).map_err(unreadable)?;
-            if !found.sure {
-                let name = found.encoding.name();
-                warnings.push(warning(
-                    "ENCODING_UNSURE",
-                    format!(
-                        "the file is no UTF-8 and was taken for {name}: look whether accents and letters are right"
-                    ),
-                ));
-            }
-            found.encoding
+    let encoding = if let Some(encoding) = known {
+        encoding
+    } else {
+        let found = sniff::encoding(source.bytes().map_err(unreadable)?).map_err(unreadable)?;
+        if !found.sure {
+            let name = found.encoding.name();
+            warnings.push(warning(
+                "ENCODING_UNSURE",
+                format!("the file is no UTF-8 and was taken for {name}: look whether accents and letters are right"),
+            ));
         }
+        found.encoding
     };
     encoding.name().clone_into(&mut format.encoding);
     let head = sniff::head(source.text(encoding).map_err(unreadable)?).map_err(unreadable)?;
@@ -216,7 +214,7 @@ fn fingerprint(mut bytes: impl Read) -> Result<String, Error> {
     loop {
         let count = bytes.read(&mut buffer).map_err(|error| unreadable(error.into()))?;
         if count == 0 {
-            return Ok(hash.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect());
+            return Ok(hex::encode(&hash.finalize()[..8]));
         }
         hash.update(&buffer[..count]);
     }

@@ -149,6 +149,11 @@ impl Imports {
         if let Some((format, delimiter_known)) = change.format {
             import::check_format(&format).map_err(|error| error.within("import.format"))?;
             let known = &import.look.format;
+            // Whoever says the currency has not yet said how dates are written; to send all as it is says that it is right.
+            let said = import.look.said
+                || format.date_format != known.date_format
+                || format.decimal_separator != known.decimal_separator
+                || format == *known;
             let same_reading = delimiter_known
                 && format.encoding == known.encoding
                 && format.delimiter == known.delimiter
@@ -161,7 +166,7 @@ impl Imports {
                 keep_fields(&import.look.columns, &mut look.columns);
                 import.look = look;
             }
-            import.look.said = true;
+            import.look.said = said;
         }
         if let Some(fields) = change.fields {
             mapping::assign(import.kind, &mut import.look.columns, &fields).map_err(|error| error.within("import"))?;

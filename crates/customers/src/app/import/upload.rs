@@ -71,7 +71,7 @@ impl Upload {
             order_status: "completed".to_owned(),
             ..Format::default()
         };
-        let look = match self.imports.look(&import, self.file, format, None).await {
+        let look = match self.imports.look(&import, (self.file, self.size), format, None).await {
             Ok(look) => look,
             Err(error) => {
                 // What is no table is not kept.

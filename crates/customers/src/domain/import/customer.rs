@@ -22,7 +22,7 @@ pub(crate) struct Person {
 }
 
 impl Person {
-    /// The customer that a row of customers is. INVALID_ARGUMENT-like violations name fields of the import.
+    /// The customer that a row of customers is. What is wrong names fields of the import.
     pub(crate) fn of_row(values: &Values<'_>, region: Option<Region>) -> Result<Self, Vec<Violation>> {
         let mut v = Violations::new();
         let name = match values.line_of_text("name") {

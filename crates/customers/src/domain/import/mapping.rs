@@ -124,7 +124,7 @@ pub(crate) fn assign(kind: Kind, columns: &mut [Column], said: &[String]) -> Res
         let path = format!("columns[{i}].field");
         match field::field(kind, name) {
             None => {
-                v.push(path, format!("`{}` is no field: leave it empty to pass over the column", super::shown(name)))
+                v.push(path, format!("`{}` is no field: leave it empty to pass over the column", super::shown(name)));
             }
             Some(field) if field.repeated => {}
             Some(_) => {

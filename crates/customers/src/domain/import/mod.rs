@@ -24,7 +24,11 @@ use super::text;
 /// The largest file that is taken, in bytes.
 pub(crate) const LARGEST_FILE: u64 = 256 * 1024 * 1024;
 /// What a packed file may unpack to, in bytes.
-pub(crate) const LARGEST_TEXT: u64 = 1024 * 1024 * 1024;
+const LARGEST_TEXT: u64 = 1024 * 1024 * 1024;
+/// What any packed file may unpack to, in bytes.
+const USUAL_TEXT: u64 = 64 * 1024 * 1024;
+/// How many times its own size a larger one may unpack to: rows that people write pack to a tenth, hardly ever to less.
+const MOST_PACKED: u64 = 100;
 /// How many rows a file may have.
 pub(crate) const MOST_ROWS: u64 = 1_000_000;
 /// How many files of one person are kept at a time.
@@ -123,6 +127,7 @@ impl Delimiter {
 }
 
 /// How the file is read.
+#[expect(clippy::struct_field_names, reason = "the fields are named as in the contract")]
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub(crate) struct Format {
     /// WHATWG name.
@@ -181,7 +186,7 @@ pub(crate) struct Look {
     pub(crate) columns: Vec<Column>,
     /// What was noticed on the file as a whole.
     pub(crate) warnings: Vec<Warning>,
-    /// True once a person has said how dates and numbers are written.
+    /// True once a person has said, or confirmed, how dates and numbers are written.
     pub(crate) said: bool,
     pub(crate) total_rows: u64,
     /// SHA-256 of the file, its first half in hex: names what has no id.
@@ -274,13 +279,18 @@ pub(crate) struct Import {
     pub(crate) updated_at: DateTime<Utc>,
 }
 
+/// What a file of this size may unpack to: more was made to fill somebody's disk.
+pub(crate) fn largest_text(size: u64) -> u64 {
+    size.saturating_mul(MOST_PACKED).clamp(USUAL_TEXT, LARGEST_TEXT)
+}
+
 /// The present state does not allow it.
 fn out_of_turn(message: impl Into<String>) -> Error {
     Error::failed_precondition("IMPORT_STATE", message)
 }
 
 impl Import {
-    /// A new import, whose file is awaited. INVALID_ARGUMENT names a wrong `file_name`.
+    /// A new import, whose file is awaited. An error names `file_name`.
     pub(crate) fn create(
         id: ImportId,
         kind: Kind,

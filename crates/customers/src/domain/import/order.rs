@@ -110,17 +110,15 @@ pub(crate) fn assemble(
     rows: Vec<RawRow>,
     region: Option<Region>,
 ) -> Vec<Result<OrderDraft, Vec<Refusal>>> {
-    match key.strip_prefix('n') {
-        Some(id) => vec![one(reader, id, rows, region)],
-        None => {
-            let id = key.get(1..).unwrap_or_default();
-            let numbered = rows.into_iter().enumerate().map(|(i, row)| {
-                let id = if i == 0 { id.to_owned() } else { format!("{id}-{}", i + 1) };
-                one(reader, &id, vec![row], region)
-            });
-            numbered.collect()
-        }
+    if let Some(id) = key.strip_prefix('n') {
+        return vec![one(reader, id, rows, region)];
     }
+    let id = key.get(1..).unwrap_or_default();
+    let numbered = rows.into_iter().enumerate().map(|(i, row)| {
+        let id = if i == 0 { id.to_owned() } else { format!("{id}-{}", i + 1) };
+        one(reader, &id, vec![row], region)
+    });
+    numbered.collect()
 }
 
 fn one(reader: &Reader, id: &str, rows: Vec<RawRow>, region: Option<Region>) -> Result<OrderDraft, Vec<Refusal>> {

@@ -33,7 +33,7 @@ pub(crate) struct Reader {
 pub(crate) struct Values<'a> {
     reader: &'a Reader,
     pub(crate) line: u64,
-    values: Vec<(&'static Field, &'a str)>,
+    by_field: Vec<(&'static Field, &'a str)>,
 }
 
 impl Reader {
@@ -78,7 +78,7 @@ impl Reader {
                 format!("`{}` holds bytes that are no text in the encoding the file is read in", shorten(value))
             });
         }
-        if v.is_empty() { Ok(Values { reader: self, line: row.line, values }) } else { Err(v.into_inner()) }
+        if v.is_empty() { Ok(Values { reader: self, line: row.line, by_field: values }) } else { Err(v.into_inner()) }
     }
 }
 
@@ -96,12 +96,12 @@ impl<'a> Values<'a> {
 
     /// Whether a column fills the field.
     pub(crate) fn maps(&self, name: &str) -> bool {
-        self.values.iter().any(|(field, _)| field.name == name)
+        self.by_field.iter().any(|(field, _)| field.name == name)
     }
 
     /// The value of a field; empty where there is none.
     pub(crate) fn one(&self, name: &str) -> &'a str {
-        self.values.iter().find(|(field, _)| field.name == name).map_or("", |(_, value)| value)
+        self.by_field.iter().find(|(field, _)| field.name == name).map_or("", |(_, value)| value)
     }
 
     /// The value of a field as one line of text.
@@ -111,7 +111,7 @@ impl<'a> Values<'a> {
 
     /// All values of a field. Address books put several into one cell, parted by ` ::: ` or a semicolon.
     pub(crate) fn all(&self, name: &str) -> impl Iterator<Item = &'a str> {
-        let of_field = self.values.iter().filter(move |(field, _)| field.name == name);
+        let of_field = self.by_field.iter().filter(move |(field, _)| field.name == name);
         of_field
             .flat_map(|(_, value)| value.split(" ::: "))
             .flat_map(|value| value.split(';'))
@@ -167,7 +167,7 @@ impl<'a> Values<'a> {
     /// What the values mean, by field, as far as they can be understood: for a person to look at.
     pub(crate) fn understood(&self) -> BTreeMap<String, String> {
         let mut understood = BTreeMap::new();
-        for (field, value) in self.values.iter().filter(|(_, value)| !value.is_empty()) {
+        for (field, value) in self.by_field.iter().filter(|(_, value)| !value.is_empty()) {
             let mut v = Violations::new();
             let text = match field.of_type {
                 Type::Date => {

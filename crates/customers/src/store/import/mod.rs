@@ -151,7 +151,7 @@ pub(crate) async fn list(
     before: Option<ImportId>,
     limit: u32,
 ) -> Result<Vec<Import>, Error> {
-    let before = before.map_or(Uuid::max(), |id| id.uuid());
+    let before = before.map_or(Uuid::max(), ImportId::uuid);
     let limit = i64::from(limit);
     let rows = match of {
         Some(actor) => {

@@ -39,9 +39,10 @@ async fn rows_of_one_order_are_one_order_wherever_they_stand_and_it_is_taken_who
     assert_eq!(warned(&import), ["DATE_FORMAT_AMBIGUOUS"], "every date reads both ways");
     let missing = world.preview(&import.id).await.missing;
     assert_eq!(missing.iter().map(|violation| violation.field.as_str()).collect::<Vec<_>>(), ["format.currency"]);
+    let import = world.format(import, |format| format.currency = "EUR".into()).await;
+    assert_eq!(warned(&import), ["DATE_FORMAT_AMBIGUOUS"], "nobody has said it yet");
     let import = world
         .format(import, |format| {
-            format.currency = "EUR".into();
             format.date_format = "%m/%d/%Y".into();
             format.time_zone = "Europe/Madrid".into();
         })

@@ -33,14 +33,16 @@ export class Api {
    * @param {string} method
    * @param {string} path
    * @param {unknown} [body]
+   * @param {string} [key] Makes a repetition harmless.
    * @returns {Promise<any>}
    */
-  async call(method, path, body) {
+  async call(method, path, body, key) {
     const response = await fetch(this.url + path, {
       method,
       headers: {
         Cookie: this.cookie,
         'X-CSRF-Token': this.csrfToken,
+        ...(key ? { 'Idempotency-Key': key } : {}),
         ...(body === undefined ? {} : { 'Content-Type': 'application/json' }),
       },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),

@@ -9,6 +9,7 @@ import {
 } from '@tabler/icons-react';
 import { useInfiniteQuery, useMutation, useQueryClient } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
+import { useRef } from 'react';
 import { useTranslation } from 'react-i18next';
 import { api, body } from '~/shared/api/client';
 import type { Notification } from '~/shared/api/types';
@@ -44,10 +45,13 @@ export default function Notifications({ unread, onClose }: { unread: number; onC
   const { t } = useTranslation();
   const queryClient = useQueryClient();
   const list = useInfiniteQuery(notificationsQuery);
+  const heading = useRef<HTMLHeadingElement>(null);
   const mark = useMutation({
     mutationFn: (which: { ids: string[] } | { all: true }) =>
       body(api.POST('/v1/notifications:markRead', { body: which })),
     onSuccess: ({ unreadCount }) => {
+      // The button that was pressed goes away or can no longer be pressed: the focus must not go with it.
+      heading.current?.focus();
       queryClient.setQueryData(unreadNotificationsQuery.queryKey, unreadCount);
       void queryClient.invalidateQueries({ queryKey: notificationsKey });
     },
@@ -56,8 +60,10 @@ export default function Notifications({ unread, onClose }: { unread: number; onC
 
   return (
     <>
-      <header className={classes.head}>
-        <h2 className={classes.title}>{t('bell.title')}</h2>
+      <div className={classes.head}>
+        <h2 ref={heading} tabIndex={-1} className={classes.title}>
+          {t('bell.title')}
+        </h2>
         <Button
           size="compact-sm"
           variant="subtle"
@@ -67,7 +73,7 @@ export default function Notifications({ unread, onClose }: { unread: number; onC
         >
           {t('bell.readAll')}
         </Button>
-      </header>
+      </div>
       {list.isPending && <Skeleton height={120} m="md" />}
       {list.isError && entries.length === 0 && (
         <ErrorState title={t('bell.failed')} error={list.error} onRetry={() => void list.refetch()} />

@@ -1,7 +1,7 @@
 import { Button, Skeleton, Text } from '@mantine/core';
 import { IconCircleCheck, IconCircleOff, IconMessageCircle, IconPlus } from '@tabler/icons-react';
 import { useInfiniteQuery, useQuery, useQueryClient } from '@tanstack/react-query';
-import { lazy, Suspense, useCallback, useMemo } from 'react';
+import { useCallback, useMemo } from 'react';
 import { useTranslation } from 'react-i18next';
 import type { Channel } from '~/shared/api/types';
 import { useLiveRefresh } from '~/shared/realtime';
@@ -13,13 +13,14 @@ import { ErrorState } from '~/shared/ui/error-state';
 import { Mark } from '~/shared/ui/mark';
 import { PageHeading } from '~/shared/ui/page-heading';
 import { Panel } from '~/shared/ui/panel';
+import { lazyPart } from '~/shared/ui/part';
 import { useShortcuts } from '~/shared/ui/shortcuts';
 import classes from './channels.module.css';
 import { channelsQuery } from './queries';
 import type { ChannelsSearch } from './search';
 import { Snippet } from './snippet';
 
-const ChannelForm = lazy(() => import('./channel-form'));
+const ChannelForm = lazyPart(() => import('./channel-form'));
 const LIVE = ['channels'];
 
 type Props = { search: ChannelsSearch; onSearch: (search: ChannelsSearch, options: { replace: boolean }) => void };
@@ -102,9 +103,7 @@ export function ChannelList({ search, onSearch }: Props) {
         </Button>
       )}
       {mayWrite && (search.open === 'new' || opened) && (
-        <Suspense fallback={null}>
-          <ChannelForm key={search.open} channel={search.open === 'new' ? undefined : opened} onClose={close} />
-        </Suspense>
+        <ChannelForm key={search.open} channel={search.open === 'new' ? undefined : opened} onClose={close} />
       )}
     </div>
   );

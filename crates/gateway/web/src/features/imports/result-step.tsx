@@ -1,9 +1,10 @@
 import { Button, Text } from '@mantine/core';
 import { IconArrowBackUp } from '@tabler/icons-react';
-import { lazy, Suspense, useState } from 'react';
+import { useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import type { Import } from '~/shared/api/types';
 import { useFormat } from '~/shared/lib/use-format';
+import { lazyPart } from '~/shared/ui/part';
 import { ActionError } from './action-error';
 import { Counts } from './counts';
 import classes from './imports.module.css';
@@ -13,7 +14,7 @@ import { RefusedRows } from './refused-rows';
 import { Step } from './step';
 import { useAction } from './use-update';
 
-const AskUndo = lazy(() => import('./ask-undo'));
+const AskUndo = lazyPart(() => import('./ask-undo'));
 
 /** What came of the run, what was refused, and taking it back. */
 export function ResultStep({ imported }: { imported: Import }) {
@@ -55,14 +56,12 @@ export function ResultStep({ imported }: { imported: Import }) {
         </>
       )}
       {asking && (
-        <Suspense fallback={null}>
-          <AskUndo
-            imported={imported}
-            busy={action.isPending}
-            onClose={() => setAsking(false)}
-            onConfirm={() => action.mutate('undo', { onSettled: () => setAsking(false) })}
-          />
-        </Suspense>
+        <AskUndo
+          imported={imported}
+          busy={action.isPending}
+          onClose={() => setAsking(false)}
+          onConfirm={() => action.mutate('undo', { onSettled: () => setAsking(false) })}
+        />
       )}
     </Step>
   );

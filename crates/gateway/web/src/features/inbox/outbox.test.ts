@@ -82,7 +82,7 @@ describe('the outbox', () => {
   });
 
   it('is empty when what is stored cannot be read', () => {
-    sessionStorage.setItem('clientele.outbox.irina', '{"not": "a list"}');
+    sessionStorage.setItem('clientele.draft.irina.outbox', '{"not": "a list"}');
     expect(new Outbox('irina', sessionStorage, server().send).of('d')).toEqual([]);
   });
 });

@@ -33,7 +33,8 @@ export class Outbox {
   #byDialog = new Map<string, readonly Pending[]>();
 
   constructor(userId: string, storage: Storage, send: Send) {
-    this.#key = `clientele.outbox.${userId}`;
+    // Beside the drafts, and forgotten with them when the user signs out.
+    this.#key = `clientele.draft.${userId}.outbox`;
     this.#storage = storage;
     this.#send = send;
     // What was on its way when the page was left may or may not have arrived; sending it again does no harm.

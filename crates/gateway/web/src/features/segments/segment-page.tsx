@@ -2,7 +2,7 @@ import { Alert, Button, Skeleton, Text } from '@mantine/core';
 import { IconArchive, IconArrowBackUp, IconPencil, IconUsersGroup } from '@tabler/icons-react';
 import { useInfiniteQuery, useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
-import { lazy, Suspense, useMemo } from 'react';
+import { useMemo } from 'react';
 import { useTranslation } from 'react-i18next';
 import { api, body, idempotencyKey } from '~/shared/api/client';
 import { ApiError } from '~/shared/api/problem';
@@ -19,6 +19,7 @@ import { ErrorState, useErrorText } from '~/shared/ui/error-state';
 import { announce } from '~/shared/ui/live-region';
 import { PageHeading } from '~/shared/ui/page-heading';
 import { Panel } from '~/shared/ui/panel';
+import { lazyPart } from '~/shared/ui/part';
 import { When } from '~/shared/ui/when';
 import { membersQuery, segmentQuery } from './queries';
 import type { SegmentSearch } from './search';
@@ -26,7 +27,9 @@ import { SegmentState } from './segment-state';
 import classes from './segments.module.css';
 import { useRuleNames } from './use-rule-names';
 
-const SegmentEditor = lazy(() => import('./segment-editor'));
+const SegmentEditor = lazyPart(() => import('./segment-editor'), {
+  waiting: <Skeleton m="md" height={320} radius="md" />,
+});
 const LIVE = ['segments'];
 
 type Props = {
@@ -92,13 +95,11 @@ export function SegmentPage({ segmentId, search, onSearch }: Props) {
   }
   if (editing) {
     return (
-      <Suspense fallback={<Skeleton m="md" height={320} radius="md" />}>
-        <SegmentEditor
-          segment={segment}
-          onCancel={() => onSearch({}, { replace: true })}
-          onSaved={() => onSearch({}, { replace: true })}
-        />
-      </Suspense>
+      <SegmentEditor
+        segment={segment}
+        onCancel={() => onSearch({}, { replace: true })}
+        onSaved={() => onSearch({}, { replace: true })}
+      />
     );
   }
   return (

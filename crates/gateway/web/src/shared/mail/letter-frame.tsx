@@ -51,10 +51,16 @@ export function LetterFrame({ label, text, html, source }: Props) {
           />
         </>
       ) : (
-        // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard
-        <section className={classes.plain} tabIndex={0} aria-label={label} data-source={view === 'source' || undefined}>
+        <div
+          role="document"
+          className={classes.plain}
+          // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard
+          tabIndex={0}
+          aria-label={label}
+          data-source={view === 'source' || undefined}
+        >
           {view === 'source' ? source : text}
-        </section>
+        </div>
       )}
     </div>
   );

@@ -36,11 +36,11 @@ export function Toasts() {
   );
   return (
     // The region stands always: a reader only tells of what comes into one that is there.
-    <section className={classes.toasts} aria-live="polite" aria-label={t('toasts')}>
+    <div className={classes.toasts} role="log" aria-live="polite" aria-label={t('toasts')}>
       {shown.map((each) => (
         <ToastCard key={each.id} toast={each} onClose={() => set(toasts.filter(({ id }) => id !== each.id))} />
       ))}
-    </section>
+    </div>
   );
 }
 

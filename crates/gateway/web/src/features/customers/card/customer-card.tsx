@@ -301,6 +301,8 @@ function Write({ customer, card, writing, onWriting, onSend }: WriteProps) {
   const { t } = useTranslation('card');
   const button = useRef<HTMLButtonElement>(null);
   const closed = useRef(false);
+  const [found] = useState(writing);
+  const [reopened, setReopened] = useState(false);
   useEffect(() => {
     if (!writing && closed.current) {
       closed.current = false;
@@ -315,7 +317,9 @@ function Write({ customer, card, writing, onWriting, onSend }: WriteProps) {
           consents={card.consents}
           people={card.people}
           onSend={onSend}
+          takesFocus={!found || reopened}
           onClose={() => {
+            setReopened(true);
             closed.current = true;
             onWriting(false);
           }}

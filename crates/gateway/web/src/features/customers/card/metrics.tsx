@@ -1,17 +1,18 @@
 import { SegmentedControl, Skeleton, Text } from '@mantine/core';
 import { IconShoppingCartOff } from '@tabler/icons-react';
-import { lazy, type ReactNode, Suspense, useState } from 'react';
+import { type ReactNode, useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import type { CurrencyMetrics, CustomerMetrics } from '~/shared/api/types';
 import type { Money } from '~/shared/lib/money';
 import { useFormat } from '~/shared/lib/use-format';
 import { EmptyState } from '~/shared/ui/empty-state';
 import { Panel } from '~/shared/ui/panel';
+import { lazyPart } from '~/shared/ui/part';
 import { When } from '~/shared/ui/when';
 import classes from './metrics.module.css';
 import { MonthsTable } from './months-table';
 
-const MonthsChart = lazy(() => import('./months-chart'));
+const MonthsChart = lazyPart(() => import('./months-chart'), { waiting: <Skeleton height={220} /> });
 
 /** The figures in the currency asked for, else in the one with the largest sales; undefined without any purchase. */
 export function figuresIn(
@@ -151,9 +152,7 @@ export function Months({ chosen }: { chosen: CurrencyMetrics }) {
           <>
             {/* Those who cannot see the bars read the table. */}
             <MonthsTable months={months} currency={currency} hidden />
-            <Suspense fallback={<Skeleton height={220} />}>
-              <MonthsChart months={months} currency={currency} />
-            </Suspense>
+            <MonthsChart months={months} currency={currency} />
           </>
         )}
       </div>

@@ -39,12 +39,14 @@ type Props = {
   people: Card['people'];
   onSend: SendLetter;
   onClose: () => void;
+  /** True when somebody has just asked to write; false for a draft that was there with the page. */
+  takesFocus: boolean;
 };
 
 const draftName = (customerId: string) => `email.${customerId}`;
 
 /** Writes one letter to the customer: to an address that agreed, from a template or freely, seen before it goes. */
-export default function Composer({ customer, consents, people, onSend, onClose }: Props) {
+export default function Composer({ customer, consents, people, onSend, onClose, takesFocus }: Props) {
   const { t } = useTranslation(['mail', 'common']);
   const textOf = useErrorText();
   const draft = useDraft(draftName(customer.id), { read: readLetter, isEmpty: isEmptyLetter });
@@ -168,6 +170,7 @@ export default function Composer({ customer, consents, people, onSend, onClose }
         value={letter.subject}
         maxLength={LONGEST_SUBJECT}
         disabled={busy}
+        autoFocus={takesFocus}
         placeholder={template.data?.subject}
         error={problem?.fields.subject}
         onChange={(event) => change({ subject: event.currentTarget.value })}

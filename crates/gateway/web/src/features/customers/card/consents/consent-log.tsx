@@ -77,8 +77,12 @@ function Purposes({ customer, states, editable }: Pick<Props, 'customer' | 'stat
       <thead>
         <tr>
           <th scope="col">{t('contacts.title')}</th>
-          <th scope="col">{t('consents.only.service')}</th>
-          <th scope="col">{t('consents.only.marketing')}</th>
+          <th scope="col" data-numeric>
+            {t('consents.only.service')}
+          </th>
+          <th scope="col" data-numeric>
+            {t('consents.only.marketing')}
+          </th>
         </tr>
       </thead>
       <tbody>
@@ -107,8 +111,8 @@ function Purposes({ customer, states, editable }: Pick<Props, 'customer' | 'stat
               <th scope="row" className={classes.point}>
                 {name} · {address}
               </th>
-              <td>{box('service')}</td>
-              <td>{box('marketing')}</td>
+              <td data-numeric>{box('service')}</td>
+              <td data-numeric>{box('marketing')}</td>
             </tr>
           );
         })}

@@ -1,0 +1,94 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { until } from './support/api.mjs';
+import { api, assertAccessible, shot, visit } from './support/browser.mjs';
+
+test('a segment is built by keyboard, counted before it is used, and shows who belongs to it', async () => {
+  await visit({}, async (page) => {
+    const name = `Poles ${Date.now()}`;
+    const count = page.getByRole('region', { name: 'Who would belong to it' });
+    await page.goto('/segments');
+    await page.getByRole('heading', { level: 1, name: 'Segments' }).waitFor();
+    await page.keyboard.press('n');
+    await page.getByLabel('Name').waitFor();
+
+    // Without a name and a value there is nothing to save, and the first gap takes the focus.
+    await page.getByRole('button', { name: 'Create' }).press('Enter');
+    await page.getByText('A segment needs a name.').waitFor();
+    await until('the focus goes to the name', () =>
+      page.evaluate(() => document.activeElement?.getAttribute('aria-invalid') === 'true'),
+    );
+    await page.keyboard.type(name);
+
+    await page.getByLabel('Field', { exact: true }).selectOption('customer.country');
+    await page.getByLabel('Value', { exact: true }).fill('Poland');
+    await page.getByText('In words: Country: Poland').waitFor();
+    await count.getByText('1 customer', { exact: true }).waitFor();
+    await page.getByRole('button', { name: 'Condition', exact: true }).press('Enter');
+    assert.equal(
+      await page.evaluate(() => document.activeElement?.getAttribute('aria-label')),
+      'Field',
+      'what was added takes the focus',
+    );
+    await page.getByLabel('Field', { exact: true }).nth(1).selectOption('customer.has_email');
+    await page.getByText('Country: Poland and Has an e-mail: yes').waitFor();
+    await count.getByText('1 customer', { exact: true }).waitFor();
+    await shot(page, 'segment-new');
+    await assertAccessible(page);
+
+    await page.getByRole('button', { name: 'Create' }).press('Enter');
+    await page.getByRole('heading', { level: 1, name }).waitFor();
+    await page.getByText('up to date').waitFor();
+    const member = page.getByRole('link', { name: 'Zoë Żółć' });
+    await member.waitFor();
+
+    // Somebody moves away: without a reload the member is gone.
+    const { segments } = await api.call('GET', '/v1/segments');
+    const { id } = segments.find((/** @type {any} */ segment) => segment.name === name);
+    const { members } = await api.call('GET', `/v1/segments/${id}/members`);
+    const customer = await api.call('GET', `/v1/customers/${members[0].customerId}`);
+    const moved = await api.call('PATCH', `/v1/customers/${customer.id}?updateMask=country`, {
+      id: customer.id,
+      etag: customer.etag,
+      country: 'Norway',
+    });
+    await page.getByText('Nobody belongs to it now').waitFor();
+    await api.call('PATCH', `/v1/customers/${customer.id}?updateMask=country`, {
+      id: customer.id,
+      etag: moved.etag,
+      country: 'Poland',
+    });
+    await member.waitFor();
+
+    await page.getByRole('button', { name: 'Put away' }).click();
+    await page.getByText('This segment is put away').waitFor();
+    await page.getByRole('button', { name: 'Bring back' }).click();
+    await page.getByText('This segment is put away').waitFor({ state: 'detached' });
+  });
+});
+
+test('two who change the same segment both see it, and neither overwrites unasked', async () => {
+  await visit({ expected: /status of 409/ }, async (page) => {
+    const rule = {
+      all: { rules: [{ condition: { field: 'customer.has_phone', operator: 'OPERATOR_EQUAL', flag: true } }] },
+    };
+    const name = `Phones ${Date.now()}`;
+    const segment = await api.call('POST', '/v1/segments', { segment: { name, rule } });
+    await page.goto(`/segments/${segment.id}?edit=yes`);
+    await page.getByLabel('What it is for').fill('written here');
+    const present = await api.call('GET', `/v1/segments/${segment.id}`);
+    await api.call('PATCH', `/v1/segments/${segment.id}?updateMask=description`, {
+      id: segment.id,
+      etag: present.etag,
+      description: 'written elsewhere',
+    });
+    await page.getByRole('button', { name: 'Save' }).click();
+    await page.getByText('Somebody else changed this segment meanwhile').waitFor();
+    assert.equal(await page.getByLabel('What it is for').inputValue(), 'written here');
+    await page.getByRole('button', { name: 'Keep mine' }).click();
+    await page.getByRole('button', { name: 'Keep mine' }).waitFor({ state: 'detached' });
+    await page.getByRole('heading', { level: 1, name }).waitFor();
+    await page.getByText('written here').waitFor();
+    assert.equal((await api.call('GET', `/v1/segments/${segment.id}`)).description, 'written here');
+  });
+});
