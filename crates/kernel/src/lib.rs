@@ -25,8 +25,8 @@ pub use error::{Code, Error, Violation, Violations};
 pub use etag::Etag;
 pub use id::{
     ApiKeyId, CapturedLetterId, ChannelId, ConsentEntryId, ContactPointId, CreditNoteId, CustomerId, DialogId,
-    DialogMessageId, EmailId, EventId, GroupId, Ids, ImportId, LetterId, MembershipId, NotificationId, OrderId, OrderLineId,
-    PaymentId, PhoneId, ProductId, SegmentId, SessionId, StoreId, TemplateId, UserId, VisitorId,
+    DialogMessageId, EmailId, EventId, GroupId, Ids, ImportId, LetterId, MembershipId, NotificationId, OrderId,
+    OrderLineId, PaymentId, PhoneId, ProductId, SegmentId, SessionId, StoreId, TemplateId, UserId, VisitorId,
 };
 pub use money::{Currency, Money};
 pub use partition::{PARTITIONS, Partition};

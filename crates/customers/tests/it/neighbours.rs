@@ -20,6 +20,8 @@ pub(crate) struct Known {
     /// Orders by their external ids, with version.
     pub(crate) orders: HashMap<String, (orders::Order, i64)>,
     answers: HashMap<String, Vec<u8>>,
+    /// Ids that were made.
+    made: u128,
     /// Customers with whom somebody writes.
     pub(crate) correspondents: BTreeSet<String>,
     /// So many of the next calls answer only after they have done what was asked: UNAVAILABLE.
@@ -69,7 +71,9 @@ impl Known {
         }
         let mut order = order.clone();
         let known = self.orders.get(&key);
-        order.id = known.map_or_else(|| Uuid::now_v7().to_string(), |(known, _)| known.id.clone());
+        self.made += 1;
+        let new = || Uuid::from_u128(0x0190_0000_0000_7000_8000_0000_0000_0000 + self.made).to_string();
+        order.id = known.map_or_else(new, |(known, _)| known.id.clone());
         let (outcome, version) = match known {
             None => (UpsertOutcome::Created, 1),
             Some((known, _)) if *known == order => {

@@ -97,7 +97,13 @@ test('a message that does not arrive says so, survives a reload and is sent once
     await until('it was written', async () =>
       (await heard()).some((/** @type {any} */ one) => one.text === 'yes, here'),
     );
-    await until('one message, as sent', async () => (await messages(page).getByText('yes, here').count()) === 1);
+    await messages(page)
+      .getByRole('listitem')
+      .filter({ hasText: 'yes, here' })
+      .getByRole('img', { name: 'sent' })
+      .waitFor();
+    await until('nothing is said to have failed', async () => (await messages(page).getByRole('alert').count()) === 0);
+    assert.equal(await messages(page).getByText('yes, here').count(), 1);
     await context.unroute('**/v1/dialogs/*/messages');
 
     await context.route('**/v1/dialogs/*/messages', (route) =>

@@ -93,8 +93,9 @@ test('the list follows what changes and keeps the row one is at', async () => {
     const at = () => page.evaluate(() => document.activeElement?.querySelector('[role="gridcell"]')?.textContent ?? '');
     const before = await at();
     assert.notEqual(before, '');
-    await api.call('POST', '/v1/customers', { customer: { displayName: '000 First of all' } });
-    await page.getByRole('link', { name: '000 First of all' }).waitFor();
+    const displayName = `000 ${Date.now()}`;
+    await api.call('POST', '/v1/customers', { customer: { displayName } });
+    await page.getByRole('link', { name: displayName }).waitFor();
     assert.equal(await at(), before);
   });
 });

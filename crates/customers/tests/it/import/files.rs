@@ -107,7 +107,7 @@ async fn every_file_of_real_programs_gives_a_right_import_or_a_clear_error() {
             // The trial and the run agree on what they count.
             let outcome = match brought_in(&world, kind, file).await {
                 Ok(import) => {
-                    let (trial, progress) = (import.trial.clone().unwrap(), import.progress.clone().unwrap());
+                    let (trial, progress) = (import.trial.unwrap(), import.progress.unwrap());
                     assert_eq!(
                         (trial.rows, trial.refused, trial.created),
                         (progress.rows, progress.refused, progress.created),

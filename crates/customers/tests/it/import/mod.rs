@@ -42,7 +42,7 @@ impl World {
             file.chunks(PART).map(|part| UploadImportFileRequest { id: String::new(), content: body(part) }).collect();
         parts.insert(0, UploadImportFileRequest { id: id.to_owned(), content: None });
         let mut request = Request::new(tokio_stream::iter(parts));
-        request.set_timeout(std::time::Duration::from_secs(120));
+        request.set_timeout(std::time::Duration::from_mins(2));
         Ok(self.imports().upload_import_file(request).await?.into_inner())
     }
 
@@ -106,7 +106,7 @@ impl World {
     }
 
     pub(crate) async fn ended(&self, id: &str, state: ImportState) -> Import {
-        let limit = std::time::Duration::from_secs(120);
+        let limit = std::time::Duration::from_mins(4);
         eventually_within(limit, &format!("the import's coming to {state:?}"), || async {
             let import = self.import(id).await;
             let failed = import.state() == ImportState::Failed && state != ImportState::Failed;

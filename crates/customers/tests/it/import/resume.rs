@@ -24,7 +24,7 @@ fn orders(count: usize) -> String {
 
 /// Waits until a run has come at least so far.
 async fn come_to(world: &World, id: &str, rows: i64) {
-    eventually_within(std::time::Duration::from_secs(60), "the run's coming so far", || async {
+    eventually_within(std::time::Duration::from_mins(1), "the run's coming so far", || async {
         let import = world.import(id).await;
         (import.progress.is_some_and(|progress| progress.rows >= rows)).then_some(())
     })

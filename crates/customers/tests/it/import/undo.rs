@@ -31,7 +31,7 @@ async fn what_was_created_goes_what_was_changed_is_as_before_and_what_was_touche
     world.neighbours.known().correspondents.insert(cid.id.clone());
 
     let undone = world.undo(&import.id).await;
-    let undo = undone.undo.clone().unwrap();
+    let undo = undone.undo.unwrap();
     assert_eq!([undo.removed, undo.restored, undo.kept], [1, 1, 2]);
     assert!(undo.ended_at.is_some() && undone.file_expires_at.is_none());
     assert_eq!(world.get(&zoe.id).await.display_name, "Zoe Before");

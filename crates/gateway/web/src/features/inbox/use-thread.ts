@@ -112,7 +112,14 @@ export function useThread(dialogId: string, userId: string) {
   );
 
   const messages = useMemo(() => withoutGap(thread.data?.messages ?? []), [thread.data]);
-  useEffect(() => outbox.arrived(messages), [outbox, messages]);
+  // A message may be read before its answer is lost: both the messages and the outbox are looked at.
+  // biome-ignore lint/correctness/useExhaustiveDependencies: `waiting` only says when to look again
+  useEffect(() => outbox.arrived(messages), [outbox, messages, waiting]);
+  // What is said to have failed may have arrived all the same: the dialog knows.
+  const failed = waiting.filter(({ state }) => state === 'failed').length;
+  useEffect(() => {
+    if (failed > 0) void readOn();
+  }, [failed, readOn]);
   // One that is shown as sent already is not shown as waiting too.
   const known = useMemo(() => new Set(messages.map(({ clientMessageId }) => clientMessageId)), [messages]);
   const pending = useMemo(() => waiting.filter(({ clientMessageId }) => !known.has(clientMessageId)), [waiting, known]);
