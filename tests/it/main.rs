@@ -12,6 +12,7 @@
 //! | `sends` | letters, and a service that is killed while it sends them |
 //! | `traces` | one trace through all services, and nothing personal on the way |
 //! | `services` | the services at their ports: health, reflection, tokens, closed schemas |
+//! | `demo` | the invented company |
 //! | `import` | files of real and of nasty rows |
 //! | `architecture` | directions of dependencies, of crates and of layers within one, the top level, banned words of SQL |
 //! | `contracts` | changes of the protos that would break who uses them |
@@ -20,6 +21,7 @@ mod architecture;
 mod both;
 mod collector;
 mod contracts;
+mod demo;
 mod faults;
 mod house;
 mod import;

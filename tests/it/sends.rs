@@ -22,15 +22,14 @@ async fn a_thousand_letters_survive_a_service_that_is_killed_nobody_gets_one_twi
         _ => Act::Go,
     })
     .await;
-    let variables = [
-        ("SMTP_HOST", "127.0.0.1".to_owned()),
-        ("SMTP_PORT", server.port().to_string()),
-        ("SMTP_TLS", "none".to_owned()),
+    let settings = vec![
+        ("messaging", "smtp_host", "127.0.0.1".to_owned()),
+        ("messaging", "smtp_port", server.port().to_string()),
+        ("messaging", "smtp_tls", "none".to_owned()),
         // A claim of the dead ends four times this later, and a little.
-        ("SMTP_TIMEOUT", "2s".to_owned()),
+        ("messaging", "smtp_timeout", "2s".to_owned()),
     ];
-    let environment = variables.map(|(key, value)| (format!("CLIENTELE_MESSAGING__{key}"), value)).to_vec();
-    let mut house = House::start_with(Form::Apart, Options { environment, ..Options::default() }).await;
+    let mut house = House::start_with(Form::Apart, Options { settings, ..Options::default() }).await;
     let client = house.administrator().await;
     let people = people(&client).await;
 

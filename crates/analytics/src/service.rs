@@ -21,6 +21,7 @@ pub async fn build(config: Config, deps: Deps) -> Result<Service, Error> {
     let Config { report_zone: zone } = config;
     let Deps { db, clock, .. } = deps;
     let zone_keeper = db.clone();
+    let rebuild_keeper = db.clone();
 
     let consumers = vec![
         Consumer { name: ORDERS_CONSUMER, source: ORDERS, handler: Arc::new(consume::Orders { zone }) },
@@ -35,6 +36,9 @@ pub async fn build(config: Config, deps: Deps) -> Result<Service, Error> {
         .add_service(TimelineServer::new(grpc::timeline::Service { db: db.clone() }))
         .add_service(OperationsServer::new(operations))
         .add_service(FeedServer::new(grpc::feed::Service { db }));
-    let tasks = vec![Task::new("report zone", move |stop| app::rebuild::keep_zone(zone_keeper, zone, stop))];
+    let tasks = vec![
+        Task::new("report zone", move |stop| app::rebuild::keep_zone(zone_keeper, zone, stop)),
+        Task::new("rebuilt figures", move |stop| app::rebuild::keep_rebuilt(rebuild_keeper, stop)),
+    ];
     Ok(Service { name: NAME, routes, consumers, tasks })
 }

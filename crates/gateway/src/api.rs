@@ -92,8 +92,9 @@ impl Gateway {
         };
         let credential = self.admit(&binding, parts, &client, &mut call, allowance).await?;
 
+        let begin = || parts.extensions.get::<Transfers>().map(Transfers::begin);
         if binding.form == Form::Upload {
-            let _running = parts.extensions.get::<Transfers>().map(Transfers::begin);
+            let _running = begin();
             let first = understand(binding.clone(), variables, parts, Bytes::new()).await?;
             let answer = self.upload(&binding, &call, first, &parts.headers, body).await?;
             return json(&answer, None);
@@ -105,7 +106,7 @@ impl Gateway {
             return Box::pin(self.answer_self(&binding, &visit, credential, message)).await;
         }
         match binding.form {
-            Form::Download => self.download(&binding, &call, message).await,
+            Form::Download => self.download(&binding, &call, message, begin()).await,
             _ => json(&self.ask(&binding, &call, message).await?, None),
         }
     }

@@ -26,7 +26,7 @@ use clientele_contracts::messaging::v1::{
 };
 use clientele_contracts::orders::v1::ListOrdersRequest;
 use clientele_contracts::orders::v1::orders_client::OrdersClient;
-use clientele_contracts::platform::v1::ActorKind;
+use clientele_contracts::platform::v1::{Actor, ActorKind};
 use clientele_kernel::CustomerId;
 use clientele_platform::proto;
 use tokio::time::Instant;
@@ -51,21 +51,19 @@ pub(crate) async fn card(gateway: &Gateway, call: &Call, customer_id: &str) -> R
     let last = call.no_later_than(begun + whole);
     let desk = Desk { gateway, call: first };
 
-    let people = async {
-        let (customer, timeline) = tokio::join!(desk.customer(&id), desk.timeline(&id));
-        let wanted = Wanted::by(customer.1.as_ref().ok(), timeline.1.as_ref().ok());
+    let named = async {
+        let (customer, timeline, dialogs, emails) =
+            tokio::join!(desk.customer(&id), desk.timeline(&id), desk.dialogs(&id), desk.emails(&id));
+        let mut wanted = Wanted::default();
+        wanted.of_customer(customer.1.as_ref().ok());
+        wanted.of_timeline(timeline.1.as_ref().ok());
+        wanted.of_dialogs(dialogs.1.as_ref().ok());
+        wanted.of_emails(emails.1.as_ref().ok());
         let people = Desk { gateway, call: last }.people(wanted).await;
-        (customer, timeline, people)
+        (customer, timeline, dialogs, emails, people)
     };
-    let ((customer, timeline, people), metrics, orders, consents, dialogs, emails, segments) = tokio::join!(
-        people,
-        desk.metrics(&id),
-        desk.orders(&id),
-        desk.consents(&id),
-        desk.dialogs(&id),
-        desk.emails(&id),
-        desk.segments(&id)
-    );
+    let ((customer, timeline, dialogs, emails, people), metrics, orders, consents, segments) =
+        tokio::join!(named, desk.metrics(&id), desk.orders(&id), desk.consents(&id), desk.segments(&id));
 
     // A card for nobody, or of nobody, is no card.
     let refusals = [
@@ -110,7 +108,17 @@ pub(crate) async fn card(gateway: &Gateway, call: &Call, customer_id: &str) -> R
 
 /// Of two outcomes a section tells the worse; what could be had is shown all the same.
 fn worse<A, B>(one: &Answer<A>, other: &Answer<B>) -> SectionStatus {
-    if one.1.is_err() || other.1.is_ok() { one.0.clone() } else { other.0.clone() }
+    if badness(other.0.state()) > badness(one.0.state()) { other.0.clone() } else { one.0.clone() }
+}
+
+/// What may not be seen is as it should be; what is late may come by itself; what is down needs somebody.
+fn badness(state: SectionState) -> u8 {
+    match state {
+        SectionState::Ok => 0,
+        SectionState::Forbidden => 1,
+        SectionState::Late => 2,
+        SectionState::Unavailable | SectionState::Unspecified => 3,
+    }
 }
 
 fn messages(dialogs: Answer<ListDialogsResponse>, emails: Answer<ListEmailsResponse>) -> MessagesSection {
@@ -131,20 +139,43 @@ fn segments_section((status, answer): Answer<ListCustomerSegmentsResponse>) -> S
 }
 
 /// Whose names the card needs.
+#[derive(Default)]
 struct Wanted {
-    users: Vec<String>,
+    users: BTreeSet<String>,
     store: Option<String>,
 }
 
 impl Wanted {
-    fn by(customer: Option<&Customer>, timeline: Option<&ListTimelineResponse>) -> Self {
-        let mut users = BTreeSet::new();
-        users.extend(customer.map(|c| c.manager_id.clone()).filter(|id| !id.is_empty()));
+    fn of_customer(&mut self, customer: Option<&Customer>) {
+        self.user(customer.map(|customer| &customer.manager_id));
+        self.store = customer.map(|customer| customer.store_id.clone()).filter(|id| !id.is_empty());
+    }
+
+    fn of_timeline(&mut self, timeline: Option<&ListTimelineResponse>) {
         for entry in timeline.into_iter().flat_map(|page| &page.entries) {
-            users.extend(entry.actor.as_ref().filter(|a| a.kind() == ActorKind::User).map(|actor| actor.id.clone()));
+            self.actor(entry.actor.as_ref());
         }
-        let store = customer.map(|c| c.store_id.clone()).filter(|id| !id.is_empty());
-        Self { users: users.into_iter().collect(), store }
+    }
+
+    fn of_dialogs(&mut self, dialogs: Option<&ListDialogsResponse>) {
+        for dialog in dialogs.into_iter().flat_map(|page| &page.dialogs) {
+            self.user(Some(&dialog.assignee_id));
+            self.user(dialog.last_message.as_ref().map(|message| &message.user_id));
+        }
+    }
+
+    fn of_emails(&mut self, emails: Option<&ListEmailsResponse>) {
+        for email in emails.into_iter().flat_map(|page| &page.emails) {
+            self.actor(email.actor.as_ref());
+        }
+    }
+
+    fn actor(&mut self, actor: Option<&Actor>) {
+        self.user(actor.filter(|actor| actor.kind() == ActorKind::User).map(|actor| &actor.id));
+    }
+
+    fn user(&mut self, id: Option<&String>) {
+        self.users.extend(id.filter(|id| !id.is_empty()).cloned());
     }
 }
 
@@ -218,12 +249,13 @@ impl Desk<'_> {
         PeopleSection { status: Some(status), people, store_name: store.name, store_time_zone: store.time_zone }
     }
 
-    async fn users(&self, ids: Vec<String>) -> Answer<Vec<User>> {
+    async fn users(&self, ids: BTreeSet<String>) -> Answer<Vec<User>> {
         if ids.is_empty() {
             return (self.status(SectionState::Ok, ""), Ok(Vec::new()));
         }
         let mut client = UsersClient::new(self.gateway.upstream.to("identity"));
-        let (status, answer) = self.ask(client.batch_get_users(self.call.request(BatchGetUsersRequest { ids }))).await;
+        let request = BatchGetUsersRequest { ids: ids.into_iter().collect() };
+        let (status, answer) = self.ask(client.batch_get_users(self.call.request(request))).await;
         (status, answer.map(|users| users.users))
     }
 

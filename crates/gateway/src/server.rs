@@ -129,7 +129,7 @@ async fn converse(
             loop {
                 match tokio::time::timeout(age, connection.as_mut()).await {
                     Ok(ended) => break ended,
-                    // An upload has a deadline of its own.
+                    // Uploads and downloads have a deadline of their own.
                     Err(_) if transfers.are_running() => {}
                     Err(_) => {
                         tracing::debug!("a connection did not end in time and was cut off");

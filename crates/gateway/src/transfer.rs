@@ -33,11 +33,11 @@ const LONGEST_THROWN_AWAY: Duration = Duration::from_secs(10);
 /// The type of bytes that nobody has named.
 const ANY_BYTES: &str = "application/octet-stream";
 
-/// The uploads on one connection; while there are any, it is not cut off for its age.
+/// The uploads and downloads on one connection; while there are any, it is not cut off for its age.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Transfers(Arc<AtomicUsize>);
 
-/// An upload on its way.
+/// An upload or a download on its way.
 #[derive(Debug)]
 pub(crate) struct Running(Arc<AtomicUsize>);
 
@@ -79,30 +79,30 @@ impl Gateway {
             service.ready().await.map_err(|error| Status::unavailable(error.to_string()))?;
             service.client_streaming(call.request(receiver), path, codec).await
         });
-        let answer = {
+        let refused = |status| Problem::from(status).in_json_names(&request_type);
+        let (answer, more_comes) = {
             let sending = self.send(&mut body, parts, sender);
             tokio::pin!(asking, sending);
             tokio::select! {
                 // Before it has everything, the service can only refuse.
-                answer = &mut asking => Err(answer),
-                sent = &mut sending => {
-                    sent?;
-                    Ok(asking.await)
-                }
+                answer = &mut asking => (answer.map_err(refused), true),
+                sent = &mut sending => match sent {
+                    Ok(whole) => (asking.await.map_err(refused), !whole),
+                    Err(problem) => {
+                        let more_comes = problem.status == StatusCode::PAYLOAD_TOO_LARGE;
+                        (Err(problem), more_comes)
+                    }
+                },
             }
         };
-        let answer = match answer {
-            Ok(answer) => answer,
-            Err(early) => {
-                throw_away(body).await;
-                early
-            }
-        };
-        Ok(answer.map_err(|status| Problem::from(status).in_json_names(&request_type))?.into_inner())
+        if more_comes {
+            throw_away(body).await;
+        }
+        Ok(answer?.into_inner())
     }
 
-    /// Sends parts until the body ends.
-    async fn send(&self, body: &mut Body, mut parts: Parts, to: mpsc::Sender<Sent>) -> Result<(), Problem> {
+    /// Sends parts until the body ends; says whether it has come to the end.
+    async fn send(&self, body: &mut Body, mut parts: Parts, to: mpsc::Sender<Sent>) -> Result<bool, Problem> {
         let limit = self.config.max_upload_bytes;
         let mut total = 0_u64;
         loop {
@@ -121,7 +121,7 @@ impl Gateway {
                 let part = parts.next(data.split_to(data.len().min(PART)));
                 if to.send(Sent::Part(part)).await.is_err() {
                     // The service has answered already: its answer says why.
-                    return Ok(());
+                    return Ok(false);
                 }
             }
         }
@@ -130,16 +130,17 @@ impl Gateway {
             let _ = to.send(Sent::Part(parts.next(Bytes::new()))).await;
         }
         let _ = to.send(Sent::End).await;
-        Ok(())
+        Ok(true)
     }
 
-    /// Hands a service's bytes on as they come. What goes wrong before the first of them is a problem like any other;
+    /// Hands a service's bytes on as they come, `running` until the last is given. What goes wrong before the first of them is a problem like any other;
     /// later the answer breaks off, which is how HTTP says that it is not whole.
     pub(crate) async fn download(
         &self,
         binding: &Binding,
         call: &Call,
         message: DynamicMessage,
+        running: Option<Running>,
     ) -> Result<Response, Problem> {
         let request_type = binding.method.input();
         let codec = DynamicCodec { answer: binding.method.output() };
@@ -154,7 +155,7 @@ impl Gateway {
         let (media_type, first) = first.map(|part| content(&part)).unwrap_or_default();
         let ends = Instant::now() + self.config.upload_deadline;
         // Fused: compression asks for more once it has seen the end.
-        let rest = stream::unfold(Some(parts), move |parts| following(parts, ends)).fuse();
+        let rest = stream::unfold(Some(Following { parts, running }), move |rest| following(rest, ends)).fuse();
         let mut response = Response::new(Body::from_stream(stream::iter([Ok::<_, Status>(first)]).chain(rest)));
         let media_type = if media_type.is_empty() { ANY_BYTES } else { &media_type };
         let headers = response.headers_mut();
@@ -236,13 +237,19 @@ fn stalled(patience: Duration) -> Problem {
     Problem::new(StatusCode::REQUEST_TIMEOUT, "UPLOAD_STALLED", detail)
 }
 
-type Following = Option<Streaming<DynamicMessage>>;
+/// What is still to come of a download.
+struct Following {
+    parts: Streaming<DynamicMessage>,
+    /// Keeps the connection from being cut off for its age.
+    #[expect(dead_code, reason = "it counts for as long as it is held")]
+    running: Option<Running>,
+}
 
 /// The next bytes of a download. An error ends it visibly.
-async fn following(parts: Following, ends: Instant) -> Option<(Result<Bytes, Status>, Following)> {
-    let mut parts = parts?;
-    match tokio::time::timeout_at(ends, parts.message()).await {
-        Ok(Ok(part)) => part.map(|part| (Ok(content(&part).1), Some(parts))),
+async fn following(rest: Option<Following>, ends: Instant) -> Option<(Result<Bytes, Status>, Option<Following>)> {
+    let mut rest = rest?;
+    match tokio::time::timeout_at(ends, rest.parts.message()).await {
+        Ok(Ok(part)) => part.map(|part| (Ok(content(&part).1), Some(rest))),
         Ok(Err(status)) => {
             tracing::warn!(code = ?status.code(), "a download broke off");
             Some((Err(status), None))

@@ -1,5 +1,6 @@
 //! A segment follows what its members do.
 
+use clientele_kernel::{Clock, SystemClock};
 use clientele_testkit::eventually_within;
 use serde_json::{Value, json};
 
@@ -29,7 +30,7 @@ pub(crate) async fn a_segment_follows_what_customers_do_and_says_why(house: Hous
     // Another becomes one by an event, and the first stops being one.
     buy(&client, "G-2", &ids[1], "2025-02-10T10:00:00Z", "900").await;
     members(&client, &path, &ids[..2]).await;
-    let now = chrono::Utc::now().to_rfc3339();
+    let now = SystemClock.now().to_rfc3339();
     buy(&client, "G-3", &ids[0], &now, "5").await;
     members(&client, &path, &ids[1..2]).await;
     let count = client.get(&path).await.ok();

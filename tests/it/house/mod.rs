@@ -50,8 +50,10 @@ pub(crate) struct Options {
     pub(crate) log: Option<&'static str>,
     /// Address of a collector for traces and metrics.
     pub(crate) collector: Option<String>,
-    /// Variables for all programs.
-    pub(crate) environment: Vec<(String, String)>,
+    /// Settings of one context: its name, key and value.
+    pub(crate) settings: Vec<(&'static str, &'static str, String)>,
+    /// With the invented company; for the one process alone.
+    pub(crate) demo: bool,
 }
 
 /// A running Clientele.
@@ -88,8 +90,11 @@ impl House {
         let port = free_port();
         let data = folder.path().join("data");
         let listen = format!("127.0.0.1:{port}");
-        let arguments = ["up", "--data-dir", data.to_str().expect("the path is text"), "--listen", &listen];
-        let process = Process::new(folder.path(), "clientele", ONE, &arguments, variables(options));
+        let mut arguments = vec!["up", "--data-dir", data.to_str().expect("the path is text"), "--listen", &listen];
+        arguments.extend(options.demo.then_some("--demo"));
+        let mut environment = variables(options);
+        environment.extend(settings(options, |_| true));
+        let process = Process::new(folder.path(), "clientele", ONE, &arguments, environment);
         let mut house = Self {
             form: Form::OneProcess,
             base: format!("http://{listen}"),
@@ -132,6 +137,8 @@ impl House {
         let mut processes = Vec::new();
         for (service, port) in &ports {
             let mut environment = common.clone();
+            // A program refuses what is none of its business.
+            environment.extend(settings(options, |context| context == *service));
             let mut set = |key: &str, value: String| environment.push((format!("CLIENTELE_{key}"), value));
             set("SERVER__LISTEN", format!("127.0.0.1:{port}"));
             set("SECRETS__SERVICE_SECRET", secret(service));
@@ -326,7 +333,7 @@ async fn create_database(postgres: &Postgres) {
 }
 
 fn variables(options: &Options) -> Vec<(String, String)> {
-    let mut environment = options.environment.clone();
+    let mut environment = Vec::new();
     if let Some(log) = options.log {
         environment.push(("CLIENTELE_TELEMETRY__LOG".to_owned(), log.to_owned()));
     }
@@ -334,6 +341,15 @@ fn variables(options: &Options) -> Vec<(String, String)> {
         environment.push(("CLIENTELE_TELEMETRY__OTLP_ENDPOINT".to_owned(), collector.clone()));
     }
     environment
+}
+
+/// The settings of those contexts as variables.
+fn settings(options: &Options, of: impl Fn(&str) -> bool) -> Vec<(String, String)> {
+    let own = options.settings.iter().filter(|(context, ..)| of(context));
+    own.map(|(context, key, value)| {
+        (format!("CLIENTELE_{}__{}", context.to_uppercase(), key.to_uppercase()), value.clone())
+    })
+    .collect()
 }
 
 /// What a service proves itself by.

@@ -8,12 +8,15 @@ use clientele_platform::Caller;
 use clientele_platform::postgres::{Database, UnitOfWork};
 use tokio_util::sync::CancellationToken;
 
+use super::figures;
 use crate::store::{rebuild, told};
 use crate::{CAMPAIGNS, CAMPAIGNS_CONSUMER, CUSTOMERS, CUSTOMERS_CONSUMER, MESSAGING, MESSAGING_CONSUMER};
 use crate::{Error, ORDERS_CONSUMER};
 
 const SHORTEST_RETRY: Duration = Duration::from_millis(100);
 const LONGEST_RETRY: Duration = Duration::from_secs(10);
+/// Rebuilds that are over are looked for this often: at most one row for each partition is read.
+const LOOK: Duration = Duration::from_secs(2);
 
 /// Clears what the consumer has built and has it begin again at the first event. Reads go on: they see what was there
 /// until this commits, and then figures that grow with the events, with the moment they are of.
@@ -89,4 +92,30 @@ pub(crate) async fn keep_zone(db: Database, zone: Tz, stop: CancellationToken) -
         }
     }
     Ok(())
+}
+
+/// Brings rebuilds to their end that no event brings there: where the last events of a partition are parked, nothing else
+/// may come for days, and the figures would be told to nobody until then.
+pub(crate) async fn keep_rebuilt(db: Database, stop: CancellationToken) -> Result<(), KernelError> {
+    loop {
+        match settle_rebuilt(&db).await {
+            // There may be another one.
+            Ok(true) if !stop.is_cancelled() => continue,
+            Ok(_) => {}
+            Err(error) => tracing::warn!(%error, "rebuilt figures could not be told; trying again"),
+        }
+        tokio::select! {
+            () = stop.cancelled() => return Ok(()),
+            () = tokio::time::sleep(LOOK) => {}
+        }
+    }
+}
+
+/// Whether there was a rebuild to bring to its end.
+async fn settle_rebuilt(db: &Database) -> Result<bool, Error> {
+    let mut work = db.begin(&Caller::service(crate::NAME)).await?;
+    let Some(partition) = figures::tell_rebuilt(&mut work, ORDERS_CONSUMER).await? else { return Ok(false) };
+    work.commit().await?;
+    tracing::info!(partition = partition.number(), "figures are built again although events at the end are parked");
+    Ok(true)
 }

@@ -163,15 +163,16 @@ pub(crate) struct Messaging;
 #[async_trait]
 impl Handler for Messaging {
     async fn apply(&self, work: &mut UnitOfWork, events: &[Event]) -> Result<(), Error> {
-        let mut entries = Vec::new();
+        let (mut letters, mut dialogs) = (Vec::new(), Vec::new());
         for event in events {
             if let Some(email) = event::decode::<EmailRecorded>(event)? {
-                entries.extend(email_entry(event, &email)?);
+                letters.extend(email_entry(event, &email)?);
             } else if let Some(dialog) = event::decode::<DialogRecorded>(event)? {
-                entries.extend(dialog_entry(event, &dialog)?);
+                dialogs.extend(dialog_entry(event, &dialog)?);
             }
         }
-        Ok(app::timeline::apply(work.conn(), MESSAGING, &entries).await?)
+        app::timeline::replace(work.conn(), MESSAGING, letters).await?;
+        Ok(app::timeline::apply(work.conn(), MESSAGING, &dialogs).await?)
     }
 }
 
@@ -207,7 +208,8 @@ impl Handler for Campaigns {
     }
 }
 
-/// A letter stands in the timeline once it is known what became of it.
+/// A letter stands in the timeline once it is known what became of it. What is known may change: of one whose fate was
+/// unknown it can turn out that it was sent.
 fn email_entry(event: &Event, email: &EmailRecorded) -> Result<Option<Entry>, Error> {
     let settled =
         matches!(email.state(), SendState::Sent | SendState::Failed | SendState::Suppressed | SendState::Unknown);
@@ -226,8 +228,13 @@ fn dialog_entry(event: &Event, dialog: &DialogRecorded) -> Result<Option<Entry>,
         return Ok(None);
     }
     let opened_at = proto::required_instant(dialog.opened_at, "opened_at")?;
-    let entry = entry_of(event, Kind::DialogOpened, &dialog.customer_id)?;
-    Ok(Some(Entry { occurred_at: opened_at, version: 1, ..entry }))
+    let told = entry_of(event, Kind::DialogOpened, &dialog.customer_id)?;
+    let entry = Entry { occurred_at: opened_at, version: 1, ..told };
+    if version(event)? > 1 {
+        // Who linked the dialog to its customer has not opened it, and this event does not say who has.
+        return Ok(Some(Entry { actor_kind: 0, actor_id: String::new(), origin: 0, ..entry }));
+    }
+    Ok(Some(entry))
 }
 
 /// An entry about the event's aggregate.

@@ -67,7 +67,8 @@ fn encode(entry: Entry) -> pb::TimelineEntry {
         occurred_at: Some(proto::timestamp(entry.occurred_at)),
         subject_id: entry.about.unwrap_or(entry.subject).to_string(),
         amount: entry.amount.map(proto::money),
-        actor: Some(platform::Actor { kind: entry.actor_kind, id: entry.actor_id }),
+        // Zero: the event it comes from does not tell who did it.
+        actor: (entry.actor_kind != 0).then_some(platform::Actor { kind: entry.actor_kind, id: entry.actor_id }),
         origin: entry.origin,
         changed_fields: entry.changed_fields,
         status: entry.status,

@@ -3,6 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use clientele_kernel::{CustomerId, Partition};
+use clientele_platform::postgres::Error as StorageError;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
@@ -23,6 +24,52 @@ pub(crate) async fn rebuilding_until(conn: &mut PgConnection, partition: Partiti
 /// The partition is built again.
 pub(crate) async fn rebuilt(conn: &mut PgConnection, partition: Partition) -> Result<(), Error> {
     sqlx::query!("delete from analytics.rebuilding where partition = $1", partition.number()).execute(conn).await?;
+    Ok(())
+}
+
+/// Locks the cursor of a partition that has come to the end of its rebuild and still counts as being built again. Gives
+/// the partition and how far it has come; a partition that somebody works on sees to it by itself.
+pub(crate) async fn lock_rebuilt(conn: &mut PgConnection, consumer: &str) -> Result<Option<(Partition, i64)>, Error> {
+    let found = sqlx::query!(
+        "select c.partition, c.position
+         from analytics.rebuilding r
+         join analytics.cursor c on c.partition = r.partition and c.position >= r.until_position
+         where c.consumer = $1
+         order by c.partition
+         limit 1
+         for update of c skip locked",
+        consumer
+    )
+    .fetch_optional(conn)
+    .await?;
+    let place = |number| {
+        Partition::try_new(i64::from(number))
+            .ok_or_else(|| StorageError::corrupt("cursor", format!("there is no partition {number}")))
+    };
+    found.map(|row| Ok((place(row.partition)?, row.position))).transpose()
+}
+
+/// Notes customers of whom nothing was told yet, so that something is at the end of the rebuild.
+pub(crate) async fn await_end(
+    conn: &mut PgConnection,
+    partition: Partition,
+    customers: &[CustomerId],
+) -> Result<(), Error> {
+    if customers.is_empty() {
+        return Ok(());
+    }
+    let ids: Vec<Uuid> = customers.iter().map(|id| id.uuid()).collect();
+    sqlx::query!(
+        r"insert into analytics.customer_told (customer_id, partition, version, figures)
+          select f.customer_id, $2, 0, '\x'::bytea
+          from unnest($1::uuid[]) as f(customer_id)
+          order by f.customer_id
+          on conflict (customer_id) do nothing",
+        &ids,
+        partition.number(),
+    )
+    .execute(conn)
+    .await?;
     Ok(())
 }
 
@@ -52,7 +99,7 @@ pub(crate) async fn never(conn: &mut PgConnection) -> Result<bool, Error> {
     Ok(found)
 }
 
-/// The customers of a partition of whom something was told.
+/// The customers of a partition of whom something was told or is to be.
 pub(crate) async fn of_partition(conn: &mut PgConnection, partition: Partition) -> Result<BTreeSet<CustomerId>, Error> {
     let found =
         sqlx::query_scalar!("select customer_id from analytics.customer_told where partition = $1", partition.number())

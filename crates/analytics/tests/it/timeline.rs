@@ -241,6 +241,45 @@ async fn letters_dialogs_segments_and_consents_stand_in_the_timeline_once() {
         ]
     );
     assert_eq!(entries[3].occurred_at, moment("2025-11-02T10:00:00Z"), "when it was opened, not when it was linked");
+    assert_eq!(entries[3].actor, None, "who linked the dialog to its customer has not opened it");
+    assert_eq!(entries[4].actor.clone().unwrap().id, id(99).to_string());
+}
+
+#[tokio::test]
+async fn a_letter_whose_fate_was_unknown_and_turns_out_shows_one_end_whatever_comes_first() {
+    let world = World::new().await;
+    let ann = id(10);
+    let state = |letter: Uuid, state: SendState, text: &str| EmailRecorded {
+        email_id: letter.to_string(),
+        customer_id: ann.to_string(),
+        state: state.into(),
+        settled_at: Some(proto::timestamp(at(text))),
+        ..Default::default()
+    };
+    let (early, late) = ("2025-11-01T10:00:00Z", "2025-11-01T10:20:00Z");
+    let [split, together] = [id(20), id(21)];
+    let record = |letter, (send_state, text)| {
+        world.messaging.record(letter, Some(ann), at(text), &state(letter, send_state, text))
+    };
+    let (unknown, sent) = ((SendState::Unknown, early), (SendState::Sent, late));
+    world.tell(&[record(split, unknown)]).await;
+    assert_eq!(world.timeline(ann).await[0].status, "SEND_STATE_UNKNOWN");
+    let last = record(split, sent);
+    world.tell(&[last.clone(), record(together, unknown), record(together, sent)]).await;
+    // A parked event comes when newer ones are there already.
+    let mut stale = record(split, unknown);
+    stale.aggregate_version = 1;
+    world.apply_messaging(&[stale]).await;
+
+    let mut entries = world.timeline(ann).await;
+    entries.sort_by(|a, b| a.subject_id.cmp(&b.subject_id));
+    let facts: Vec<_> = entries.iter().map(|e| (e.subject_id.clone(), e.status.as_str(), e.occurred_at)).collect();
+    let at_end = Some(proto::timestamp(at(late)));
+    assert_eq!(
+        facts,
+        [(split.to_string(), "SEND_STATE_SENT", at_end), (together.to_string(), "SEND_STATE_SENT", at_end)]
+    );
+    assert_eq!(entries[0].id, last.id);
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! What analytics tells the others of figures.
 
 use clientele_contracts::analytics::v1::{FigureFact, RebuildProjectionRequest};
+use clientele_kernel::Partition;
 use clientele_platform::proto;
 use clientele_testkit::eventually;
 
@@ -112,4 +113,49 @@ async fn figures_from_before_anybody_was_told_are_told_at_the_next_start() {
     })
     .await;
     assert_eq!(told.last().unwrap().1.figures, [fact(1, 2000, 0, NOVEMBER, NOVEMBER)]);
+}
+
+#[tokio::test]
+async fn a_customer_who_comes_up_only_while_figures_are_built_again_is_told_at_the_end() {
+    let world = World::still("UTC").await;
+    let ann = id(10);
+    let bob = (11..).map(id).find(|bob| Partition::of(*bob) == Partition::of(ann)).unwrap();
+    let mut conn = world.database.superuser().await;
+    sqlx::query("insert into analytics.rebuilding (partition, until_position) values ($1, 2)")
+        .bind(Partition::of(ann).number())
+        .execute(&mut conn)
+        .await
+        .unwrap();
+    world.apply(&[world.orders.order(&Order::of(1, Some(bob), NOVEMBER, 700))]).await;
+    assert!(world.told(bob).await.is_empty());
+    world.apply(&[world.orders.order(&Order::of(2, Some(ann), NOVEMBER, 2000))]).await;
+    for (customer, minor) in [(bob, 700), (ann, 2000)] {
+        let told: Vec<_> =
+            world.told(customer).await.into_iter().map(|(version, event)| (version, event.figures)).collect();
+        assert_eq!(told, [(1, vec![fact(1, minor, 0, NOVEMBER, NOVEMBER)])]);
+    }
+}
+
+#[tokio::test]
+async fn figures_built_again_are_told_although_the_last_event_is_parked_and_no_other_comes() {
+    let world = World::new().await;
+    let ann = id(10);
+    let wrong = Order { currency: "EURO", ..Order::of(2, Some(ann), DECEMBER, 1) };
+    let events = [world.orders.order(&Order::of(1, Some(ann), NOVEMBER, 1000)), world.orders.order(&wrong)];
+    world.tell(&events).await;
+    assert_eq!(world.told(ann).await.len(), 1);
+    // As if ann's figures had gone wrong.
+    let mut conn = world.database.superuser().await;
+    sqlx::raw_sql("update analytics.customer_told set figures = '\\x00'").execute(&mut conn).await.unwrap();
+
+    let request = RebuildProjectionRequest { consumer: "analytics.orders".to_owned() };
+    world.operations().rebuild_projection(request).await.unwrap();
+    let told = eventually("the figures' being told again", async || {
+        let told = world.told(ann).await;
+        (told.len() == 2).then_some(told)
+    })
+    .await;
+    assert_eq!((told[1].0, &told[1].1.figures), (2, &vec![fact(1, 1000, 0, NOVEMBER, NOVEMBER)]));
+    let left: i64 = sqlx::query_scalar("select count(*) from analytics.rebuilding").fetch_one(&mut conn).await.unwrap();
+    assert_eq!(left, 0);
 }

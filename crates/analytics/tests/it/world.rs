@@ -30,6 +30,7 @@ pub(crate) struct World {
     pub(crate) database: TestDatabase,
     pub(crate) harness: Harness,
     pub(crate) handler: Arc<dyn Handler>,
+    pub(crate) messaging_handler: Arc<dyn Handler>,
     pub(crate) deps: Deps,
 }
 
@@ -58,11 +59,11 @@ impl World {
         harness.host.network.serve("messaging", messaging.routes());
         harness.host.network.serve("campaigns", campaigns.routes());
         let mut service = build(config(zone), deps.clone()).await.unwrap();
-        let handler = service.consumers[0].handler.clone();
+        let [handler, messaging_handler] = [0, 2].map(|place: usize| service.consumers[place].handler.clone());
         service.consumers.clear();
         service.tasks.clear();
         harness.start(service, &deps);
-        Self { orders, customers, messaging, campaigns, database, harness, handler, deps }
+        Self { orders, customers, messaging, campaigns, database, harness, handler, messaging_handler, deps }
     }
 
     /// Starts analytics as a process would.
@@ -111,6 +112,13 @@ impl World {
     pub(crate) async fn apply(&self, events: &[Event]) {
         let mut work = self.database.db.begin(&Caller::service("analytics.orders")).await.unwrap();
         self.handler.apply(&mut work, events).await.unwrap();
+        work.commit().await.unwrap();
+    }
+
+    /// The same, for messaging.
+    pub(crate) async fn apply_messaging(&self, events: &[Event]) {
+        let mut work = self.database.db.begin(&Caller::service("analytics.messaging")).await.unwrap();
+        self.messaging_handler.apply(&mut work, events).await.unwrap();
         work.commit().await.unwrap();
     }
 

@@ -21,9 +21,11 @@ use clientele_contracts::messaging::v1::channels_client::ChannelsClient;
 use clientele_contracts::messaging::v1::dialogs_client::DialogsClient;
 use clientele_contracts::messaging::v1::email_templates_client::EmailTemplatesClient;
 use clientele_contracts::messaging::v1::emails_client::EmailsClient;
+use clientele_contracts::messaging::v1::visitors_client::VisitorsClient;
 use clientele_contracts::messaging::v1::{
     BatchImportDialogsRequest, BatchImportEmailsRequest, Channel, ChannelKind, CreateChannelRequest,
-    CreateEmailTemplateRequest, ImportedDialog, ImportedEmail, ListChannelsRequest,
+    CreateEmailTemplateRequest, DialogState, ImportedDialog, ImportedEmail, ListChannelsRequest, ListDialogsRequest,
+    PostVisitorMessageRequest, StartVisitRequest,
 };
 use clientele_contracts::orders::v1::credit_notes_client::CreditNotesClient;
 use clientele_contracts::orders::v1::orders_client::OrdersClient;
@@ -36,6 +38,7 @@ use clientele_kernel::{Code, Entropy, Error};
 use clientele_platform::grpc::{self, Clients, HEADER_INTEGRATION, HEADER_ORIGIN, Transport};
 use tonic::metadata::AsciiMetadataValue;
 use tonic::{Request, Response, Status};
+use uuid::Uuid;
 
 use super::ACTOR;
 use super::company::Company;
@@ -46,6 +49,7 @@ const CUSTOMERS: usize = 500;
 const ORDERS: usize = 500;
 const DIALOGS: usize = 50;
 const LETTERS: usize = 200;
+const VISITORS: usize = 7;
 
 /// Sends the company.
 pub(super) struct Filler<'a> {
@@ -86,12 +90,15 @@ impl<'a> Filler<'a> {
         step.done("orders with lines and payments", orders.len());
         self.refunds(company, &orders).await?;
         step.done("credit notes", company.refunds.len());
-        self.dialogs(company, &customers).await?;
+        let channel = self.channel().await?;
+        self.dialogs(company, &channel, &customers).await?;
         step.done("dialogs", company.dialogs.len());
         self.letters(company, &customers).await?;
         step.done("letters", company.letters.len());
         let made = self.templates().await? + self.segments().await?;
         step.done("templates and segments", made);
+        let waiting = self.visitors(company, &channel).await?;
+        step.done("visitors who wait for an answer", waiting);
         Ok(())
     }
 
@@ -241,7 +248,7 @@ impl<'a> Filler<'a> {
         Ok(())
     }
 
-    async fn dialogs(&self, company: &Company, customers: &[String]) -> Result<(), Error> {
+    async fn channel(&self) -> Result<Channel, Error> {
         let mut client = ChannelsClient::new(self.way("messaging"));
         let channel = Channel {
             name: CHANNEL.to_owned(),
@@ -250,16 +257,18 @@ impl<'a> Filler<'a> {
             ..Channel::default()
         };
         let request = CreateChannelRequest { channel: Some(channel), request_id: String::new() };
-        let channel_id = if let Some(channel) = made(client.create_channel(ask(request)).await)? {
-            channel.id
-        } else {
-            let page = client.list_channels(ask(ListChannelsRequest { page_size: 200, ..Default::default() }));
-            let known = page.await.map_err(grpc::error)?.into_inner().channels;
-            found("channel", CHANNEL, known.into_iter().find(|one| one.name == CHANNEL).map(|channel| channel.id))?
-        };
+        if let Some(channel) = made(client.create_channel(ask(request)).await)? {
+            return Ok(channel);
+        }
+        let page = client.list_channels(ask(ListChannelsRequest { page_size: 200, ..Default::default() }));
+        let known = page.await.map_err(grpc::error)?.into_inner().channels;
+        found("channel", CHANNEL, known.into_iter().find(|one| one.name == CHANNEL))
+    }
+
+    async fn dialogs(&self, company: &Company, channel: &Channel, customers: &[String]) -> Result<(), Error> {
         for dialogs in company.dialogs.chunks(DIALOGS) {
             let entries = dialogs.iter().map(|one| ImportedDialog {
-                channel_id: channel_id.clone(),
+                channel_id: channel.id.clone(),
                 customer_id: customers.get(one.customer).cloned().unwrap_or_default(),
                 ..one.dialog.clone()
             });
@@ -273,6 +282,43 @@ impl<'a> Filler<'a> {
             }
         }
         Ok(())
+    }
+
+    /// A few people are on the site right now and have asked something. Whoever waits already is not joined by others.
+    async fn visitors(&self, company: &Company, channel: &Channel) -> Result<usize, Error> {
+        let open = ListDialogsRequest {
+            state: DialogState::Open.into(),
+            channel_id: channel.id.clone(),
+            page_size: 1,
+            ..ListDialogsRequest::default()
+        };
+        let known = DialogsClient::new(self.way("messaging")).list_dialogs(ask(open)).await.map_err(grpc::error)?;
+        if !known.into_inner().dialogs.is_empty() {
+            return Ok(0);
+        }
+        let mut client = VisitorsClient::new(self.way("messaging"));
+        let every = (company.dialogs.len() / VISITORS).max(1);
+        let mut waiting = 0;
+        for (dialog, number) in company.dialogs.iter().step_by(every).zip(1_u128..) {
+            let (Some(person), Some(asked)) = (company.people.get(dialog.customer), dialog.dialog.messages.first())
+            else {
+                continue;
+            };
+            let visit = StartVisitRequest { site_key: channel.site_key.clone(), ..StartVisitRequest::default() };
+            let visit = client.start_visit(ask(visit)).await.map_err(grpc::error)?.into_inner();
+            let message = PostVisitorMessageRequest {
+                site_key: channel.site_key.clone(),
+                visitor_secret: visit.visitor_secret,
+                client_message_id: Uuid::from_u128(number).to_string(),
+                text: asked.text.clone(),
+                name: person.addressed.clone(),
+                email: person.email().unwrap_or_default().to_owned(),
+                page_origin: String::new(),
+            };
+            client.post_visitor_message(ask(message)).await.map_err(grpc::error)?;
+            waiting += 1;
+        }
+        Ok(waiting)
     }
 
     async fn letters(&self, company: &Company, customers: &[String]) -> Result<(), Error> {
@@ -361,8 +407,8 @@ fn made<R>(answer: Result<Response<R>, Status>) -> Result<Option<R>, Error> {
     }
 }
 
-fn found(what: &str, name: &str, id: Option<String>) -> Result<String, Error> {
-    id.ok_or_else(|| Error::unavailable(format!("the {what} `{name}` exists and cannot be found: try again")))
+fn found<T>(what: &str, name: &str, known: Option<T>) -> Result<T, Error> {
+    known.ok_or_else(|| Error::unavailable(format!("the {what} `{name}` exists and cannot be found: try again")))
 }
 
 /// What is sent is right: a refusal is a fault of ours, and told as it is.

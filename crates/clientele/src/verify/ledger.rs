@@ -77,10 +77,9 @@ async fn captured(
             return Ok(());
         }
         for letter in page.emails {
-            match entries.get_mut(&letter.email_id) {
-                Some(entry) => entry.captured += 1,
-                // It was accepted after the ledger was read.
-                None => {}
+            // One that is not known was accepted after the ledger was read.
+            if let Some(entry) = entries.get_mut(&letter.email_id) {
+                entry.captured += 1;
             }
         }
         token = page.next_page_token;

@@ -8,7 +8,7 @@ use prost::Message;
 use super::{App, Command};
 use crate::domain::consent::{
     Author, Channel, Entry, GivenAddress, Key, Ledger, MOST_HOLDERS, Permission, Point, Purpose, Refusal, State,
-    Statement, Verdict, Written, points, require_kind, states, verdict,
+    Statement, TypedAddress, Verdict, Written, points, require_kind, states, verdict, withdrawals,
 };
 use crate::events::publish;
 use crate::{Error, contract, store};
@@ -127,7 +127,7 @@ impl App {
             Recipient::Address(given) => {
                 // What is no address at all is nobody's.
                 let Ok(GivenAddress(address)) = GivenAddress::try_new(channel, &given, self.region) else {
-                    return Ok(refused(Refusal::UnknownAddress));
+                    return self.of_nobody_s(id, channel, None, purpose).await;
                 };
                 let mut holders =
                     store::consent::holders(pool, channel.kind(), &address.key, id, MOST_HOLDERS + 1).await?;
@@ -135,7 +135,7 @@ impl App {
                     holders = vec![holders.swap_remove(own)];
                 }
                 match holders.as_slice() {
-                    [] => return Ok(refused(Refusal::UnknownAddress)),
+                    [] => return self.of_nobody_s(id, channel, Some(&address), purpose).await,
                     [(holder, point)] if *holder == id => {
                         let typed = point.address.typed.clone();
                         (holders, typed)
@@ -152,6 +152,20 @@ impl App {
         };
         let point = holders.iter().find(|(holder, _)| *holder == id).map(|(_, point)| point.id);
         Ok(Answer { permission: Permission::of_all(holders.iter().map(of).collect()), point, address })
+    }
+
+    /// The answer for an address that no contact point has. The customer may have taken back all there is, or what was given
+    /// for this address while it was theirs: whoever asks must not get past that with the address alone.
+    async fn of_nobody_s(
+        &self,
+        id: CustomerId,
+        channel: Channel,
+        address: Option<&TypedAddress>,
+        purpose: Purpose,
+    ) -> Result<Answer, Error> {
+        let newest = store::consent::newest(self.db.pool(), &[id]).await?.remove(&id).unwrap_or_default();
+        let permission = Permission::of_nobody_s(withdrawals(&newest, channel, address, purpose));
+        Ok(Answer { permission, point: None, address: String::new() })
     }
 
     async fn require_customer(&self, id: CustomerId) -> Result<(), Error> {

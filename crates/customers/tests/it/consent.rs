@@ -300,6 +300,35 @@ async fn for_an_address_of_others_all_of_them_must_agree() {
 }
 
 #[tokio::test]
+async fn a_withdrawal_stands_against_an_address_that_nobody_has() {
+    let world = World::new().await;
+    let ana = world.ana().await;
+    let nobody_s = ["nobody@example.com", "no address"];
+    world.set(given(&ana, Email, "", EVERY)).await;
+    for address in nobody_s {
+        assert_eq!(world.ask(letter(&ana, address, Service)).await.reason, "UNKNOWN_ADDRESS", "{address}");
+    }
+    let off = world.set(withdrawn(&ana, Email, "", Marketing)).await;
+    for address in nobody_s {
+        let answer = world.ask(letter(&ana, address, Marketing)).await;
+        assert_eq!((answer.allowed, answer.reason.as_str()), (false, "CONSENT_WITHDRAWN"), "{address}");
+        assert_eq!(answer.entry_ids, [off.id.clone()]);
+        assert_eq!(world.ask(letter(&ana, address, Service)).await.reason, "UNKNOWN_ADDRESS", "{address}");
+    }
+}
+
+#[tokio::test]
+async fn a_withdrawal_made_for_an_address_outlives_its_removal_from_the_record() {
+    let world = World::new().await;
+    let bea = world.create(Customer { emails: vec![email("bea@example.com")], ..named("Bea") }).await;
+    let off = world.set(withdrawn(&bea, Email, &bea.emails[0].id, EVERY)).await;
+    world.update(Customer { emails: vec![email("new@example.com")], ..bea.clone() }, &["emails"]).await;
+    let answer = world.ask(letter(&bea, "BEA@example.com", Service)).await;
+    assert_eq!((answer.reason.as_str(), answer.entry_ids), ("CONSENT_WITHDRAWN", vec![off.id]));
+    assert_eq!(world.ask(letter(&bea, "other@example.com", Service)).await.reason, "UNKNOWN_ADDRESS");
+}
+
+#[tokio::test]
 async fn an_address_that_too_many_share_is_not_written_to() {
     let world = World::new().await;
     let ana = world.ana().await;

@@ -1,4 +1,4 @@
-//! How many streams there may be: in all, and for each caller.
+//! How many streams there may be: in all, for each caller, and of visitors, who may be any number.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -29,6 +29,8 @@ pub(crate) enum Holder {
 #[derive(Debug, Clone)]
 pub(crate) struct Places {
     most: usize,
+    /// A quarter stays free of visitors, so that they cannot keep colleagues from their work.
+    most_visitors: usize,
     open: UpDownCounter<i64>,
     taken: Arc<Mutex<Taken>>,
 }
@@ -36,6 +38,7 @@ pub(crate) struct Places {
 #[derive(Debug, Default)]
 struct Taken {
     all: usize,
+    visitors: usize,
     by: HashMap<Holder, usize>,
 }
 
@@ -52,13 +55,15 @@ impl Places {
             .i64_up_down_counter("http.server.streams")
             .with_description("live streams that are open")
             .build();
-        Self { most: most.get().into(), open, taken: Arc::default() }
+        let most = usize::from(most.get());
+        Self { most, most_visitors: most - most / 4, open, taken: Arc::default() }
     }
 
     /// A place for a holder that may have `most`.
     pub(crate) fn take(&self, holder: Holder, most: NonZeroU16) -> Result<Place, Error> {
         let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
-        if taken.all >= self.most {
+        let visitor = matches!(holder, Holder::Address(_));
+        if taken.all >= self.most || (visitor && taken.visitors >= self.most_visitors) {
             return Err(Error::unavailable("too many streams are open at once; try again").with_reason("OVERLOADED"));
         }
         let held = taken.by.entry(holder.clone()).or_default();
@@ -68,6 +73,7 @@ impl Places {
         }
         *held += 1;
         taken.all += 1;
+        taken.visitors += usize::from(visitor);
         self.open.add(1, &[]);
         Ok(Place { places: self.clone(), holder })
     }
@@ -76,7 +82,8 @@ impl Places {
 impl Drop for Place {
     fn drop(&mut self) {
         let mut taken = self.places.taken.lock().unwrap_or_else(PoisonError::into_inner);
-        taken.all = taken.all.saturating_sub(1);
+        taken.all -= 1;
+        taken.visitors -= usize::from(matches!(self.holder, Holder::Address(_)));
         self.places.open.add(-1, &[]);
         if let Some(held) = taken.by.get_mut(&self.holder) {
             *held -= 1;
@@ -103,5 +110,25 @@ mod tests {
         drop(first);
         assert!(take(1).is_ok());
         assert_eq!(places.taken.lock().unwrap().by.len(), 2);
+    }
+
+    #[test]
+    fn visitors_leave_a_quarter_of_the_places_to_colleagues() {
+        let n = |n| NonZeroU16::new(n).unwrap();
+        let places = Places::new(n(8));
+        let visit = |last: u8| places.take(Holder::Address(IpAddr::from([192, 0, 2, last])), n(2));
+        let mut visits: Vec<_> = (0..6).map(|last| visit(last).unwrap()).collect();
+        assert_eq!(visit(6).unwrap_err().reason, "OVERLOADED");
+        let colleague = |name: u8| places.take(Holder::Credential([name; 32]), n(2));
+        let work: Vec<_> = (0..2).map(|name| colleague(name).unwrap()).collect();
+        assert_eq!(colleague(2).unwrap_err().reason, "OVERLOADED");
+
+        // A place that a visitor gives back may be a colleague's, and what colleagues hold is not counted as visitors'.
+        visits.pop();
+        let _third = colleague(2).unwrap();
+        assert_eq!(visit(6).unwrap_err().reason, "OVERLOADED");
+        drop(work);
+        assert!(visit(6).is_ok());
+        assert!(Places::new(n(1)).take(Holder::Address(IpAddr::from([192, 0, 2, 1])), n(1)).is_ok());
     }
 }

@@ -14,6 +14,9 @@ use super::topic::Topic;
 
 /// A topic about any record of a kind is told of at most twice a second.
 const PAUSE: Duration = Duration::from_millis(500);
+/// A reader is told to read everything again at most this often: what misses changes is mostly the bus, and then each
+/// context has a gap of its own.
+const RESET_PAUSE: Duration = Duration::from_secs(5);
 
 /// What a reader follows, and how far they have come.
 #[derive(Debug)]
@@ -25,6 +28,10 @@ pub(super) struct Reader {
     owed: BTreeMap<Kind, Owed>,
     /// When a kind was last told of.
     told: BTreeMap<Kind, Instant>,
+    /// Number of the first entry since the last reset that may stand for missed changes: a reset is owed.
+    missed: Option<u64>,
+    /// When they were last told to read everything again.
+    reset_told: Option<Instant>,
 }
 
 #[derive(Debug)]
@@ -38,7 +45,7 @@ struct Owed {
 impl Reader {
     /// A reader who has seen everything up to a number.
     pub(super) fn new(topics: Vec<Topic>, seen: u64) -> Self {
-        Self { topics, seen, owed: BTreeMap::new(), told: BTreeMap::new() }
+        Self { topics, seen, owed: BTreeMap::new(), told: BTreeMap::new(), missed: None, reset_told: None }
     }
 
     pub(super) fn seen(&self) -> u64 {
@@ -48,27 +55,37 @@ impl Reader {
     /// The number up to which everything has been told. It stays before what is owed, so that a stream which is resumed
     /// there lacks nothing.
     pub(super) fn told_up_to(&self) -> u64 {
-        self.owed.values().map(|owed| owed.first - 1).min().unwrap_or(self.seen)
+        self.owed.values().map(|owed| owed.first).chain(self.missed).min().map_or(self.seen, |first| first - 1)
     }
 
-    /// Begins anew after a number, because what was between is gone.
-    pub(super) fn reset(&mut self, seen: u64) -> LiveMessage {
-        self.seen = seen;
+    /// Has the reader read everything again, which leaves nothing owed.
+    pub(super) fn reset(&mut self, now: Instant) -> LiveMessage {
         self.owed.clear();
+        self.missed = None;
+        self.reset_told = Some(now);
         LiveMessage { message: Some(Message::Reset(LiveReset {})) }
     }
 
+    /// Goes on after a number, because entries before it are gone.
+    pub(super) fn skip_to(&mut self, seen: u64) {
+        self.missed.get_or_insert(self.seen + 1);
+        self.seen = seen;
+    }
+
     /// Looks at further entries: what is to be told of them at once.
-    pub(super) fn look(&mut self, entries: Vec<(u64, Entry)>, may: impl Fn(&Change) -> bool) -> Vec<LiveMessage> {
+    pub(super) fn look(
+        &mut self,
+        entries: Vec<(u64, Entry)>,
+        now: Instant,
+        may: impl Fn(&Change) -> bool,
+    ) -> Vec<LiveMessage> {
         let mut messages = Vec::new();
         for (number, entry) in entries {
             self.seen = number;
             match entry {
                 Entry::Gap(context) => {
                     if self.topics.iter().any(|topic| topic.depends_on(context)) {
-                        // Whoever reads everything again needs nothing of what came before.
-                        messages.clear();
-                        messages.push(self.reset(number));
+                        self.missed.get_or_insert(number);
                     }
                 }
                 Entry::Change(change) => {
@@ -88,7 +105,12 @@ impl Reader {
                 }
             }
         }
-        messages
+        // Whoever reads everything again needs nothing else of what is known by now.
+        if self.reset_is_due(now) { vec![self.reset(now)] } else { messages }
+    }
+
+    fn reset_is_due(&self, now: Instant) -> bool {
+        self.missed.is_some() && self.reset_told.is_none_or(|told| told + RESET_PAUSE <= now)
     }
 
     fn owe(&mut self, kind: Kind, number: u64, change: Arc<Change>) {
@@ -104,11 +126,16 @@ impl Reader {
 
     /// When something will be due, if anything is owed.
     pub(super) fn due_at(&self) -> Option<Instant> {
-        self.owed.keys().map(|kind| self.told.get(kind).map_or_else(Instant::now, |told| *told + PAUSE)).min()
+        let after = |told: Option<&Instant>, pause| told.map_or_else(Instant::now, |told| *told + pause);
+        let lists = self.owed.keys().map(|kind| after(self.told.get(kind), PAUSE));
+        lists.chain(self.missed.map(|_| after(self.reset_told.as_ref(), RESET_PAUSE))).min()
     }
 
     /// What is due by now.
     pub(super) fn due(&mut self, now: Instant) -> Vec<LiveMessage> {
+        if self.reset_is_due(now) {
+            return vec![self.reset(now)];
+        }
         let due: Vec<_> = self
             .owed
             .keys()
@@ -179,11 +206,11 @@ mod tests {
     async fn an_open_record_is_told_of_at_once_and_a_list_at_most_twice_a_second() {
         let mut reader = reader(&["customers", &format!("customer/{ONE}")]);
         let entries = vec![updated(ONE, 1), updated(TWO, 1), updated(ONE, 2)];
-        let now = shown(reader.look(numbered(entries), |_| true));
+        let now = shown(reader.look(numbered(entries), Instant::now(), |_| true));
         assert_eq!(now, [format!("customer/{ONE} {ONE} 1"), format!("customer/{ONE} {ONE} 2")]);
         assert_eq!(shown(reader.due(Instant::now())), ["customers  0"], "several have changed");
 
-        reader.look(vec![(4, updated(TWO, 2)), (5, updated(TWO, 3))], |_| true);
+        reader.look(vec![(4, updated(TWO, 2)), (5, updated(TWO, 3))], Instant::now(), |_| true);
         assert!(reader.due(Instant::now()).is_empty(), "too soon");
         assert_eq!(reader.told_up_to(), 3, "what is owed is not yet told");
         tokio::time::sleep_until(reader.due_at().unwrap()).await;
@@ -195,7 +222,7 @@ mod tests {
     #[tokio::test]
     async fn what_the_reader_may_not_see_and_what_they_do_not_follow_is_not_told() {
         let mut reader = reader(&[&format!("customer/{ONE}"), "dialogs"]);
-        let seen = reader.look(numbered(vec![updated(TWO, 1), updated(ONE, 1)]), |_| false);
+        let seen = reader.look(numbered(vec![updated(TWO, 1), updated(ONE, 1)]), Instant::now(), |_| false);
         assert!(seen.is_empty() && reader.due(Instant::now()).is_empty());
         assert_eq!(reader.told_up_to(), 2);
     }
@@ -204,9 +231,51 @@ mod tests {
     async fn after_a_gap_only_those_whom_it_concerns_read_again() {
         let entries = || numbered(vec![updated(ONE, 1), Entry::Gap("messaging"), updated(ONE, 2)]);
         let mut card = reader(&[&format!("customer/{ONE}")]);
-        assert_eq!(shown(card.look(entries(), |_| true)), ["reset".to_owned(), format!("customer/{ONE} {ONE} 2")]);
+        assert_eq!(shown(card.look(entries(), Instant::now(), |_| true)), ["reset"], "which says everything");
+        assert_eq!(card.told_up_to(), 3);
         let mut list = reader(&["customers"]);
-        assert!(shown(list.look(entries(), |_| true)).is_empty());
+        assert!(shown(list.look(entries(), Instant::now(), |_| true)).is_empty());
         assert_eq!(shown(list.due(Instant::now())), [format!("customers {ONE} 2")]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn however_many_gaps_there_are_a_reader_reads_again_at_most_every_five_seconds() {
+        let contexts = ["customers", "orders", "analytics", "messaging", "campaigns", "identity"];
+        let mut card = reader(&[&format!("customer/{ONE}")]);
+        let (begun, mut number, mut resets) = (Instant::now(), 0, Vec::new());
+        // A minute without the bus: each context has a gap every five seconds, one context after the other.
+        for turn in 0..12 * contexts.len() {
+            number += 1;
+            let gap = vec![(number, Entry::Gap(contexts[turn % contexts.len()]))];
+            let mut told = card.look(gap, Instant::now(), |_| true);
+            told.extend(card.due(Instant::now()));
+            resets.extend(told.iter().map(|_| begun.elapsed()));
+            tokio::time::advance(Duration::from_secs(5) / 6).await;
+        }
+        assert!(resets.windows(2).all(|pair| pair[1] - pair[0] >= RESET_PAUSE), "{resets:?}");
+        assert!((11..=12).contains(&resets.len()), "{resets:?}");
+
+        // The last gap is not forgotten, and a stream that is resumed before its reset begins before the gap.
+        assert!(card.told_up_to() < number);
+        let change = vec![(number + 1, updated(ONE, 1))];
+        let told = card.look(change, Instant::now(), |_| true);
+        let told = if card.due_at().is_some() { shown(told) } else { panic!("no reset is owed") };
+        assert_eq!(told, [format!("customer/{ONE} {ONE} 1")], "what changes meanwhile is told at once");
+        tokio::time::sleep_until(card.due_at().unwrap()).await;
+        assert_eq!(shown(card.due(Instant::now())), ["reset"]);
+        assert_eq!((card.told_up_to(), card.due_at()), (number + 1, None));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_reader_who_is_too_slow_again_and_again_is_not_reset_each_time() {
+        let mut card = reader(&[&format!("customer/{ONE}")]);
+        card.skip_to(10);
+        assert_eq!(shown(card.due(Instant::now())), ["reset"]);
+        card.skip_to(20);
+        assert!(card.due(Instant::now()).is_empty(), "too soon");
+        assert_eq!((card.seen(), card.told_up_to()), (20, 10));
+        tokio::time::sleep_until(card.due_at().unwrap()).await;
+        assert_eq!(shown(card.due(Instant::now())), ["reset"]);
+        assert_eq!(card.told_up_to(), 20);
     }
 }

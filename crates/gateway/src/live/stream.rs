@@ -55,8 +55,8 @@ impl Gateway {
         // An id of another replica, of before a restart, or too old: what was missed cannot be told.
         let resumed = last.map(|id| self.hub.number(id).filter(|number| self.hub.after(*number).is_some()));
         let mut reader = Reader::new(topics, resumed.flatten().unwrap_or(now));
-        let first = (resumed == Some(None)).then(|| reader.reset(now));
         let begun = Instant::now();
+        let first = (resumed == Some(None)).then(|| reader.reset(begun));
         let stream = Stream {
             permissions: listener.principal.permissions.iter().cloned().collect(),
             listener,
@@ -146,9 +146,12 @@ impl Stream {
         let mut messages = match self.gateway.hub.after(self.reader.seen()) {
             Some(entries) => {
                 let (id, permissions) = (&self.listener.principal.id, &self.permissions);
-                self.reader.look(entries, |change| change.may_be_told(id, permissions))
+                self.reader.look(entries, now, |change| change.may_be_told(id, permissions))
             }
-            None => vec![self.reader.reset(*self.newest.borrow())],
+            None => {
+                self.reader.skip_to(*self.newest.borrow());
+                Vec::new()
+            }
         };
         messages.extend(self.reader.due(now));
         self.print(messages)

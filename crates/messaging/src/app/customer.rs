@@ -85,15 +85,15 @@ impl Customers {
         Ok(existing)
     }
 
-    /// Whether a letter may be sent now. An address of nobody's may be written to where somebody gave a reason. Not
-    /// found when there is no such customer; any other error says that it could not be asked, so that nothing may be sent.
+    /// Whether a letter may be sent now. An address of nobody's may be written to where somebody gave a reason, and never
+    /// with advertising: no reason stands for a consent. Not found when there is no such customer; any other error says that it could not be asked, so that nothing may be sent.
     pub(crate) async fn may_send(
         &self,
         customer: CustomerId,
         destination: &Destination,
         purpose: Purpose,
     ) -> Result<Verdict, Error> {
-        let purpose = match purpose {
+        let asked_for = match purpose {
             Purpose::Marketing => pb::ConsentPurpose::Marketing,
             Purpose::Service => pb::ConsentPurpose::Service,
         };
@@ -106,13 +106,14 @@ impl Customers {
             channel: pb::ConsentChannel::Email.into(),
             contact_point_id,
             address,
-            purpose: purpose.into(),
+            purpose: asked_for.into(),
         };
         let mut client = ConsentsClient::new(self.transport.clone());
         let answer = self.ask(client.may_send(request)).await?;
         let entries = answer.entry_ids.iter().map(|id| ConsentEntryId::parse(id, "entry_ids").map_err(Error::internal));
         let entries: Vec<ConsentEntryId> = entries.collect::<Result<_, _>>()?;
         let of_nobody = answer.reason == UNKNOWN_ADDRESS
+            && purpose == Purpose::Service
             && destination.contact_point_id.is_none()
             && !destination.reason.is_empty();
         if answer.allowed || of_nobody {

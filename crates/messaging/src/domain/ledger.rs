@@ -51,6 +51,8 @@ pub(crate) enum Outcome {
     Refused(&'static str, String),
     /// It was surely not taken, and may be later: the server's words, or what went wrong.
     Deferred(String),
+    /// The mail server is away, or does not take us: this says nothing about the letter. What went wrong.
+    Hindered(String),
     /// It may have been taken or not: a stable word, and what went wrong.
     Unknown(&'static str, String),
     /// It may not be sent: a stable word.
@@ -107,7 +109,7 @@ pub(crate) struct Settlement {
 }
 
 impl Patience {
-    /// The longest wait while it cannot be asked whether a letter may be sent: that passes, and is noticed soon.
+    /// The longest wait while a letter cannot be asked about, or the mail server is away: that passes, and is noticed soon.
     const LONGEST_POSTPONEMENT: Duration = Duration::from_mins(1);
     const FIRST_POSTPONEMENT: Duration = Duration::from_secs(1);
 
@@ -118,6 +120,7 @@ impl Patience {
             Outcome::Refused(reason, words) => (State::Failed, reason.to_owned(), words),
             Outcome::Unknown(reason, words) => (State::Unknown, reason.to_owned(), words),
             Outcome::Suppressed(reason) => (State::Suppressed, reason, String::new()),
+            Outcome::Hindered(words) => (State::Queued, String::new(), words),
             Outcome::Deferred(words) if attempts >= self.attempts => {
                 (State::Failed, reason::TOO_MANY_ATTEMPTS.to_owned(), words)
             }
@@ -128,7 +131,7 @@ impl Patience {
         Settlement { state, reason, detail: bounded(&detail), next_attempt_at }
     }
 
-    /// When to ask again whether a letter may be sent, after it could not be asked so many times.
+    /// When to go on, after so many hindrances in a row that say nothing about the letter.
     pub(crate) fn postponed(postponements: i32, now: DateTime<Utc>, jitter: u8) -> DateTime<Utc> {
         now + spread(doubled(Self::FIRST_POSTPONEMENT, postponements - 1, Self::LONGEST_POSTPONEMENT), jitter)
     }
@@ -146,7 +149,7 @@ fn spread(wait: Duration, jitter: u8) -> TimeDelta {
 }
 
 /// The words of a mail server, fit to be kept and shown.
-fn bounded(words: &str) -> String {
+pub(crate) fn bounded(words: &str) -> String {
     const LONGEST: usize = 500;
     words.trim().chars().take(LONGEST).map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
@@ -193,13 +196,14 @@ mod tests {
     proptest! {
         #[test]
         fn only_what_waits_has_a_next_attempt_and_never_in_the_past(
-            attempts in -1..200_i32, jitter: u8, words in ".*", kind in 0..5_u8,
+            attempts in -1..200_i32, jitter: u8, words in ".*", kind in 0..6_u8,
         ) {
             let outcome = match kind {
                 0 => Outcome::Sent(words),
                 1 => Outcome::Refused(reason::MESSAGE_REFUSED, words),
                 2 => Outcome::Deferred(words),
                 3 => Outcome::Unknown(reason::NO_REPLY_AFTER_DATA, words),
+                4 => Outcome::Hindered(words),
                 _ => Outcome::Suppressed(words),
             };
             let now = DateTime::UNIX_EPOCH;

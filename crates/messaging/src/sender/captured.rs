@@ -1,7 +1,7 @@
 //! The captured mailbox, where letters go as long as no mail server is configured.
 
 use async_trait::async_trait;
-use clientele_kernel::Error;
+use clientele_kernel::{Error, LetterId};
 use clientele_platform::postgres::Database;
 
 use super::{PointOfNoReturn, Sender, Session, message};
@@ -19,10 +19,20 @@ impl CapturedMailbox {
     }
 }
 
+#[async_trait]
 impl Sender for CapturedMailbox {
+    /// What was kept was sent, whatever has changed since.
+    async fn known(&self, letter: LetterId) -> Result<Option<Outcome>, Error> {
+        Ok(store::mailbox::has(self.0.pool(), letter).await?.then(kept))
+    }
+
     fn session(&self) -> Box<dyn Session> {
         Box::new(CapturedMailbox(self.0.clone()))
     }
+}
+
+fn kept() -> Outcome {
+    Outcome::Sent("kept in the captured mailbox".to_owned())
 }
 
 #[async_trait]
@@ -49,7 +59,7 @@ impl Session for CapturedMailbox {
             at: now,
         };
         store::mailbox::insert(self.0.pool(), &captured).await?;
-        Ok(Outcome::Sent("kept in the captured mailbox".to_owned()))
+        Ok(kept())
     }
 
     async fn close(&mut self) {}

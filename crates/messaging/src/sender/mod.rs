@@ -12,7 +12,7 @@ mod smtp;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use clientele_kernel::Error;
+use clientele_kernel::{Error, LetterId};
 use clientele_platform::postgres::Database;
 
 pub(crate) use smtp::Steps;
@@ -22,7 +22,11 @@ use crate::domain::email::Letter;
 use crate::domain::ledger::Outcome;
 
 /// A way out.
+#[async_trait]
 pub(crate) trait Sender: Send + Sync {
+    /// What is known to have become of a letter whose worker ended before it wrote that down.
+    async fn known(&self, letter: LetterId) -> Result<Option<Outcome>, Error>;
+
     /// A session in which letters are handed over one after the other.
     fn session(&self) -> Box<dyn Session>;
 }

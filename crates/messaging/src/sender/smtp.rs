@@ -4,7 +4,7 @@ use std::future::Future;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use clientele_kernel::Error;
+use clientele_kernel::{Error, LetterId};
 use lettre::transport::smtp;
 use lettre::transport::smtp::authentication::{Credentials, DEFAULT_MECHANISMS};
 use lettre::transport::smtp::client::{AsyncSmtpConnection, Certificate, CertificateStore, TlsParameters};
@@ -137,6 +137,8 @@ enum TroubleKind {
     Refused,
     /// The server said no, for now.
     Deferred,
+    /// The server said no to us, whatever the letter.
+    Barred,
     /// The connection is of no use any more.
     Lost,
 }
@@ -152,7 +154,18 @@ impl Trouble {
         };
         Self { kind, words: format!("{step}: {}", words_of(error)) }
     }
+
+    /// Trouble with the answer to MAIL, which may be about us.
+    fn of_mail(self, code: Option<&str>) -> Self {
+        let barred = self.kind == TroubleKind::Refused && code.is_some_and(|code| ABOUT_US.contains(&code));
+        if barred { Self { kind: TroubleKind::Barred, ..self } } else { self }
+    }
 }
+
+/// Answers to MAIL by which a server demands what our configuration lacks, or wants nothing of us at all: signing in (530,
+/// 534, 535), encryption (538), another order (503), to be left alone (554). What a colleague puts right must not have failed
+/// the letters that waited.
+const ABOUT_US: [&str; 6] = ["503", "530", "534", "535", "538", "554"];
 
 /// Code and text of a negative answer, or what else went wrong.
 fn words_of(error: &smtp::Error) -> String {
@@ -167,7 +180,13 @@ fn words_of_answer(answer: &Response) -> String {
     format!("{} {}", answer.code(), answer.message().collect::<Vec<_>>().join(" "))
 }
 
+#[async_trait]
 impl Sender for MailServer {
+    /// A mail server cannot be asked.
+    async fn known(&self, _: LetterId) -> Result<Option<Outcome>, Error> {
+        Ok(None)
+    }
+
     fn session(&self) -> Box<dyn Session> {
         Box::new(SmtpSession { server: self.clone(), connection: None })
     }

@@ -97,23 +97,31 @@ pub(crate) async fn mark_handed_over(
     Ok(done.rows_affected() == 1)
 }
 
-/// Puts a letter back that could not be asked about. Nothing has become of it, so nobody is told.
-pub(crate) async fn postpone(
-    pool: &PgPool,
-    id: LetterId,
-    epoch: i64,
-    next_attempt_at: DateTime<Utc>,
-    detail: &str,
-) -> Result<bool, Error> {
+/// Why a letter goes back into the queue without anything having become of it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct PutBack<'a> {
+    pub(crate) next_attempt_at: DateTime<Utc>,
+    pub(crate) detail: &'a str,
+    /// Whether it is a hindrance, after several of which the waits get longer.
+    pub(crate) hindered: bool,
+    /// Whether an attempt was noted that is not to count.
+    pub(crate) attempted: bool,
+}
+
+/// Puts a letter back that could not be asked about or handed over. Nothing has become of it, so nobody is told. False where
+/// the claim has ended.
+pub(crate) async fn put_back(pool: &PgPool, id: LetterId, epoch: i64, back: PutBack<'_>) -> Result<bool, Error> {
     let done = sqlx::query!(
         "update messaging.email
          set state = 'queued', next_attempt_at = $3, claimed_by = null, claimed_until = null, detail = $4,
-             postponements = postponements + 1
+             postponements = postponements + $5, attempts = attempts - $6
          where id = $1 and claim_epoch = $2 and state = 'claimed'",
         id.uuid(),
         epoch,
-        next_attempt_at,
-        detail
+        back.next_attempt_at,
+        back.detail,
+        i32::from(back.hindered),
+        i32::from(back.attempted)
     )
     .execute(pool)
     .await?;

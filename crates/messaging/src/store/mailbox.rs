@@ -1,7 +1,7 @@
 //! The captured mailbox.
 
 use chrono::{DateTime, Utc};
-use clientele_kernel::CapturedLetterId;
+use clientele_kernel::{CapturedLetterId, LetterId};
 use clientele_platform::postgres::Error;
 use sqlx::{PgExecutor, PgPool};
 use uuid::Uuid;
@@ -30,6 +30,15 @@ pub(crate) async fn insert(conn: impl PgExecutor<'_>, letter: &Captured) -> Resu
     .execute(conn)
     .await?;
     Ok(())
+}
+
+/// Whether a letter was kept.
+pub(crate) async fn has(pool: &PgPool, letter: LetterId) -> Result<bool, Error> {
+    let kept = sqlx::query_scalar!(
+        r#"select exists (select from messaging.captured_email where email_id = $1) as "kept!""#,
+        letter.uuid()
+    );
+    Ok(kept.fetch_one(pool).await?)
 }
 
 /// One captured letter.

@@ -193,7 +193,7 @@ pub(crate) struct Neighbours(Arc<Mutex<Known>>);
 #[derive(Default)]
 pub(crate) struct Known {
     pub(crate) customers: BTreeMap<String, customers::Customer>,
-    /// Contact points whose consent was taken back.
+    /// Contact points, and addresses that nobody has any more, whose consent was taken back.
     pub(crate) withdrawn: Vec<String>,
     /// Whether consent cannot be asked.
     pub(crate) down: bool,
@@ -253,6 +253,7 @@ impl Consents for Neighbours {
         };
         let answer = match found.next() {
             None if request.address.is_empty() => refused("NO_CONTACT_POINT", &[]),
+            None if known.withdrawn.contains(&request.address) => refused("CONSENT_WITHDRAWN", &[WITHDRAWAL]),
             None => refused("UNKNOWN_ADDRESS", &[]),
             Some(email) if known.withdrawn.contains(&email.id) => refused("CONSENT_WITHDRAWN", &[WITHDRAWAL]),
             Some(email) => customers::MaySendResponse {

@@ -1,7 +1,7 @@
 //! Taking back what an import has written: orders that it created are removed, orders that it changed become what they
 //! were. What anything else has touched since stays.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use clientele_contracts::orders::v1 as pb;
 use clientele_kernel::{CustomerId, Error, OrderId, Violations};
@@ -16,6 +16,7 @@ use super::upsert::MOST_ENTRIES;
 use super::{product, status};
 use crate::contract;
 use crate::domain::order::{Order, OrderContent};
+use crate::domain::reference::Reference;
 use crate::events::publish;
 use crate::store;
 
@@ -68,29 +69,32 @@ impl Orders {
         let present = store::order::by_id(uow.conn(), &ids).await?;
         let present: HashMap<OrderId, Order> = present.into_iter().map(|order| (order.id, order)).collect();
 
-        let mut outcomes = Vec::with_capacity(reverts.len());
-        let (mut removed, mut restored) = (Vec::new(), Vec::new());
+        let (mut removed, mut changed) = (Vec::new(), Vec::new());
         for revert in reverts {
             let untouched =
                 present.get(&revert.id).filter(|o| o.version == revert.version && !given_back.contains_key(&o.id));
-            outcomes.push(match (untouched, revert.before) {
-                (Some(order), None) => {
-                    removed.push(order);
-                    Reverted::Removed
-                }
-                (Some(order), Some(_)) => match earlier.get(&revert.id) {
-                    Some(content) if content.customer_id == order.customer_id => {
-                        restored.push((order, content));
-                        Reverted::Restored
-                    }
-                    // Who the customer is stays once it is known: figures and history hang on it.
-                    _ => Reverted::Kept,
-                },
-                (None, _) => Reverted::Kept,
-            });
+            match (untouched, revert.before) {
+                (Some(order), None) => removed.push(order),
+                // Who the customer is stays once it is known: figures and history hang on it.
+                (Some(order), Some(_)) => changed.extend(
+                    earlier
+                        .get(&revert.id)
+                        .filter(|content| content.customer_id == order.customer_id)
+                        .map(|content| (order, content)),
+                ),
+                (None, _) => {}
+            }
         }
+        // First, for this sets payments free that restored orders had.
         remove(&mut uow, &removed).await?;
-        restore(&mut uow, &restored).await?;
+        let restored = restore(&mut uow, &changed).await?;
+        let removed: HashSet<OrderId> = removed.iter().map(|order| order.id).collect();
+        let outcome = |revert: &Revert| match revert.id {
+            id if removed.contains(&id) => Reverted::Removed,
+            id if restored.contains(&id) => Reverted::Restored,
+            _ => Reverted::Kept,
+        };
+        let outcomes = reverts.iter().map(outcome).collect();
         let answer = answer(outcomes);
         uow.commit_with(&answer).await?;
         Ok(answer)
@@ -136,9 +140,11 @@ async fn remove(uow: &mut UnitOfWork, orders: &[&Order]) -> Result<(), Error> {
     Ok(())
 }
 
-async fn restore(uow: &mut UnitOfWork, orders: &[(&Order, &OrderContent)]) -> Result<(), Error> {
+/// Gives those orders the content they had that can have it, and says which these are. What was right then need not be
+/// so now: one order that stays as it is must not keep all the others.
+async fn restore(uow: &mut UnitOfWork, orders: &[(&Order, &OrderContent)]) -> Result<HashSet<OrderId>, Error> {
     if orders.is_empty() {
-        return Ok(());
+        return Ok(HashSet::new());
     }
     let dictionary = status::dictionary(uow).await?;
     let lines = orders.iter().flat_map(|(_, content)| &content.lines);
@@ -147,14 +153,54 @@ async fn restore(uow: &mut UnitOfWork, orders: &[(&Order, &OrderContent)]) -> Re
     let mut restored = Vec::with_capacity(orders.len());
     for (order, content) in orders {
         let mut violations = Violations::new();
-        let parts = parts(uow, content, Some(order), &surroundings, &mut violations);
-        violations.into_result()?;
-        let parts = parts.ok_or_else(|| Error::internal("an order without faults has no parts"))?;
-        restored.push(order.replaced(content, parts)?);
+        let Some(parts) = parts(uow, content, Some(order), &surroundings, &mut violations) else { continue };
+        // Orders with credit notes do not come as far as this.
+        order.allows(content, parts.status.group, None, &mut violations);
+        let order = violations.take("payments", order.replaced(content, parts));
+        restored.extend(order.filter(|_| violations.is_empty()));
+    }
+    let references: Vec<Reference> = restored.iter().flat_map(references).cloned().collect();
+    if !references.is_empty() {
+        let owners = store::payment::owners(uow.conn(), &references).await?;
+        keep_taken(&mut restored, &owners);
     }
     store::order::replace(uow.conn(), &restored).await?;
     for order in &restored {
         uow.record(publish::order(order));
     }
-    Ok(())
+    Ok(restored.iter().map(|order| order.id).collect())
+}
+
+/// Leaves out orders whose payments are those of another order by now. An order that is restored too gives up what it
+/// did not have, so that payments an import moved from one order to another go back; one that is left out gives up
+/// nothing, so all is looked at again until nothing more is left out.
+fn keep_taken(restored: &mut Vec<Order>, owners: &HashMap<Reference, OrderId>) {
+    loop {
+        let mut wanted: HashMap<Reference, OrderId> = HashMap::new();
+        let present: HashSet<OrderId> = restored.iter().map(|order| order.id).collect();
+        // Whoever has a payment and wants it comes before the others.
+        let has = |order: &Order, reference: &Reference| owners.get(reference) == Some(&order.id);
+        for order in &*restored {
+            for reference in references(order).filter(|reference| has(order, reference)) {
+                wanted.insert(reference.clone(), order.id);
+            }
+        }
+        for order in &*restored {
+            for reference in references(order) {
+                wanted.entry(reference.clone()).or_insert(order.id);
+            }
+        }
+        let free = |order: &Order, reference: &Reference| {
+            let held = owners.get(reference).is_some_and(|owner| *owner != order.id && !present.contains(owner));
+            !held && wanted.get(reference) == Some(&order.id)
+        };
+        restored.retain(|order| references(order).all(|reference| free(order, reference)));
+        if restored.len() == present.len() {
+            return;
+        }
+    }
+}
+
+fn references(order: &Order) -> impl Iterator<Item = &Reference> {
+    order.payments.iter().filter_map(|payment| payment.reference.as_ref())
 }

@@ -91,7 +91,6 @@ pub(crate) async fn insert<'a>(
     assert_rows(done.rows_affected(), rows.len())
 }
 
-/// Takes away all payments of these orders, to be written anew.
 /// Ids of the payments of these orders that were recorded here, not given by their source.
 pub(crate) async fn recorded_here(pool: &PgPool, orders: &[OrderId]) -> Result<HashSet<String>, Error> {
     let ids: Vec<Uuid> = orders.iter().map(|id| id.uuid()).collect();
@@ -101,6 +100,7 @@ pub(crate) async fn recorded_here(pool: &PgPool, orders: &[OrderId]) -> Result<H
     Ok(found.into_iter().map(|id| id.to_string()).collect())
 }
 
+/// Takes away all payments of these orders, to be written anew.
 pub(super) async fn delete(conn: &mut PgConnection, orders: &[Uuid]) -> Result<(), Error> {
     sqlx::query!("delete from orders.payment where order_id = any($1)", orders).execute(conn).await?;
     Ok(())

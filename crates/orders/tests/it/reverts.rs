@@ -2,7 +2,7 @@
 
 use clientele_contracts::orders::v1 as pb;
 use clientele_contracts::orders::v1::RevertOutcome::{Kept, Removed, Restored};
-use clientele_contracts::platform::v1::UpsertOutcome::{Created, Updated};
+use clientele_contracts::platform::v1::UpsertOutcome::{Created, Refused, Updated};
 use clientele_kernel::Code;
 use clientele_platform::grpc;
 
@@ -70,6 +70,62 @@ async fn an_order_that_the_import_changed_becomes_what_it_was() {
     };
     assert_eq!(facts(&after), facts(&before));
     assert_eq!(revert(&world, &[(&id, 2, 3)]).await, [Kept], "a second time there is nothing to take back");
+}
+
+#[tokio::test]
+async fn an_order_whose_payment_is_another_orders_by_now_stays_and_the_others_are_taken_back() {
+    let world = World::new().await;
+    let paid = pb::Order { payments: vec![payment("p1", 100)], ..order("1") };
+    let unpaid = pb::Order { payments: Vec::new(), ..paid.clone() };
+    let id = world.upsert(vec![paid]).await[0].order_id.clone();
+    let imported = world.upsert(vec![unpaid, order("3")]).await;
+    assert_eq!(outcomes(&imported), [Updated, Created]);
+    // After the import the payment goes to an order that has nothing to do with it.
+    world.upsert(vec![pb::Order { payments: vec![payment("p1", 100)], ..order("2") }]).await;
+
+    assert_eq!(revert(&world, &[(&id, 1, 2), (&imported[1].order_id, 0, 1)]).await, [Kept, Removed]);
+    let kept = world.order(&id).await;
+    assert_eq!((kept.etag.as_str(), kept.payments.len()), ("2", 0));
+}
+
+#[tokio::test]
+async fn payments_that_an_import_moved_from_order_to_order_go_back_to_where_they_were() {
+    let world = World::new().await;
+    let with = |order: pb::Order, payments: &[&str]| pb::Order {
+        payments: payments.iter().map(|external_id| payment(external_id, 100)).collect(),
+        ..order
+    };
+    let before = world.upsert(vec![with(order("1"), &["p1"]), with(order("2"), &["p2"])]).await;
+    let (first, second) = (before[0].order_id.clone(), before[1].order_id.clone());
+    world.upsert(vec![with(order("1"), &[]), with(order("2"), &["p2"])]).await;
+    let moved = world.upsert(vec![with(order("2"), &["p1"]), with(order("3"), &["p2"])]).await;
+    assert_eq!(outcomes(&moved), [Updated, Refused], "p2 was still that of order 2 when the batch began");
+    let third = world.upsert(vec![with(order("3"), &["p2"])]).await.remove(0).order_id;
+
+    let all = [(first.as_str(), 1, 2), (&second, 1, 2), (&third, 0, 1)];
+    assert_eq!(revert(&world, &all).await, [Restored, Restored, Removed]);
+    for (id, wanted) in [(&first, "p1"), (&second, "p2")] {
+        let payments = world.order(id).await.payments;
+        let references: Vec<_> = payments.into_iter().map(|p| p.reference.unwrap().external_id).collect();
+        assert_eq!(references, [wanted]);
+    }
+}
+
+#[tokio::test]
+async fn an_order_is_not_restored_while_one_that_stays_has_its_payment() {
+    let world = World::new().await;
+    let with = |order: pb::Order, payments: &[&str]| pb::Order {
+        payments: payments.iter().map(|external_id| payment(external_id, 100)).collect(),
+        ..order
+    };
+    let before = world.upsert(vec![with(order("1"), &["p1"]), with(order("2"), &["p2"])]).await;
+    let (first, second) = (before[0].order_id.clone(), before[1].order_id.clone());
+    world.upsert(vec![with(order("1"), &[]), with(order("2"), &[])]).await;
+    world.upsert(vec![with(order("2"), &["p1"])]).await;
+    // Order 2 would give up p1, but it cannot have p2 again, and so stays.
+    world.upsert(vec![with(order("3"), &["p2"])]).await;
+    assert_eq!(revert(&world, &[(&first, 1, 2), (&second, 1, 3)]).await, [Kept, Kept]);
+    assert_eq!(world.order(&second).await.etag, "3");
 }
 
 #[tokio::test]

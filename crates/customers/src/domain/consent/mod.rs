@@ -195,6 +195,24 @@ pub(crate) fn verdict(newest: &[Entry], channel: Channel, point: &Point, purpose
     }
 }
 
+/// The withdrawals that stand against an address which no contact point has, given the newest entry of each key of the
+/// customer: those for all contact points, and those made while one of the customer's had this address. Consents given open
+/// nothing here: they were for contact points.
+pub(crate) fn withdrawals(
+    newest: &[Entry],
+    channel: Channel,
+    address: Option<&TypedAddress>,
+    purpose: Purpose,
+) -> Vec<ConsentEntryId> {
+    let stands = |entry: &&Entry| {
+        !entry.granted
+            && entry.key.channel == channel
+            && entry.key.purpose.is_none_or(|own| own == purpose)
+            && entry.key.point.as_ref().is_none_or(|(_, made_for)| address.is_some_and(|now| now.key == made_for.key))
+    };
+    newest.iter().filter(stands).map(|entry| entry.id).collect()
+}
+
 /// What holds for one channel at one contact point.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct State {
@@ -265,6 +283,12 @@ impl Permission {
     /// No, for this reason, without any entry that says so.
     pub(crate) const fn refused(refusal: Refusal) -> Self {
         Self { refusal: Some(refusal), entries: Vec::new() }
+    }
+
+    /// What is answered for an address that no contact point has: a withdrawal that stands against it weighs more.
+    pub(crate) fn of_nobody_s(withdrawals: Vec<ConsentEntryId>) -> Self {
+        let refusal = if withdrawals.is_empty() { Refusal::UnknownAddress } else { Refusal::ConsentWithdrawn };
+        Self { refusal: Some(refusal), entries: withdrawals }
     }
 
     /// All must agree; a withdrawal weighs more than silence. Nobody asked is nobody who agreed.
