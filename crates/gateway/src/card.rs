@@ -52,18 +52,24 @@ pub(crate) async fn card(gateway: &Gateway, call: &Call, customer_id: &str) -> R
     let desk = Desk { gateway, call: first };
 
     let named = async {
-        let (customer, timeline, dialogs, emails) =
-            tokio::join!(desk.customer(&id), desk.timeline(&id), desk.dialogs(&id), desk.emails(&id));
+        let (customer, timeline, consents, dialogs, emails) = tokio::join!(
+            desk.customer(&id),
+            desk.timeline(&id),
+            desk.consents(&id),
+            desk.dialogs(&id),
+            desk.emails(&id)
+        );
         let mut wanted = Wanted::default();
         wanted.of_customer(customer.1.as_ref().ok());
         wanted.of_timeline(timeline.1.as_ref().ok());
+        wanted.of_consents(consents.1.as_ref().ok());
         wanted.of_dialogs(dialogs.1.as_ref().ok());
         wanted.of_emails(emails.1.as_ref().ok());
         let people = Desk { gateway, call: last }.people(wanted).await;
-        (customer, timeline, dialogs, emails, people)
+        (customer, timeline, consents, dialogs, emails, people)
     };
-    let ((customer, timeline, dialogs, emails, people), metrics, orders, consents, segments) =
-        tokio::join!(named, desk.metrics(&id), desk.orders(&id), desk.consents(&id), desk.segments(&id));
+    let ((customer, timeline, consents, dialogs, emails, people), metrics, orders, segments) =
+        tokio::join!(named, desk.metrics(&id), desk.orders(&id), desk.segments(&id));
 
     // A card for nobody, or of nobody, is no card.
     let refusals = [
@@ -154,6 +160,12 @@ impl Wanted {
     fn of_timeline(&mut self, timeline: Option<&ListTimelineResponse>) {
         for entry in timeline.into_iter().flat_map(|page| &page.entries) {
             self.actor(entry.actor.as_ref());
+        }
+    }
+
+    fn of_consents(&mut self, states: Option<&Vec<ConsentState>>) {
+        for state in states.into_iter().flatten() {
+            self.actor(state.entry.as_ref().and_then(|entry| entry.actor.as_ref()));
         }
     }
 

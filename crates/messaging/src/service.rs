@@ -50,7 +50,7 @@ pub async fn build(config: Config, deps: Deps) -> Result<Service, Error> {
     let letters = letters(&config, &deps, sending.wake.clone());
     let db = deps.db;
     let consumers = consume::consumers();
-    let dialogs = Dialogs::new(db.clone(), Lookup::new(&deps.clients));
+    let dialogs = Dialogs::new(db.clone(), Lookup::new(sending.customers.clone(), &deps.clients));
     let dialogs = DialogService { app: dialogs, clock: deps.clock.clone() };
     let visitors = Visitors::new(db.clone(), deps.entropy.clone());
     let routes = Routes::new(FeedServer::new(FeedService(db.clone())))

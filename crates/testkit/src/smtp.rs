@@ -50,13 +50,15 @@ pub enum Act {
     Go,
     /// The same, later.
     Wait(Duration),
-    /// Answers with this line instead. A letter that was refused with its end is not counted.
+    /// Answers with this line instead; at [`Step::Body`] at once, while the letter comes, and not again at its end. A
+    /// letter that was refused so, or with its end, is not counted.
     Say(&'static str),
     /// Closes the connection without an answer.
     Hang,
     /// Says nothing for ever.
     Stall,
-    /// Counts the letter and closes the connection without an answer. For [`Step::End`].
+    /// Counts the letter and closes the connection without an answer. At [`Step::End`] only: before, there is no letter,
+    /// and a test that asks for it panics when the server is dropped.
     TakeAndHang,
 }
 
@@ -78,9 +80,11 @@ struct Memory {
     taken: Vec<Taken>,
     connections: usize,
     times: HashMap<(Step, String), usize>,
+    /// What the script asked for that cannot be done.
+    impossible: Option<String>,
 }
 
-/// The server; it ends when dropped.
+/// The server; it ends when dropped, and then says whether its script asked for what cannot be done.
 pub struct SmtpServer {
     address: SocketAddr,
     memory: Arc<Mutex<Memory>>,
@@ -156,6 +160,11 @@ impl SmtpServer {
 impl Drop for SmtpServer {
     fn drop(&mut self) {
         self.accepting.abort();
+        let impossible = locked(&self.memory).impossible.take();
+        // A second panic would hide the first.
+        if let Some(impossible) = impossible.filter(|_| !std::thread::panicking()) {
+            panic!("{impossible}");
+        }
     }
 }
 
@@ -217,41 +226,63 @@ impl Talk {
     }
 
     async fn letter(&mut self, from: &str) -> io::Result<()> {
-        self.act(Step::Body).await?;
-        let mut source = String::new();
-        loop {
-            let Some(line) = self.line().await? else { return Ok(()) };
-            if line == "." {
-                break;
-            }
-            source.push_str(line.strip_prefix('.').unwrap_or(&line));
-            source.push_str("\r\n");
+        let early = self.act(Step::Body).await?;
+        if let Some(line) = early {
+            self.reply(line).await?;
         }
-        let act = self.scene(Step::End);
+        let Some(source) = self.source().await? else { return Ok(()) };
         let taken = Taken { from: from.to_owned(), to: self.recipient.clone(), source };
-        match act {
+        if let Some(line) = early {
+            self.take_if_yes(line, taken);
+            return Ok(());
+        }
+        match self.scene(Step::End) {
             Act::Say(line) => {
-                // A server that says yes in other words has taken it all the same.
-                if line.starts_with('2') {
-                    locked(&self.memory).taken.push(taken);
-                }
-                self.say(line).await?;
-                self.say("\r\n").await
+                self.take_if_yes(line, taken);
+                self.reply(line).await
             }
             Act::Hang => Err(io::ErrorKind::ConnectionAborted.into()),
             Act::TakeAndHang => {
-                locked(&self.memory).taken.push(taken);
+                self.take(taken);
                 Err(io::ErrorKind::ConnectionAborted.into())
             }
             Act::Stall => std::future::pending().await,
-            Act::Go | Act::Wait(_) => {
+            act @ (Act::Go | Act::Wait(_)) => {
                 if let Act::Wait(time) = act {
                     tokio::time::sleep(time).await;
                 }
-                locked(&self.memory).taken.push(taken);
-                self.letters += 1;
-                self.say("250 2.0.0 taken\r\n").await
+                self.take(taken);
+                self.reply("250 2.0.0 taken").await
             }
+        }
+    }
+
+    fn take(&mut self, letter: Taken) {
+        locked(&self.memory).taken.push(letter);
+        self.letters += 1;
+    }
+
+    /// A server that says yes in other words has taken it all the same.
+    fn take_if_yes(&mut self, line: &str, letter: Taken) {
+        if line.starts_with('2') {
+            self.take(letter);
+        }
+    }
+
+    /// A letter, up to the dot that stands alone between two CRLF: nothing else ends it (RFC 5321, 4.1.1.4). None where
+    /// the other side has hung up before.
+    async fn source(&mut self) -> io::Result<Option<String>> {
+        let mut source = Vec::new();
+        loop {
+            let line = self.bytes().await?;
+            if line.is_empty() {
+                return Ok(None);
+            }
+            let begins = source.is_empty() || source.ends_with(b"\r\n");
+            if begins && line == b".\r\n" {
+                return Ok(Some(String::from_utf8_lossy(&source).into_owned()));
+            }
+            source.extend_from_slice(if begins { line.strip_prefix(b".").unwrap_or(&line) } else { &line });
         }
     }
 
@@ -259,8 +290,7 @@ impl Talk {
     async fn answer(&mut self, step: Step, usual: &str) -> io::Result<bool> {
         let instead = self.act(step).await?;
         if let Some(line) = instead {
-            self.say(line).await?;
-            self.say("\r\n").await?;
+            self.reply(line).await?;
         } else {
             self.say(usual).await?;
         }
@@ -276,8 +306,13 @@ impl Talk {
                 Ok(None)
             }
             Act::Say(line) => Ok(Some(line)),
-            Act::Hang | Act::TakeAndHang => Err(io::ErrorKind::ConnectionAborted.into()),
+            Act::Hang => Err(io::ErrorKind::ConnectionAborted.into()),
             Act::Stall => std::future::pending().await,
+            Act::TakeAndHang => {
+                let impossible = format!("a letter cannot be taken at {step:?}: it comes with Step::End");
+                locked(&self.memory).impossible = Some(impossible);
+                Err(io::ErrorKind::InvalidInput.into())
+            }
         }
     }
 
@@ -294,14 +329,23 @@ impl Talk {
         self.stream.write_all(text.as_bytes()).await
     }
 
-    /// A line without its end; none where the other side has hung up.
+    async fn reply(&mut self, line: &str) -> io::Result<()> {
+        self.say(&format!("{line}\r\n")).await
+    }
+
+    /// A command without its end; none where the other side has hung up.
     async fn line(&mut self) -> io::Result<Option<String>> {
+        let line = self.bytes().await?;
+        let text = || String::from_utf8_lossy(&line).trim_end_matches(['\r', '\n']).to_owned();
+        Ok((!line.is_empty()).then(text))
+    }
+
+    /// A line with its end, or a part of one that is very long; empty where the other side has hung up.
+    async fn bytes(&mut self) -> io::Result<Vec<u8>> {
         const LONGEST: u64 = 100_000;
         let mut line = Vec::new();
-        if (&mut self.stream).take(LONGEST).read_until(b'\n', &mut line).await? == 0 {
-            return Ok(None);
-        }
-        Ok(Some(String::from_utf8_lossy(&line).trim_end_matches(['\r', '\n']).to_owned()))
+        (&mut self.stream).take(LONGEST).read_until(b'\n', &mut line).await?;
+        Ok(line)
     }
 }
 
@@ -309,4 +353,59 @@ impl Talk {
 fn address(line: &str) -> String {
     let inner = line.split_once('<').and_then(|(_, rest)| rest.split_once('>'));
     inner.map_or_else(String::new, |(address, _)| address.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Says everything at once and gives all that was answered until one side has hung up.
+    async fn talk(server: &SmtpServer, said: &str) -> String {
+        let mut stream = TcpStream::connect(server.address).await.unwrap();
+        stream.write_all(said.as_bytes()).await.unwrap();
+        let mut answers = Vec::new();
+        let _ = stream.read_to_end(&mut answers).await;
+        String::from_utf8(answers).unwrap()
+    }
+
+    /// Codes of the answers.
+    fn codes(answers: &str) -> Vec<&str> {
+        answers.lines().filter(|line| line.as_bytes().get(3) != Some(&b'-')).map(|line| &line[..3]).collect()
+    }
+
+    fn letter(source: &str) -> String {
+        format!("EHLO x\r\nMAIL FROM:<a@x.test>\r\nRCPT TO:<B@x.test>\r\nDATA\r\n{source}\r\n.\r\nQUIT\r\n")
+    }
+
+    #[tokio::test]
+    async fn a_letter_ends_with_a_dot_between_two_crlf_and_with_nothing_else() {
+        let server = SmtpServer::good().await;
+        let source = "one\n.\ntwo\n.\r\nthree\r\n.\nfour\r\n..five";
+        assert_eq!(codes(&talk(&server, &letter(source)).await), ["220", "250", "250", "250", "354", "250", "221"]);
+        let taken = server.taken();
+        assert_eq!((taken.len(), taken[0].to.as_str()), (1, "b@x.test"));
+        assert_eq!(taken[0].source, "one\n.\ntwo\n.\r\nthree\r\n\nfour\r\n.five\r\n");
+    }
+
+    #[tokio::test]
+    async fn an_answer_while_the_letter_comes_is_given_once_and_decides() {
+        for (line, count) in [("452 4.3.1 no room", 0), ("250 2.0.0 enough", 1)] {
+            let server =
+                SmtpServer::scripted(move |scene| if scene.step == Step::Body { Act::Say(line) } else { Act::Go })
+                    .await;
+            let answers = talk(&server, &letter("hello")).await;
+            assert_eq!(codes(&answers), ["220", "250", "250", "250", "354", &line[..3], "221"]);
+            assert_eq!((server.count(), server.times(Step::End, "b@x.test")), (count, 0));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_script_that_has_a_letter_taken_before_it_has_come_is_told_so() {
+        let server =
+            SmtpServer::scripted(|scene| if scene.step == Step::Recipient { Act::TakeAndHang } else { Act::Go }).await;
+        assert_eq!(codes(&talk(&server, &letter("hello")).await), ["220", "250", "250"]);
+        let dropping = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| drop(server)));
+        let message = *dropping.unwrap_err().downcast::<String>().unwrap();
+        assert!(message.contains("Recipient"), "{message}");
+    }
 }

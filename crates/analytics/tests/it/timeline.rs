@@ -267,9 +267,9 @@ async fn a_letter_whose_fate_was_unknown_and_turns_out_shows_one_end_whatever_co
     let last = record(split, sent);
     world.tell(&[last.clone(), record(together, unknown), record(together, sent)]).await;
     // A parked event comes when newer ones are there already.
-    let mut stale = record(split, unknown);
-    stale.aggregate_version = 1;
-    world.apply_messaging(&[stale]).await;
+    let mut parked = record(split, unknown);
+    parked.aggregate_version = 1;
+    world.apply_messaging(&[parked]).await;
 
     let mut entries = world.timeline(ann).await;
     entries.sort_by(|a, b| a.subject_id.cmp(&b.subject_id));

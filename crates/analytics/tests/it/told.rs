@@ -119,7 +119,7 @@ async fn figures_from_before_anybody_was_told_are_told_at_the_next_start() {
 async fn a_customer_who_comes_up_only_while_figures_are_built_again_is_told_at_the_end() {
     let world = World::still("UTC").await;
     let ann = id(10);
-    let bob = (11..).map(id).find(|bob| Partition::of(*bob) == Partition::of(ann)).unwrap();
+    let bob = (11..1000).map(id).find(|bob| Partition::of(*bob) == Partition::of(ann)).unwrap();
     let mut conn = world.database.superuser().await;
     sqlx::query("insert into analytics.rebuilding (partition, until_position) values ($1, 2)")
         .bind(Partition::of(ann).number())

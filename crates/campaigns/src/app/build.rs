@@ -6,7 +6,7 @@ use clientele_platform::postgres::UnitOfWork;
 use uuid::Uuid;
 
 use super::App;
-use super::settle::{Question, settle};
+use super::settle::{Question, moment, settle};
 use crate::domain::membership::Cause;
 use crate::domain::segment::Segment;
 use crate::events::publish;
@@ -48,19 +48,21 @@ impl App {
 /// Holds the rule against the customers that follow.
 async fn find_some(work: &mut UnitOfWork, segment: &Segment, build: &mut Build) -> Result<(), Error> {
     if build.total.is_none() {
-        build.total = Some(store::person::number(work.conn()).await?);
+        build.total = Some(store::person::estimate(work.conn()).await?);
     }
     let ids = store::person::after(work.conn(), build.after, BATCH).await?;
     let Some(last) = ids.last() else {
         build.complete = true;
+        build.total = Some(build.examined);
         return Ok(());
     };
     build.after = Uuid::from(*last);
     build.examined += i64::try_from(ids.len()).unwrap_or(BATCH);
+    build.total = build.total.max(Some(build.examined));
     store::person::lock(work.conn(), &ids).await?;
     let people = store::person::get(work.conn(), &ids).await?;
     let pairs = store::membership::pairs(work.conn(), &ids, Some(segment.id)).await?;
-    let (at, cause) = (work.now(), Cause::Rule);
+    let (at, cause) = (moment(work), Cause::Rule);
     let questions: Vec<_> = people
         .iter()
         .map(|person| Question { customer: person.id, person: Some(person), segment, at, cause })
@@ -83,7 +85,7 @@ async fn clear_some(work: &mut UnitOfWork, segment: &Segment, build: &mut Build)
     let pairs = store::membership::pairs(work.conn(), &ids, Some(segment.id)).await?;
     let members = pairs.values().filter(|pair| pair.is_member()).count();
     build.examined += i64::try_from(members).unwrap_or(BATCH);
-    let (at, cause) = (work.now(), Cause::Rule);
+    let (at, cause) = (moment(work), Cause::Rule);
     let questions: Vec<_> =
         pairs.values().map(|pair| Question { customer: pair.customer, person: None, segment, at, cause }).collect();
     settle(work, &pairs, &questions).await

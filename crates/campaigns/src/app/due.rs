@@ -3,7 +3,7 @@
 use clientele_platform::Caller;
 
 use super::App;
-use super::settle::{Question, settle};
+use super::settle::{Question, moment, settle};
 use crate::domain::membership::Cause;
 use crate::{Error, store};
 
@@ -11,18 +11,17 @@ use crate::{Error, store};
 const BATCH: i64 = 500;
 
 impl App {
-    /// Decides pairs whose moment has come, each as of that moment: after a standstill of hours the history tells what
-    /// would have been told without it. True when there were any.
+    /// Decides pairs whose moment has come, each as of that moment, however late it is looked at. True when there were any.
     pub(crate) async fn settle_due(&self) -> Result<bool, Error> {
         let ids = store::membership::due(self.db.pool(), self.db.clock().now(), BATCH).await?;
         if ids.is_empty() {
             return Ok(false);
         }
         let mut work = self.db.begin(&Caller::service(crate::NAME)).await?;
-        let now = work.now();
         let rules = self.rules.hold(work.conn()).await?;
         // Whoever works on one of them at the moment decides it as of now, or leaves it to the next round.
         let ids = store::person::lock_free(work.conn(), &ids).await?;
+        let now = moment(&work);
         let people = store::person::get(work.conn(), &ids).await?;
         let pairs = store::membership::pairs(work.conn(), &ids, None).await?;
         let mut questions = Vec::new();

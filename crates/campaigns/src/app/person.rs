@@ -3,13 +3,12 @@
 
 use std::collections::HashMap;
 
-use chrono::{DateTime, Utc};
 use clientele_kernel::{CustomerId, SegmentId};
 use clientele_platform::postgres::UnitOfWork;
 
 use super::App;
 use super::rules::RuleSet;
-use super::settle::{Question, settle};
+use super::settle::{Question, moment, settle};
 use crate::domain::membership::Cause;
 use crate::domain::person::Facts;
 use crate::store::person::{NewFacts, NewFigures};
@@ -25,7 +24,13 @@ impl App {
         let rules = self.rules.hold(work.conn()).await?;
         let ids: Vec<CustomerId> = new.iter().map(|new| new.customer).collect();
         store::person::ensure(work.conn(), &ids).await?;
-        let known = store::person::lock(work.conn(), &ids).await?;
+        let mut known = store::person::lock(work.conn(), &ids).await?;
+        // Asked with the lock in hand, which whoever deletes them takes as well.
+        let gone = store::person::gone(work.conn(), &ids).await?;
+        if !gone.is_empty() {
+            store::person::forget(work.conn(), &gone).await?;
+            known.retain(|id, _| !gone.contains(id));
+        }
         let later: Vec<NewFigures> = new
             .into_iter()
             .filter(|new| known.get(&new.customer).is_some_and(|known| known.figures < new.version))
@@ -49,8 +54,11 @@ impl App {
         self.rules.hold(work.conn()).await?;
         store::refresh::want(work.conn(), wanted, now).await?;
         store::refresh::cancel(work.conn(), gone).await?;
+        // Those of whom nothing is known get a row too, as the lock against figures that are learned at this moment.
+        store::person::ensure(work.conn(), gone).await?;
         store::person::lock(work.conn(), gone).await?;
-        leave_all(work, gone, now).await?;
+        leave_all(work, gone).await?;
+        store::person::bury(work.conn(), gone).await?;
         store::person::forget(work.conn(), gone).await
     }
 
@@ -90,7 +98,7 @@ async fn settle_all(work: &mut UnitOfWork, rules: &RuleSet, ids: &[CustomerId]) 
     if ids.is_empty() {
         return Ok(());
     }
-    let at = work.now();
+    let at = moment(work);
     let people = store::person::get(work.conn(), ids).await?;
     let pairs = store::membership::pairs(work.conn(), ids, None).await?;
     let mut questions = Vec::new();
@@ -103,7 +111,8 @@ async fn settle_all(work: &mut UnitOfWork, rules: &RuleSet, ids: &[CustomerId]) 
 }
 
 /// Has customers leave every segment they belong to, those put away included.
-async fn leave_all(work: &mut UnitOfWork, ids: &[CustomerId], at: DateTime<Utc>) -> Result<(), Error> {
+async fn leave_all(work: &mut UnitOfWork, ids: &[CustomerId]) -> Result<(), Error> {
+    let at = moment(work);
     let pairs = store::membership::pairs(work.conn(), ids, None).await?;
     let mut segments: Vec<SegmentId> = pairs.keys().map(|(_, segment)| *segment).collect();
     segments.sort_unstable();

@@ -21,19 +21,25 @@ pub(crate) struct Question<'a> {
     /// None for one who is gone.
     pub(crate) person: Option<&'a Person>,
     pub(crate) segment: &'a Segment,
-    /// As of when.
+    /// As of when, unless the pair was decided as of a later moment.
     pub(crate) at: DateTime<Utc>,
     /// Why it is asked.
     pub(crate) cause: Cause,
 }
 
 impl Question<'_> {
-    fn verdict(&self) -> Verdict {
+    fn verdict(&self, at: DateTime<Utc>) -> Verdict {
         match self.person {
-            Some(person) if self.segment.active => self.segment.rule.verdict(person, self.at),
+            Some(person) if self.segment.active => self.segment.rule.verdict(person, at),
             _ => Verdict::default(),
         }
     }
+}
+
+/// The moment it is. Who decides reads it with the customers' locks in hand: a moment from before them may lie before what
+/// somebody else has decided meanwhile.
+pub(crate) fn moment(work: &UnitOfWork) -> DateTime<Utc> {
+    work.database().clock().now()
 }
 
 /// Answers questions about customers whose rows are locked, whose pairs are as given, under rules that are held. What
@@ -42,9 +48,10 @@ pub(crate) async fn settle(work: &mut UnitOfWork, pairs: &Pairs, questions: &[Qu
     let mut changed = Vec::new();
     let mut counts: BTreeMap<(SegmentId, Partition), i64> = BTreeMap::new();
     for question in questions {
-        let Question { customer, segment, at, .. } = *question;
-        let verdict = question.verdict();
+        let Question { customer, segment, .. } = *question;
         let known = pairs.get(&(customer, segment.id));
+        let at = known.map_or(question.at, |known| known.moment(question.at));
+        let verdict = question.verdict(at);
         if known.is_none() && verdict == Verdict::default() {
             continue;
         }

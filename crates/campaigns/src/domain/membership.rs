@@ -30,12 +30,14 @@ pub(crate) struct Pair {
     pub(crate) entered_at: Option<DateTime<Utc>>,
     /// When the rule's result next changes if nothing happens.
     pub(crate) next_change_at: Option<DateTime<Utc>>,
+    /// As of when it was last decided otherwise than before; no later decision is of an earlier moment.
+    pub(crate) decided_at: Option<DateTime<Utc>>,
 }
 
 impl Pair {
     /// A pair that has had nothing to do with each other.
     pub(crate) const fn new(id: MembershipId, customer: CustomerId, segment: SegmentId) -> Self {
-        Self { id, customer, segment, version: 0, entered_at: None, next_change_at: None }
+        Self { id, customer, segment, version: 0, entered_at: None, next_change_at: None, decided_at: None }
     }
 
     /// Whether the customer belongs to the segment.
@@ -48,6 +50,12 @@ impl Pair {
         self.version == 0 && self.next_change_at.is_none()
     }
 
+    /// The moment as of which it is decided by somebody for whom it is `now`: clocks of replicas differ, and an age that
+    /// was reached must not be undone by the slower one.
+    pub(crate) fn moment(&self, now: DateTime<Utc>) -> DateTime<Utc> {
+        self.decided_at.map_or(now, |decided_at| decided_at.max(now))
+    }
+
     /// The pair after a verdict of that moment; `None` where the verdict changes nothing.
     pub(crate) fn settle(&self, verdict: Verdict, at: DateTime<Utc>) -> Option<Self> {
         let mut after = Self { next_change_at: verdict.next_change_at, ..self.clone() };
@@ -55,7 +63,9 @@ impl Pair {
             after.version += 1;
             after.entered_at = verdict.holds.then_some(at);
         }
-        (after != *self).then_some(after)
+        let changed = after != *self;
+        after.decided_at = Some(at);
+        changed.then_some(after)
     }
 }
 
@@ -117,6 +127,7 @@ mod tests {
         assert_eq!((moved.version, moved.entered_at), (1, Some(one)));
         let left = moved.settle(verdict(false, None), two).unwrap();
         assert_eq!((left.version, left.is_member(), left.is_void()), (2, false, false));
+        assert_eq!((left.moment(one), pair.moment(one)), (two, one));
         assert!(pair.is_void());
     }
 }

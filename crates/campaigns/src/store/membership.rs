@@ -29,7 +29,7 @@ pub(crate) async fn pairs(
     segment: Option<SegmentId>,
 ) -> Result<Pairs, Error> {
     let rows = sqlx::query!(
-        "select id, customer_id, segment_id, version, entered_at, next_change_at
+        "select id, customer_id, segment_id, version, entered_at, next_change_at, decided_at
          from campaigns.membership
          where customer_id = any($1) and ($2::uuid is null or segment_id = $2)",
         &uuids(customers),
@@ -48,6 +48,7 @@ pub(crate) async fn pairs(
                 version: row.version,
                 entered_at: row.entered_at,
                 next_change_at: row.next_change_at,
+                decided_at: row.decided_at,
             })
         })
         .collect())
@@ -70,20 +71,22 @@ pub(crate) async fn put(conn: &mut PgConnection, pairs: &[Pair]) -> Result<(), E
     if !kept.is_empty() {
         let done = sqlx::query!(
             "insert into campaigns.membership
-                (customer_id, segment_id, id, version, active, entered_at, next_change_at)
+                (customer_id, segment_id, id, version, active, entered_at, next_change_at, decided_at)
              select u.customer_id, u.segment_id, u.id, u.version, u.entered_at is not null, u.entered_at,
-                    u.next_change_at
-             from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::bigint[], $5::timestamptz[], $6::timestamptz[])
-                  as u(customer_id, segment_id, id, version, entered_at, next_change_at)
+                    u.next_change_at, u.decided_at
+             from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::bigint[], $5::timestamptz[], $6::timestamptz[],
+                         $7::timestamptz[])
+                  as u(customer_id, segment_id, id, version, entered_at, next_change_at, decided_at)
              on conflict (customer_id, segment_id) do update
                 set version = excluded.version, active = excluded.active, entered_at = excluded.entered_at,
-                    next_change_at = excluded.next_change_at",
+                    next_change_at = excluded.next_change_at, decided_at = excluded.decided_at",
             column!(kept, pair => pair.customer.uuid()),
             column!(kept, pair => pair.segment.uuid()),
             column!(kept, pair => pair.id.uuid()),
             column!(kept, pair => pair.version),
             column!(kept, pair => pair.entered_at) as &[Option<DateTime<Utc>>],
             column!(kept, pair => pair.next_change_at) as &[Option<DateTime<Utc>>],
+            column!(kept, pair => pair.decided_at) as &[Option<DateTime<Utc>>],
         )
         .execute(conn)
         .await?;

@@ -85,11 +85,14 @@ pub(crate) async fn after(conn: &mut PgConnection, after: Uuid, limit: i64) -> R
     Ok(ids.into_iter().map(CustomerId::from).collect())
 }
 
-/// How many customers there are whose facts are known.
-pub(crate) async fn number(conn: &mut PgConnection) -> Result<i64, Error> {
-    let number = sqlx::query_scalar!(r#"select count(*) as "number!" from campaigns.customer where facts_version > 0"#)
-        .fetch_one(conn)
-        .await?;
+/// About how many customers there are, by the planner's estimate: counting a large base takes longer than a statement may.
+pub(crate) async fn estimate(conn: &mut PgConnection) -> Result<i64, Error> {
+    let number = sqlx::query_scalar!(
+        r#"select greatest(reltuples, 0)::bigint as "number!" from pg_catalog.pg_class
+           where oid = 'campaigns.customer'::regclass"#
+    )
+    .fetch_one(conn)
+    .await?;
     Ok(number)
 }
 
@@ -254,6 +257,30 @@ pub(crate) async fn forget(conn: &mut PgConnection, ids: &[CustomerId]) -> Resul
     sqlx::query!("delete from campaigns.membership where customer_id = any($1)", &ids).execute(&mut *conn).await?;
     sqlx::query!("delete from campaigns.customer where customer_id = any($1)", &ids).execute(conn).await?;
     Ok(())
+}
+
+/// Notes that the customers were deleted, so that nothing told later brings them back.
+pub(crate) async fn bury(conn: &mut PgConnection, ids: &[CustomerId]) -> Result<(), Error> {
+    sqlx::query!(
+        "insert into campaigns.customer_gone (customer_id)
+         select u.id from unnest($1::uuid[]) as u(id) order by u.id
+         on conflict do nothing",
+        &uuids(ids),
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Those of the customers who were deleted.
+pub(crate) async fn gone(conn: &mut PgConnection, ids: &[CustomerId]) -> Result<Vec<CustomerId>, Error> {
+    let gone = sqlx::query_scalar!(
+        "select customer_id from campaigns.customer_gone where customer_id = any($1)",
+        &uuids(ids),
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(gone.into_iter().map(CustomerId::from).collect())
 }
 
 /// Ids as the database takes them.

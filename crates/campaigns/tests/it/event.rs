@@ -102,6 +102,14 @@ async fn a_customer_who_is_deleted_leaves_everything_and_late_figures_bring_nobo
     world.tell(&[late]).await;
     assert_eq!((world.members(&spenders.id).await, world.get(&spenders.id).await.member_count), (Vec::new(), 0));
     assert_eq!(world.count(gross_at_least(100)).await, 0);
+    let mut conn = world.database.superuser().await;
+    let rows: i64 = sqlx::query_scalar(
+        "select (select count(*) from campaigns.customer) + (select count(*) from campaigns.figure)",
+    )
+    .fetch_one(&mut conn)
+    .await
+    .unwrap();
+    assert_eq!(rows, 0, "something is kept of a customer who is gone");
     let left: Vec<_> = world.events().await.into_iter().filter(|event| event.customer_id == ann.to_string()).collect();
     assert_eq!(left.len(), 2);
     assert!(left[1].data.as_ref().unwrap().type_url.ends_with("SegmentLeft"));

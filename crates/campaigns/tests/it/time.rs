@@ -90,3 +90,51 @@ async fn new_customers_are_new_for_so_many_days() {
     world.wait_for(ann, &segment.id, false).await;
     assert_eq!(world.changes(ann).await[0].cause(), pb::MembershipCause::Time);
 }
+
+#[tokio::test]
+async fn a_clock_that_is_behind_takes_no_decision_of_time_back() {
+    let world = World::new().await;
+    let ann = id(10);
+    let segment = world.segment("gone quiet", quiet_for(90)).await;
+    world.buyer(ann, &[Totals::of(1, "2026-01-10T10:00:00Z")]).await;
+    let moment = at("2026-04-10T10:00:00Z");
+    world.database.clock.set(moment);
+    world.wait_for(ann, &segment.id, true).await;
+
+    // As a replica whose clock is slower would meet the next event.
+    world.database.clock.set(moment - TimeDelta::milliseconds(5));
+    let again = world.analytics.figures(ann, &[Totals::of(2, "2026-01-10T10:00:00Z")]);
+    world.tell(&[again]).await;
+    assert_eq!(world.members(&segment.id).await, [ann]);
+    assert_eq!(world.changes(ann).await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_decision_that_waited_for_the_customer_s_lock_is_of_the_moment_at_which_it_got_it() {
+    let world = World::new().await;
+    let ann = id(10);
+    let segment = world.segment("big spenders", gross_at_least(100)).await;
+    world.buyer(ann, &[]).await;
+    let mut conn = world.database.superuser().await;
+    let mut held = sqlx::Connection::begin(&mut conn).await.unwrap();
+    sqlx::query("select 1 from campaigns.customer for update").execute(&mut *held).await.unwrap();
+    let bought = world.analytics.figures(ann, &[Totals::of(100, "2026-01-10T10:00:00Z")]);
+    world.harness.host.bus.publish(&[bought]).await.unwrap();
+    clientele_testkit::eventually("the event's waiting for the lock", async || {
+        let mut other = world.database.superuser().await;
+        let waits: bool = sqlx::query_scalar(
+            "select exists(select from pg_stat_activity where datname = current_database()
+                           and wait_event_type = 'Lock' and query like '%campaigns.customer%')",
+        )
+        .fetch_one(&mut other)
+        .await
+        .unwrap();
+        waits.then_some(())
+    })
+    .await;
+    let moment = at("2026-01-16T10:00:00Z");
+    world.database.clock.set(moment);
+    held.rollback().await.unwrap();
+    world.wait_for(ann, &segment.id, true).await;
+    assert_eq!(world.of(ann).await[0].entered_at, Some(proto::timestamp(moment)));
+}

@@ -41,11 +41,12 @@ pub(crate) struct Arguments {
     connection: Connection,
 }
 
-const SCOPES: [&str; 12] = [
+const SCOPES: [&str; 13] = [
     "analytics.metric.read",
     "analytics.operation.read",
     "analytics.report.read",
     "campaigns.feed.read",
+    "campaigns.operation.read",
     "campaigns.segment.read",
     "customers.customer.read",
     "customers.feed.read",
@@ -81,7 +82,8 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Error> {
 
 async fn verify(client: &Client, arguments: &Arguments) -> Result<Vec<Difference>, Error> {
     caught_up(client, Duration::from_secs(arguments.patience)).await?;
-    let books = books(client, arguments.report_zone).await?;
+    let (books, documents) = books(client, arguments.report_zone, "").await?;
+    say(format_args!("read {documents} orders and credit notes"));
     let mut found = Vec::new();
     let served = figures(client, &books, &mut found).await?;
     say(format_args!("compared the figures of {served} customers and currencies"));
@@ -101,7 +103,7 @@ async fn verify(client: &Client, arguments: &Arguments) -> Result<Vec<Difference
         say(format_args!("compared months and favourites"));
     }
     let patience = Duration::from_secs(arguments.patience);
-    let compared = segments::compare(client, &books, patience, &mut found).await?;
+    let compared = segments::compare(client, &books, arguments.report_zone, patience, &mut found).await?;
     say(format_args!("compared the members of {compared} segments"));
     let compared = ledger::compare(client, &mut found).await?;
     say(format_args!("compared {compared} letters of the ledger"));
@@ -144,11 +146,18 @@ async fn caught_up(client: &Client, patience: Duration) -> Result<(), Error> {
     }
 }
 
-async fn books(client: &Client, zone: Tz) -> Result<Books, Error> {
+/// The documents of one customer, or of everybody where none is named; and how many they are.
+async fn books(client: &Client, zone: Tz, customer: &str) -> Result<(Books, u64), Error> {
     let mut books = Books::default();
     let mut documents = 0_u64;
-    let query =
-        |token: &str| [("includeLines", "true".to_owned()), ("pageSize", PAGE.into()), ("pageToken", token.to_owned())];
+    let query = |token: &str| {
+        let mut query =
+            vec![("includeLines", "true".to_owned()), ("pageSize", PAGE.into()), ("pageToken", token.to_owned())];
+        if !customer.is_empty() {
+            query.push(("customerId", customer.to_owned()));
+        }
+        query
+    };
     let mut token = String::new();
     loop {
         let page: ListOrdersResponse = client.get("/v1/orders", &query(&token)).await?;
@@ -168,8 +177,7 @@ async fn books(client: &Client, zone: Tz) -> Result<Books, Error> {
             break;
         }
     }
-    say(format_args!("read {documents} orders and credit notes"));
-    Ok(books)
+    Ok((books, documents))
 }
 
 /// Compares every customer's totals, both ways: figures without documents are as wrong as documents without figures.

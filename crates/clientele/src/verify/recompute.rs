@@ -18,7 +18,7 @@ pub(super) struct Month {
 }
 
 /// What a customer's documents come to in one currency.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Account {
     pub(super) orders: i64,
     pub(super) gross: i64,

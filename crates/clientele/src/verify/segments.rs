@@ -1,38 +1,54 @@
 //! Segments, recomputed from what the owning services say: customers, and figures from their documents. The rules are
 //! evaluated by what the contract says of them and by nothing of campaigns' code.
 
-use std::collections::BTreeSet;
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use chrono_tz::Tz;
 use clientele_contracts::campaigns::v1::condition::Value;
 use clientele_contracts::campaigns::v1::rule::Rule as Joined;
 use clientele_contracts::campaigns::v1::{
     Condition, ListSegmentMembersResponse, ListSegmentsResponse, Operator, Rule, Segment,
 };
 use clientele_contracts::customers::v1::{Customer, CustomerKind, ListCustomersResponse};
-use clientele_kernel::{Clock, Currency, Error, Money, SystemClock};
+use clientele_contracts::platform::v1::GetConsumerStatusResponse;
+use clientele_kernel::{Clock, Code, Currency, Error, Money, SystemClock};
 use clientele_platform::proto;
 
 use super::Difference;
 use super::recompute::{Account, Books};
 use crate::client::Client;
 
+/// How many customers that differ are read again at a time: where there are more, it is not the house's going on.
+const MOST_READ_ANEW: usize = 100;
+
+/// How much longer a difference may take to go away while the customers it is about keep changing.
+const MORE_PATIENCE: Duration = Duration::from_mins(1);
+
 /// A customer with their accounts, by currency code.
+#[derive(Debug, PartialEq)]
 struct Person<'a> {
     customer: Customer,
-    accounts: Vec<(&'a str, &'a Account)>,
+    accounts: Vec<(Cow<'a, str>, Cow<'a, Account>)>,
 }
 
+/// People by the customer's id.
+type People<'a> = BTreeMap<String, Person<'a>>;
+
 /// Compares the members of every segment; gives how many segments there are. Members follow events within a moment, so
-/// that a difference counts only when it stays.
+/// that a difference counts only when it stays; and the house goes on meanwhile, so that it counts only when it stays after
+/// the customer and their documents were read anew.
 pub(super) async fn compare(
     client: &Client,
     books: &Books,
+    zone: Tz,
     patience: Duration,
     found: &mut Vec<Difference>,
 ) -> Result<usize, Error> {
-    let people = people(client, books).await?;
+    parked(client).await?;
+    let mut people = people(client, books).await?;
     let mut segments = 0;
     let mut token = String::new();
     loop {
@@ -40,7 +56,7 @@ pub(super) async fn compare(
         let page: ListSegmentsResponse = client.get("/v1/segments", &query).await?;
         for segment in page.segments.into_iter().filter(|segment| segment.active) {
             segments += 1;
-            found.extend(settled(client, &segment, &people, patience).await?);
+            found.extend(settled(client, &segment, &mut people, zone, patience).await?);
         }
         token = page.next_page_token;
         if token.is_empty() {
@@ -53,20 +69,71 @@ pub(super) async fn compare(
 async fn settled(
     client: &Client,
     segment: &Segment,
-    people: &[Person<'_>],
+    people: &mut People<'_>,
+    zone: Tz,
     patience: Duration,
 ) -> Result<Vec<Difference>, Error> {
     let begun = std::time::Instant::now();
     loop {
-        let differences = differences(client, segment, people).await?;
-        if differences.is_empty() || begun.elapsed() > patience {
+        let (differences, customers) = differences(client, segment, people).await?;
+        if differences.is_empty() {
+            return Ok(differences);
+        }
+        let news = read_anew(client, people, &customers, zone).await?;
+        // Who has just changed is given the time to be followed, though not for ever.
+        let longest = if news { patience.saturating_add(MORE_PATIENCE) } else { patience };
+        if begun.elapsed() > longest {
             return Ok(differences);
         }
         tokio::time::sleep(Duration::from_millis(500)).await;
     }
 }
 
-async fn differences(client: &Client, segment: &Segment, people: &[Person<'_>]) -> Result<Vec<Difference>, Error> {
+/// Reads some of the customers and their documents again; whether there was anything new.
+async fn read_anew(
+    client: &Client,
+    people: &mut People<'_>,
+    customers: &BTreeSet<String>,
+    zone: Tz,
+) -> Result<bool, Error> {
+    let mut news = false;
+    for id in customers.iter().take(MOST_READ_ANEW) {
+        let customer: Customer = match client.get(&format!("/v1/customers/{id}"), &[]).await {
+            Ok(customer) => customer,
+            Err(error) if error.code == Code::NotFound => {
+                news |= people.remove(id).is_some();
+                continue;
+            }
+            Err(error) => return Err(error),
+        };
+        let (books, _) = super::books(client, zone, id).await?;
+        let accounts = books.accounts.into_iter();
+        let accounts = accounts.map(|((_, currency), account)| (Cow::Owned(currency), Cow::Owned(account))).collect();
+        let person = Person { customer, accounts };
+        news |= people.get(id) != Some(&person);
+        people.insert(id.clone(), person);
+    }
+    Ok(news)
+}
+
+/// Says where campaigns could not follow, as is said of analytics.
+async fn parked(client: &Client) -> Result<(), Error> {
+    let status: GetConsumerStatusResponse = client.get("/v1/operations/campaigns/consumers", &[]).await?;
+    let parked: i64 = status.partitions.iter().map(|p| p.parked).sum();
+    if parked > 0 {
+        super::say(format_args!(
+            "{parked} events are parked in campaigns: segments of their customers will differ until they are replayed"
+        ));
+    }
+    Ok(())
+}
+
+/// What differs, and whose records it depends on.
+async fn differences(
+    client: &Client,
+    segment: &Segment,
+    people: &People<'_>,
+) -> Result<(Vec<Difference>, BTreeSet<String>), Error> {
     let rule = segment.rule.as_ref().ok_or_else(|| Error::internal(format!("segment {} has no rule", segment.id)))?;
     // Whom time turns while the members are being read may be told either way.
     let before = belonging(rule, people, SystemClock.now())?;
@@ -79,10 +146,12 @@ async fn differences(client: &Client, segment: &Segment, people: &[Person<'_>]) 
         served: served.to_owned(),
         recomputed: recomputed.to_owned(),
     };
-    let missing = before.intersection(&after).filter(|id| !served.contains(**id));
-    let mut found: Vec<Difference> = missing.map(|id| differ(id, "no member", "that of a member")).collect();
-    let wrong = served.iter().filter(|id| !before.contains(id.as_str()) && !after.contains(id.as_str()));
-    found.extend(wrong.map(|id| differ(id, "a member", "that of none")));
+    let missing = before.intersection(&after).filter(|id| !served.contains(**id)).map(|id| (*id).to_owned());
+    let missing: BTreeSet<String> = missing.collect();
+    let wrong = served.iter().filter(|id| !before.contains(id.as_str()) && !after.contains(id.as_str())).cloned();
+    let wrong: BTreeSet<String> = wrong.collect();
+    let mut found: Vec<Difference> = missing.iter().map(|id| differ(id, "no member", "that of a member")).collect();
+    found.extend(wrong.iter().map(|id| differ(id, "a member", "that of none")));
     if found.is_empty() && usize::try_from(count.member_count) != Ok(served.len()) && before == after {
         found.push(Difference {
             subject: format!("segment `{}`", segment.name),
@@ -91,7 +160,7 @@ async fn differences(client: &Client, segment: &Segment, people: &[Person<'_>]) 
             recomputed: served.len().to_string(),
         });
     }
-    Ok(found)
+    Ok((found, missing.into_iter().chain(wrong).collect()))
 }
 
 async fn members(client: &Client, segment: &str) -> Result<BTreeSet<String>, Error> {
@@ -108,8 +177,8 @@ async fn members(client: &Client, segment: &str) -> Result<BTreeSet<String>, Err
     }
 }
 
-async fn people<'a>(client: &Client, books: &'a Books) -> Result<Vec<Person<'a>>, Error> {
-    let mut people = Vec::new();
+async fn people<'a>(client: &Client, books: &'a Books) -> Result<People<'a>, Error> {
+    let mut people = People::new();
     let mut token = String::new();
     loop {
         let query = [("pageSize", "500".to_owned()), ("pageToken", token)];
@@ -117,8 +186,10 @@ async fn people<'a>(client: &Client, books: &'a Books) -> Result<Vec<Person<'a>>
         people.extend(page.customers.into_iter().map(|customer| {
             let own = (customer.id.clone(), String::new())..;
             let accounts = books.accounts.range(own).take_while(|((id, _), _)| *id == customer.id);
-            let accounts = accounts.map(|((_, currency), account)| (currency.as_str(), account)).collect();
-            Person { customer, accounts }
+            let accounts = accounts
+                .map(|((_, currency), account)| (Cow::from(currency.as_str()), Cow::Borrowed(account)))
+                .collect();
+            (customer.id.clone(), Person { customer, accounts })
         }));
         token = page.next_page_token;
         if token.is_empty() {
@@ -127,9 +198,9 @@ async fn people<'a>(client: &Client, books: &'a Books) -> Result<Vec<Person<'a>>
     }
 }
 
-fn belonging<'a>(rule: &Rule, people: &'a [Person<'_>], at: DateTime<Utc>) -> Result<BTreeSet<&'a str>, Error> {
+fn belonging<'a>(rule: &Rule, people: &'a People<'_>, at: DateTime<Utc>) -> Result<BTreeSet<&'a str>, Error> {
     let mut belonging = BTreeSet::new();
-    for person in people {
+    for person in people.values() {
         if holds(rule, person, at)? {
             belonging.insert(person.customer.id.as_str());
         }
@@ -208,7 +279,7 @@ fn actual(condition: &Condition, person: &Person<'_>) -> Result<Option<Actual>, 
         Some(Value::Money(money)) => money.currency.as_str(),
         _ => condition.currency.as_str(),
     };
-    let accounts = || person.accounts.iter().filter(|(code, _)| currency.is_empty() || *code == currency);
+    let accounts = || person.accounts.iter().filter(|(code, _)| currency.is_empty() || code == currency);
     let amount = |of: &dyn Fn(&str, &Account) -> Option<i64>| {
         let amounts: Vec<i64> = accounts().filter_map(|(code, account)| of(code, account)).collect();
         match amounts.as_slice() {
@@ -262,7 +333,7 @@ mod tests {
     fn a_rule_is_evaluated_as_the_contract_says() {
         let account =
             Account { orders: 2, gross: 60_000, last: Some(at("2026-01-01T00:00:00Z")), ..Account::default() };
-        let person = Person { customer: Customer::default(), accounts: vec![("EUR", &account)] };
+        let person = Person { customer: Customer::default(), accounts: vec![("EUR".into(), Cow::Borrowed(&account))] };
         let money = |minor, code: &str| {
             Some(Value::Money(clientele_contracts::platform::v1::Money { minor, currency: code.into() }))
         };

@@ -33,7 +33,7 @@ struct EntryRow {
     recorded_at: DateTime<Utc>,
 }
 
-/// The newest entry of each key of these customers.
+/// The newest entry of each key of these customers. Which contact point had an address is no part of the key.
 pub(crate) async fn newest(
     executor: impl PgExecutor<'_>,
     customers: &[CustomerId],
@@ -45,12 +45,12 @@ pub(crate) async fn newest(
     let ids: Vec<Uuid> = customers.iter().map(|id| id.uuid()).collect();
     let rows = sqlx::query_as!(
         EntryRow,
-        "select distinct on (e.customer_id, e.channel, e.contact_point_id, e.address_key, e.purpose)
+        "select distinct on (e.customer_id, e.channel, e.contact_point_id is null, e.address_key, e.purpose)
                 e.id, e.customer_id, e.ordinal, e.channel, e.contact_point_id, e.address, e.address_key, e.purpose,
                 e.granted, e.evidence, e.actor_kind, e.actor_id, e.origin, e.integration, e.recorded_at
          from customers.consent_entry e
          where e.customer_id = any($1)
-         order by e.customer_id, e.channel, e.contact_point_id, e.address_key, e.purpose, e.ordinal desc",
+         order by e.customer_id, e.channel, e.contact_point_id is null, e.address_key, e.purpose, e.ordinal desc",
         &ids,
     )
     .fetch_all(executor)

@@ -312,7 +312,7 @@ async fn a_withdrawal_stands_against_an_address_that_nobody_has() {
     for address in nobody_s {
         let answer = world.ask(letter(&ana, address, Marketing)).await;
         assert_eq!((answer.allowed, answer.reason.as_str()), (false, "CONSENT_WITHDRAWN"), "{address}");
-        assert_eq!(answer.entry_ids, [off.id.clone()]);
+        assert_eq!(answer.entry_ids, std::slice::from_ref(&off.id));
         assert_eq!(world.ask(letter(&ana, address, Service)).await.reason, "UNKNOWN_ADDRESS", "{address}");
     }
 }
@@ -326,6 +326,32 @@ async fn a_withdrawal_made_for_an_address_outlives_its_removal_from_the_record()
     let answer = world.ask(letter(&bea, "BEA@example.com", Service)).await;
     assert_eq!((answer.reason.as_str(), answer.entry_ids), ("CONSENT_WITHDRAWN", vec![off.id]));
     assert_eq!(world.ask(letter(&bea, "other@example.com", Service)).await.reason, "UNKNOWN_ADDRESS");
+}
+
+#[tokio::test]
+async fn a_withdrawal_stands_when_the_address_is_removed_and_added_again_until_consent_is_given_for_it() {
+    let world = World::new().await;
+    let ana = world.ana().await;
+    world.set(given(&ana, Email, "", EVERY)).await;
+    let off = world.set(withdrawn(&ana, Email, &ana.emails[0].id, Marketing)).await;
+    world.update(Customer { emails: Vec::new(), ..ana.clone() }, &["emails"]).await;
+    let ana = world.get(&ana.id).await;
+    world.update(Customer { emails: vec![email("ANA@example.com")], ..ana.clone() }, &["emails"]).await;
+    let ana = world.get(&ana.id).await;
+    assert_ne!(off.contact_point_id, ana.emails[0].id);
+    assert_eq!(world.letters(&ana).await, (false, true));
+    let to_point = MaySendRequest {
+        contact_point_id: ana.emails[0].id.clone(),
+        address: String::new(),
+        ..letter(&ana, "", Marketing)
+    };
+    for request in [letter(&ana, "ana@example.com", Marketing), to_point.clone()] {
+        let answer = world.ask(request).await;
+        assert_eq!((answer.reason.as_str(), answer.entry_ids), ("CONSENT_WITHDRAWN", vec![off.id.clone()]));
+    }
+    world.set(given(&ana, Email, &ana.emails[0].id, Marketing)).await;
+    assert!(world.ask(to_point).await.allowed);
+    assert_eq!(world.letters(&ana).await, (true, true));
 }
 
 #[tokio::test]

@@ -252,7 +252,7 @@ mod tests {
             resets.extend(told.iter().map(|_| begun.elapsed()));
             tokio::time::advance(Duration::from_secs(5) / 6).await;
         }
-        assert!(resets.windows(2).all(|pair| pair[1] - pair[0] >= RESET_PAUSE), "{resets:?}");
+        assert!(resets.windows(2).all(|pair| pair[0] + RESET_PAUSE <= pair[1]), "{resets:?}");
         assert!((11..=12).contains(&resets.len()), "{resets:?}");
 
         // The last gap is not forgotten, and a stream that is resumed before its reset begins before the gap.

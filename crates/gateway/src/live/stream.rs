@@ -143,15 +143,12 @@ impl Stream {
     }
 
     fn look(&mut self, now: Instant) -> String {
-        let mut messages = match self.gateway.hub.after(self.reader.seen()) {
-            Some(entries) => {
-                let (id, permissions) = (&self.listener.principal.id, &self.permissions);
-                self.reader.look(entries, now, |change| change.may_be_told(id, permissions))
-            }
-            None => {
-                self.reader.skip_to(*self.newest.borrow());
-                Vec::new()
-            }
+        let mut messages = if let Some(entries) = self.gateway.hub.after(self.reader.seen()) {
+            let (id, permissions) = (&self.listener.principal.id, &self.permissions);
+            self.reader.look(entries, now, |change| change.may_be_told(id, permissions))
+        } else {
+            self.reader.skip_to(*self.newest.borrow());
+            Vec::new()
         };
         messages.extend(self.reader.due(now));
         self.print(messages)

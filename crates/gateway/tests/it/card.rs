@@ -22,17 +22,20 @@ use crate::world::{ANA, CUSTOMER, World, request};
 const STORE: &str = "01900000-0000-7000-8000-0000000000d1";
 
 fn customer_routes() -> Router {
-    let router = method(
-        Router::new(),
+    method(
+        customer_routes_without_consents(),
         "/clientele.customers.v1.Consents/GetConsents",
         |request: tonic::Request<customers::GetConsentsRequest>| async move {
             assert_eq!(request.into_inner().customer_id, CUSTOMER);
             let state = customers::ConsentState { marketing: true, ..customers::ConsentState::default() };
             Ok(customers::GetConsentsResponse { states: vec![state] })
         },
-    );
+    )
+}
+
+fn customer_routes_without_consents() -> Router {
     method(
-        router,
+        Router::new(),
         "/clientele.customers.v1.Customers/GetCustomer",
         |request: tonic::Request<customers::GetCustomerRequest>| async move {
             let id = request.into_inner().id;
@@ -280,6 +283,63 @@ async fn letters_are_shown_to_whoever_may_not_see_dialogs() {
         (1, &"12".into())
     );
     assert!(card["messages"]["dialogs"].as_array().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn everybody_whom_consents_dialogs_and_letters_mention_has_a_name() {
+    let world = world();
+    let person = |n: u32| format!("01900000-0000-7000-8000-0000000001{n:02}");
+    let actor = move |kind: shared::ActorKind, n| Some(shared::Actor { kind: kind.into(), id: person(n) });
+    let consents = method(
+        customer_routes_without_consents(),
+        "/clientele.customers.v1.Consents/GetConsents",
+        move |_: tonic::Request<customers::GetConsentsRequest>| async move {
+            let entry = customers::ConsentEntry { actor: actor(shared::ActorKind::User, 1), ..Default::default() };
+            let state = customers::ConsentState { entry: Some(entry), ..customers::ConsentState::default() };
+            Ok(customers::GetConsentsResponse { states: vec![state, customers::ConsentState::default()] })
+        },
+    );
+    world.serve("customers", consents);
+    let dialogs = method(
+        Router::new(),
+        "/clientele.messaging.v1.Dialogs/ListDialogs",
+        move |_: tonic::Request<messaging::ListDialogsRequest>| async move {
+            let last_message = Some(messaging::DialogMessage { user_id: person(3), ..Default::default() });
+            let dialog = messaging::Dialog { assignee_id: person(2), last_message, ..Default::default() };
+            let dialogs = vec![dialog, messaging::Dialog::default()];
+            Ok(messaging::ListDialogsResponse { dialogs, total_size: 2, ..Default::default() })
+        },
+    );
+    let letters = method(
+        dialogs,
+        "/clientele.messaging.v1.Emails/ListEmails",
+        move |_: tonic::Request<messaging::ListEmailsRequest>| async move {
+            let by = |kind, n| messaging::Email { actor: actor(kind, n), ..messaging::Email::default() };
+            let emails = vec![by(shared::ActorKind::User, 4), by(shared::ActorKind::Service, 5)];
+            Ok(messaging::ListEmailsResponse { emails, total_size: 2, ..Default::default() })
+        },
+    );
+    world.serve("messaging", letters);
+    let card = card(&world).await;
+    assert_eq!(states(&card), ["OK"; 8]);
+    let people: Vec<_> = card["people"]["people"].as_array().unwrap().iter().map(|p| p["userId"].clone()).collect();
+    assert_eq!(people, [ANA.to_owned(), person(1), person(2), person(3), person(4)]);
+}
+
+#[tokio::test]
+async fn of_dialogs_that_may_not_be_seen_and_letters_that_cannot_be_had_the_card_tells_the_letters() {
+    let world = world();
+    world.allow("clk_some", &["customers.customer.read", "messaging.email.read"]);
+    world.serve_method(
+        "messaging",
+        "/clientele.messaging.v1.Emails/ListEmails",
+        |_: tonic::Request<messaging::ListEmailsRequest>| async {
+            Err::<messaging::ListEmailsResponse, _>(status(Error::unavailable("gone")))
+        },
+    );
+    let request = request("GET", &format!("/v1/customers/{CUSTOMER}/card")).header("authorization", "Bearer clk_some");
+    let card = world.send(request.body(Body::empty()).unwrap()).await.json();
+    assert_eq!(states(&card)[6], "UNAVAILABLE");
 }
 
 #[tokio::test]

@@ -19,7 +19,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tonic::Status;
 
-use crate::services::{giving_method, taking_method};
+use crate::services::{giving_method, method, taking_method};
 use crate::world::{World, request};
 
 const UPLOAD: &str = "/clientele.customers.v1.Imports/UploadImportFile";
@@ -255,6 +255,28 @@ async fn a_refusal_reaches_whoever_is_still_sending() {
 }
 
 #[tokio::test]
+async fn whoever_sends_too_much_without_saying_so_beforehand_is_told_so() {
+    let world = World::with(|settings| settings.gateway.max_upload_bytes = 500_000);
+    world.allow("clk_all", &["*"]);
+    let (seen, permits) = (Arc::<Mutex<Seen>>::default(), Arc::new(Semaphore::new(1000)));
+    uploads(&world, &seen, &permits);
+    let (address, _server) = serve(&world).await;
+    let mut sender = TcpStream::connect(address).await.unwrap();
+    let head = format!(
+        "PUT /v1/imports/{IMPORT}/file HTTP/1.1\r\nhost: x\r\nauthorization: Bearer clk_all\r\nconnection: close\r\ntransfer-encoding: chunked\r\n\r\n"
+    );
+    sender.write_all(head.as_bytes()).await.unwrap();
+    let piece = [b"186a0\r\n".as_slice(), &vec![7; 100_000], b"\r\n"].concat();
+    for _ in 0..200 {
+        sender.write_all(&piece).await.expect("everything can be sent");
+    }
+    sender.write_all(b"0\r\n\r\n").await.expect("everything can be sent");
+    let mut answer = String::new();
+    sender.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 413") && answer.contains("BODY_TOO_LARGE"), "{answer}");
+}
+
+#[tokio::test]
 async fn uploads_are_bounded_apart_from_other_requests() {
     let world = Arc::new(World::with(|settings| settings.gateway.max_uploads = NonZeroU16::MIN));
     world.allow("clk_all", &["*"]);
@@ -345,4 +367,51 @@ async fn what_goes_wrong_before_the_first_byte_of_a_download_is_a_problem_and_la
     let answer = String::from_utf8_lossy(&answer);
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
     assert!(!answer.ends_with("0\r\n\r\n"), "it does not look whole: {answer}");
+}
+
+#[tokio::test]
+async fn a_download_is_not_cut_off_with_the_age_of_its_connection() {
+    const AGE: Duration = Duration::from_millis(200);
+    let mut world = World::new();
+    world.config.max_connection_age = AGE;
+    world.allow("clk_all", &["*"]);
+    let leave = Arc::new(tokio::sync::Notify::new());
+    let leaving = leave.clone();
+    let last = |leaving: Arc<tokio::sync::Notify>| async move {
+        leaving.notified().await;
+        Ok(part("", b"the end"))
+    };
+    let answer = move |_: tonic::Request<customers::DownloadRefusedRowsRequest>| {
+        Ok(stream::iter([Ok(part("text/csv", b"a,b\r\n"))]).chain(stream::once(last(leaving.clone()))).boxed())
+    };
+    let router = giving_method(Router::new(), DOWNLOAD, answer);
+    let never = |_: tonic::Request<customers::ListCustomersRequest>| {
+        std::future::pending::<Result<customers::ListCustomersResponse, Status>>()
+    };
+    world.serve("customers", method(router, "/clientele.customers.v1.Customers/ListCustomers", never));
+    let (address, _server) = serve(&world).await;
+    let ask = |path: String| async move {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        let head =
+            format!("GET {path} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer clk_all\r\nconnection: close\r\n\r\n");
+        stream.write_all(head.as_bytes()).await.unwrap();
+        stream
+    };
+    let begun = std::time::Instant::now();
+    let mut reader = ask(format!("/v1/imports/{IMPORT}/refusedRows:download")).await;
+    let mut answer = Vec::new();
+    while !answer.windows(3).any(|bytes| bytes == b"a,b") {
+        assert_ne!(reader.read_buf(&mut answer).await.unwrap(), 0, "{}", String::from_utf8_lossy(&answer));
+    }
+    // Younger connections come and are cut off, until this one is older than any of them became.
+    while begun.elapsed() < 3 * AGE {
+        let mut other = ask("/v1/customers".to_owned()).await;
+        let mut nothing = Vec::new();
+        let _ = other.read_to_end(&mut nothing).await;
+        assert!(nothing.is_empty(), "{}", String::from_utf8_lossy(&nothing));
+    }
+    leave.notify_one();
+    reader.read_to_end(&mut answer).await.unwrap();
+    let answer = String::from_utf8_lossy(&answer);
+    assert!(answer.contains("the end") && answer.ends_with("0\r\n\r\n"), "{answer}");
 }

@@ -1,6 +1,6 @@
 //! A command as it came in: in whose name, and with what it is known by when it comes again.
 
-use clientele_kernel::Error;
+use clientele_kernel::{ActorKind, Error, UserId};
 use clientele_platform::Caller;
 use clientele_platform::postgres::{Database, UnitOfWork};
 use prost::Message;
@@ -14,6 +14,11 @@ pub(crate) struct Command<'a, Request> {
     /// As the caller chose it; empty for a command that is new each time.
     pub(crate) request_id: &'a str,
     pub(crate) request: &'a Request,
+}
+
+/// The person who calls; none where it is a program.
+pub(super) fn user(caller: &Caller) -> Option<UserId> {
+    (caller.actor.kind == ActorKind::User).then(|| caller.actor.id.parse().ok()).flatten()
 }
 
 /// How a command begins.

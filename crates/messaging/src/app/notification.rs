@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
-use clientele_kernel::{ActorKind, Code, Error, EventId, NotificationId, UserId, paging};
+use clientele_kernel::{Code, Error, EventId, NotificationId, UserId, paging};
 use clientele_platform::Caller;
 use clientele_platform::postgres::{Database, UnitOfWork};
 use uuid::Uuid;
 
+use super::command::user;
 use crate::domain::notification::{Kind, MOST_KEPT, Notification};
 use crate::events::publish;
 use crate::store;
@@ -121,8 +122,7 @@ impl Notifications {
 
 /// Who the caller is: notifications are for people.
 fn own(caller: &Caller) -> Result<UserId, Error> {
-    let user = (caller.actor.kind == ActorKind::User).then(|| caller.actor.id.parse().ok()).flatten();
-    user.ok_or_else(|| {
+    user(caller).ok_or_else(|| {
         Error::new(Code::PermissionDenied, "NOT_A_USER", "only a user who has signed in has notifications")
     })
 }

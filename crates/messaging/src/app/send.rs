@@ -4,11 +4,11 @@
 //! - before the letter is handed over, a claim that ends puts it back into the queue;
 //! - from the moment it begins to be handed over, a claim that ends makes it `unknown`, and it is never sent again.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use clientele_kernel::{Code, Entropy, Error, LetterId};
 use clientele_platform::Caller;
 use clientele_platform::postgres::Database;
@@ -20,19 +20,23 @@ use super::customer::{Customers, Verdict};
 use super::email::named;
 use crate::NAME;
 use crate::domain::email::Letter;
-use crate::domain::ledger::{Outcome, Patience, Settlement, State, reason};
+use crate::domain::ledger::{Outcome, Patience, Settlement, State, bounded, reason};
 use crate::events::publish;
 use crate::sender::{PointOfNoReturn, Sender, Session, Steps};
 use crate::store;
-use crate::store::ledger::{Claim, Lapsed};
+use crate::store::ledger::{Claim, Lapsed, PutBack};
 
 /// How long a claim lasts beyond what its step may take.
 const SPARE: Duration = Duration::from_secs(10);
 /// How many ended claims are looked after in one transaction.
 const SWEPT_AT_ONCE: u32 = 100;
-/// How often the outcome of a letter is tried to be written, and how long is waited in between.
-const SETTLE_TRIES: u32 = 5;
-const SETTLE_WAIT: Duration = Duration::from_millis(200);
+/// How long is waited before the outcome of a letter is tried to be written once more; each further wait is twice the one
+/// before.
+const FIRST_SETTLE_WAIT: Duration = Duration::from_millis(100);
+const LONGEST_SETTLE_WAIT: Duration = Duration::from_secs(5);
+/// The reasons for which a letter is not handed over.
+const CLAIM_ENDED: &str = "CLAIM_ENDED";
+const STOPPING: &str = "STOPPING";
 
 /// Sends what waits.
 #[derive(Clone)]
@@ -54,15 +58,45 @@ struct Held<'a> {
     sending: &'a Sending,
     id: LetterId,
     epoch: i64,
+    /// When the claim ends.
+    until: Mutex<DateTime<Utc>>,
+    stop: &'a CancellationToken,
+}
+
+impl Held<'_> {
+    fn until(&self) -> DateTime<Utc> {
+        *self.until.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn lasts(&self, until: DateTime<Utc>) {
+        *self.until.lock().unwrap_or_else(PoisonError::into_inner) = until;
+    }
+}
+
+/// What a worker did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Turn {
+    /// It found nothing to do.
+    Idle,
+    /// It worked on a letter.
+    Worked,
+    /// The mail server is away, or does not take us.
+    Hindered,
 }
 
 #[async_trait]
 impl PointOfNoReturn for Held<'_> {
     async fn pass(&self) -> Result<(), Error> {
+        // A letter that is begun now might be cut off when the time to stop is over, and nobody would know whether it was
+        // taken.
+        if self.stop.is_cancelled() {
+            return Err(Error::unavailable("the worker is stopping").with_reason(STOPPING));
+        }
         let db = &self.sending.db;
         let now = db.clock().now();
         let until = now + span(self.sending.steps.letter() + SPARE);
         if store::ledger::mark_handed_over(db.pool(), self.id, self.epoch, now, until).await? {
+            self.lasts(until);
             Ok(())
         } else {
             Err(claim_ended())
@@ -71,7 +105,7 @@ impl PointOfNoReturn for Held<'_> {
 }
 
 fn claim_ended() -> Error {
-    Error::unavailable("the claim of a letter has ended").with_reason("CLAIM_ENDED")
+    Error::unavailable("the claim of a letter has ended").with_reason(CLAIM_ENDED)
 }
 
 fn span(duration: Duration) -> TimeDelta {
@@ -83,14 +117,27 @@ impl Sending {
     pub(crate) async fn run(self, stop: CancellationToken) -> Result<(), Error> {
         let owner: Uuid = self.db.ids().next();
         let mut session: Option<Box<dyn Session>> = None;
+        let mut hindrances = 0;
         while !stop.is_cancelled() {
-            match self.turn(owner, &mut session).await {
-                Ok(true) => continue,
-                Ok(false) => {}
+            let mut resting = false;
+            match self.turn(owner, &mut session, &stop).await {
+                Ok(Turn::Worked) => {
+                    hindrances = 0;
+                    continue;
+                }
+                Ok(Turn::Hindered) => {
+                    hindrances += 1;
+                    resting = true;
+                }
+                Ok(Turn::Idle) => {}
                 Err(error) => tracing::warn!(reason = error.reason, %error, "a letter could not be worked on"),
             }
             if let Some(mut session) = session.take() {
                 session.close().await;
+            }
+            if resting {
+                self.rest(hindrances, &stop).await;
+                continue;
             }
             tokio::select! {
                 () = stop.cancelled() => {}
@@ -99,6 +146,17 @@ impl Sending {
             }
         }
         Ok(())
+    }
+
+    /// Claims nothing for a while: every letter would find the mail server away.
+    async fn rest(&self, hindrances: i32, stop: &CancellationToken) {
+        let until = Patience::postponed(hindrances, self.db.clock().now(), self.jitter());
+        while self.db.clock().now() < until && !stop.is_cancelled() {
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = tokio::time::sleep(self.poll) => {}
+            }
+        }
     }
 
     /// Looks after claims that have ended, until it is told to stop.
@@ -117,17 +175,26 @@ impl Sending {
         Ok(())
     }
 
-    /// Works on one letter; false where none waits.
-    async fn turn(&self, owner: Uuid, session: &mut Option<Box<dyn Session>>) -> Result<bool, Error> {
+    /// Works on one letter, if one waits.
+    async fn turn(
+        &self,
+        owner: Uuid,
+        session: &mut Option<Box<dyn Session>>,
+        stop: &CancellationToken,
+    ) -> Result<Turn, Error> {
         let now = self.db.clock().now();
         let until = now + span(self.consent_deadline + SPARE);
         let Some(claim) = store::ledger::claim(self.db.pool(), owner, now, until).await? else {
-            return Ok(false);
+            return Ok(Turn::Idle);
         };
         // Where one waits there may be more: another worker looks as well.
         self.wake.notify_one();
         let Claim { mut letter, epoch, postponements } = claim;
-        let held = Held { sending: self, id: letter.id, epoch };
+        let held = Held { sending: self, id: letter.id, epoch, until: Mutex::new(until), stop };
+        if let Some(outcome) = self.sender.known(letter.id).await? {
+            self.settle(&letter, &held, outcome).await?;
+            return Ok(Turn::Worked);
+        }
         let outcome = match self.customers.may_send(letter.customer_id, &letter.destination, letter.purpose).await {
             Ok(Verdict::Allowed { address, contact_point_id, entries }) => {
                 letter.consent_entry_ids = entries;
@@ -135,7 +202,20 @@ impl Sending {
                 if !address.is_empty() {
                     letter.destination.address = address;
                 }
-                self.hand_over(&letter, &held, session).await?
+                match self.hand_over(&letter, &held, session).await {
+                    Ok(Outcome::Hindered(words)) => {
+                        self.hindered(&held, postponements, &words).await?;
+                        return Ok(Turn::Hindered);
+                    }
+                    Err(error) if error.reason == STOPPING => {
+                        let now = self.db.clock().now();
+                        let back =
+                            PutBack { next_attempt_at: now, detail: &letter.detail, hindered: false, attempted: true };
+                        store::ledger::put_back(self.db.pool(), letter.id, epoch, back).await?;
+                        return Ok(Turn::Worked);
+                    }
+                    handed_over => handed_over?,
+                }
             }
             Ok(Verdict::Refused { reason, entries }) => {
                 letter.consent_entry_ids = entries;
@@ -146,13 +226,23 @@ impl Sending {
             Err(error) => {
                 let next = Patience::postponed(postponements + 1, self.db.clock().now(), self.jitter());
                 tracing::warn!(email_id = %letter.id, next_attempt_at = %next, %error, "consent cannot be asked: the letter waits");
-                let words = "it cannot be asked at the moment whether the letter may be sent";
-                store::ledger::postpone(self.db.pool(), letter.id, epoch, next, words).await?;
-                return Ok(true);
+                let detail = "it cannot be asked at the moment whether the letter may be sent";
+                let back = PutBack { next_attempt_at: next, detail, hindered: true, attempted: false };
+                store::ledger::put_back(self.db.pool(), letter.id, epoch, back).await?;
+                return Ok(Turn::Worked);
             }
         };
-        self.settle(&letter, epoch, outcome).await?;
-        Ok(true)
+        self.settle(&letter, &held, outcome).await?;
+        Ok(Turn::Worked)
+    }
+
+    /// Puts a letter back that the mail server did not even hear of: that is no attempt.
+    async fn hindered(&self, held: &Held<'_>, postponements: i32, words: &str) -> Result<(), Error> {
+        let next = Patience::postponed(postponements + 1, self.db.clock().now(), self.jitter());
+        tracing::warn!(email_id = %held.id, next_attempt_at = %next, words, "the mail server is away or does not take us");
+        let back = PutBack { next_attempt_at: next, detail: &bounded(words), hindered: true, attempted: true };
+        store::ledger::put_back(self.db.pool(), held.id, held.epoch, back).await?;
+        Ok(())
     }
 
     async fn hand_over(
@@ -166,19 +256,21 @@ impl Sending {
         if !store::ledger::admit(self.db.pool(), letter, held.epoch, now, until).await? {
             return Err(claim_ended());
         }
+        held.lasts(until);
         let session = session.get_or_insert_with(|| self.sender.session());
         session.hand_over(letter, held).await
     }
 
-    /// Writes what became of a letter. Where that fails for good the claim ends by itself, and tells as much as is known.
-    async fn settle(&self, letter: &Letter, epoch: i64, outcome: Outcome) -> Result<(), Error> {
-        let mut tries = 0;
+    /// Writes what became of a letter, trying again as long as the claim lasts: what is known now is known to nobody else.
+    /// Whoever has the letter afterwards is safe from a late writer by the epoch.
+    async fn settle(&self, letter: &Letter, held: &Held<'_>, outcome: Outcome) -> Result<(), Error> {
+        let mut wait = FIRST_SETTLE_WAIT;
         loop {
-            tries += 1;
-            match self.try_settle(letter, epoch, outcome.clone()).await {
-                Err(error) if error.is_transient() && tries < SETTLE_TRIES => {
+            match self.try_settle(letter, held.epoch, outcome.clone()).await {
+                Err(error) if error.reason != CLAIM_ENDED && self.db.clock().now() < held.until() => {
                     tracing::warn!(email_id = %letter.id, %error, "what became of a letter could not be written: trying again");
-                    tokio::time::sleep(SETTLE_WAIT).await;
+                    tokio::time::sleep(wait).await;
+                    wait = (wait * 2).min(LONGEST_SETTLE_WAIT);
                 }
                 settled => return settled,
             }
@@ -228,7 +320,7 @@ impl Sending {
     }
 
     /// What follows from a claim that ended.
-    fn lapsed(&self, attempts: i32, handed_over: bool, now: chrono::DateTime<chrono::Utc>) -> Settlement {
+    fn lapsed(&self, attempts: i32, handed_over: bool, now: DateTime<Utc>) -> Settlement {
         let words = "our worker ended in the middle of it".to_owned();
         let outcome = if handed_over {
             Outcome::Unknown(reason::WORKER_LOST_AFTER_DATA, words)

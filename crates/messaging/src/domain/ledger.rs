@@ -120,11 +120,10 @@ impl Patience {
             Outcome::Refused(reason, words) => (State::Failed, reason.to_owned(), words),
             Outcome::Unknown(reason, words) => (State::Unknown, reason.to_owned(), words),
             Outcome::Suppressed(reason) => (State::Suppressed, reason, String::new()),
-            Outcome::Hindered(words) => (State::Queued, String::new(), words),
             Outcome::Deferred(words) if attempts >= self.attempts => {
                 (State::Failed, reason::TOO_MANY_ATTEMPTS.to_owned(), words)
             }
-            Outcome::Deferred(words) => (State::Queued, String::new(), words),
+            Outcome::Hindered(words) | Outcome::Deferred(words) => (State::Queued, String::new(), words),
         };
         let wait = || spread(doubled(self.first_wait, attempts - 1, self.longest_wait), jitter);
         let next_attempt_at = (state == State::Queued).then(|| now + wait());

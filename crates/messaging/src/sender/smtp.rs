@@ -12,6 +12,7 @@ use lettre::transport::smtp::commands::{Data, Mail, Rcpt, Rset};
 use lettre::transport::smtp::extension::{ClientId, Extension, MailParameter};
 use lettre::transport::smtp::response::{Response, Severity};
 use secrecy::{ExposeSecret, SecretString};
+use tokio::time::Instant;
 
 use super::message::Composed;
 use super::{PointOfNoReturn, Sender, Session, message};
@@ -145,7 +146,10 @@ enum TroubleKind {
 
 impl Trouble {
     fn of(step: &str, error: &smtp::Error) -> Self {
-        let kind = if error.is_permanent() {
+        let about_us = || error.status().is_some_and(|code| ABOUT_US.contains(&code.to_string().as_str()));
+        let kind = if error.is_permanent() && step == MAIL && about_us() {
+            TroubleKind::Barred
+        } else if error.is_permanent() {
             TroubleKind::Refused
         } else if error.is_transient() && error.status().is_none_or(|code| code.to_string() != "421") {
             TroubleKind::Deferred
@@ -154,13 +158,9 @@ impl Trouble {
         };
         Self { kind, words: format!("{step}: {}", words_of(error)) }
     }
-
-    /// Trouble with the answer to MAIL, which may be about us.
-    fn of_mail(self, code: Option<&str>) -> Self {
-        let barred = self.kind == TroubleKind::Refused && code.is_some_and(|code| ABOUT_US.contains(&code));
-        if barred { Self { kind: TroubleKind::Barred, ..self } } else { self }
-    }
 }
+
+const MAIL: &str = "MAIL";
 
 /// Answers to MAIL by which a server demands what our configuration lacks, or wants nothing of us at all: signing in (530,
 /// 534, 535), encryption (538), another order (503), to be left alone (554). What a colleague puts right must not have failed
@@ -201,7 +201,7 @@ struct SmtpSession {
 impl SmtpSession {
     /// Everything up to the server's readiness for the letter itself. The connection is kept in the session where it
     /// can still be used afterwards.
-    async fn prepare(&mut self, composed: &Composed) -> Result<AsyncSmtpConnection, Outcome> {
+    async fn prepare(&mut self, composed: &Composed, end: Instant) -> Result<AsyncSmtpConnection, Outcome> {
         // A connection that was used before may have been closed meanwhile: then one more is tried at once.
         if let Some(connection) = self.connection.take() {
             match self.announce(connection, composed).await {
@@ -209,11 +209,12 @@ impl SmtpSession {
                 other => return other.map_err(|(_, outcome)| outcome),
             }
         }
-        match self.server.connect().await {
-            Ok(connection) => self.announce(connection, composed).await.map_err(|(_, outcome)| outcome),
-            // Whatever it is, it is about us and not about this letter.
-            Err(trouble) => Err(Outcome::Deferred(trouble.words)),
-        }
+        // Whatever it is, it is about us and not about this letter.
+        let connection = match tokio::time::timeout_at(end, self.server.connect()).await {
+            Ok(connected) => connected.map_err(|trouble| Outcome::Hindered(trouble.words))?,
+            Err(_late) => return Err(Outcome::Hindered("the mail server did not let us in in time".to_owned())),
+        };
+        self.announce(connection, composed).await.map_err(|(_, outcome)| outcome)
     }
 
     async fn announce(
@@ -234,7 +235,7 @@ impl SmtpSession {
         let mail = Mail::new(Some(composed.from.clone()), parameters);
         let steps = async {
             let about = |reason| move |trouble: Trouble| (trouble, reason);
-            server.step("MAIL", connection.command(mail)).await.map_err(about(reason::SENDER_REFUSED))?;
+            server.step(MAIL, connection.command(mail)).await.map_err(about(reason::SENDER_REFUSED))?;
             let rcpt = Rcpt::new(composed.to.clone(), Vec::new());
             server.step("RCPT", connection.command(rcpt)).await.map_err(about(reason::RECIPIENT_REFUSED))?;
             let ready = server.step("DATA", connection.command(Data)).await.map_err(about(reason::MESSAGE_REFUSED))?;
@@ -252,6 +253,7 @@ impl SmtpSession {
                 }
                 let outcome = match trouble.kind {
                     TroubleKind::Refused => Outcome::Refused(reason, trouble.words),
+                    TroubleKind::Barred => Outcome::Hindered(trouble.words),
                     TroubleKind::Deferred | TroubleKind::Lost => Outcome::Deferred(trouble.words),
                 };
                 Err((trouble.kind, outcome))
@@ -268,7 +270,8 @@ impl Session for SmtpSession {
             Err(problem) => return Ok(Outcome::Refused(reason::INVALID_LETTER, problem)),
         };
         let limit = self.server.steps.before();
-        let mut connection = match tokio::time::timeout(limit, self.prepare(&composed)).await {
+        let end = Instant::now() + limit;
+        let mut connection = match tokio::time::timeout_at(end, self.prepare(&composed, end)).await {
             Ok(Ok(connection)) => connection,
             Ok(Err(outcome)) => return Ok(outcome),
             Err(_late) => return Ok(Outcome::Deferred(format!("the mail server was not ready in {limit:?}"))),

@@ -6,6 +6,7 @@ use clientele_platform::postgres::Error;
 use sqlx::{FromRow, PgConnection, PgExecutor, PgPool};
 use uuid::Uuid;
 
+use super::column;
 use crate::domain::email::{Destination, Letter, Purpose, Sender};
 use crate::domain::ledger::State;
 use crate::domain::reference::Reference;
@@ -223,11 +224,21 @@ pub(crate) async fn count(
             .fetch_one(pool)
             .await?
         }
+        None if states.is_empty() => {
+            sqlx::query_scalar!(
+                r#"select count(*) as "count!" from (select 1 from messaging.email limit $1) as counted"#,
+                most
+            )
+            .fetch_one(pool)
+            .await?
+        }
+        // Each state along its own index, as in the list.
         None => {
             sqlx::query_scalar!(
                 r#"select count(*) as "count!" from (
-                       select 1 from messaging.email
-                       where cardinality($1::text[]) = 0 or state = any($1) limit $2
+                       select 1 from unnest($1::text[]) as s(state)
+                       cross join lateral (select 1 from messaging.email where email.state = s.state limit $2) as e
+                       limit $2
                    ) as counted"#,
                 &states,
                 most
@@ -284,13 +295,6 @@ pub(crate) async fn insert(conn: &mut PgConnection, letter: &Letter, key: &Reque
     .execute(conn)
     .await?;
     Ok(done.rows_affected() == 1)
-}
-
-/// The same column of many letters, as PostgreSQL's `unnest` takes it.
-macro_rules! column {
-    ($rows:expr, $row:ident => $value:expr) => {
-        &$rows.iter().map(|$row| $value).collect::<Vec<_>>()[..]
-    };
 }
 
 /// Adds letters that another system sent, and tells which were added: the others were there already. Give them in the

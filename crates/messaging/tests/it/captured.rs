@@ -3,7 +3,7 @@
 use clientele_contracts::messaging::v1 as pb;
 use clientele_contracts::messaging::v1::SendState;
 use clientele_platform::grpc;
-use clientele_testkit::SmtpServer;
+use clientele_testkit::{SmtpServer, eventually};
 
 use crate::post::{Post, letter, new_id};
 
@@ -38,6 +38,38 @@ async fn without_a_mail_server_a_letter_is_captured_as_it_would_have_gone_out() 
     assert!(captured.source.contains("To: ana@example.com\r\n") && captured.source.contains("multipart/alternative"));
     let missing = post.mailbox().get_captured_email(pb::GetCapturedEmailRequest { id: new_id() }).await.unwrap_err();
     assert_eq!(grpc::error(missing).code, clientele_kernel::Code::NotFound);
+}
+
+#[tokio::test]
+async fn a_captured_letter_is_sent_whatever_happens_before_that_is_written() {
+    let post = Post::capturing().await;
+    let mut superuser = post.database.superuser().await;
+    let script = "create function messaging.refuse() returns trigger language plpgsql as
+            $$ begin raise exception 'not now'; end $$;
+        create trigger refuse before update on messaging.email for each row when (new.state = 'sent')
+            execute function messaging.refuse()";
+    sqlx::raw_sql(script).execute(&mut superuser).await.unwrap();
+    let ana = post.person("Ana", &["ana@example.com"]);
+    let email = post.send(&ana, "hello").await;
+    eventually("the letter is captured", async || {
+        let request = pb::ListCapturedEmailsRequest::default();
+        let page = post.mailbox().list_captured_emails(request).await.unwrap().into_inner();
+        (!page.emails.is_empty()).then_some(())
+    })
+    .await;
+    // The claim ends, and before the letter is claimed again consent is withdrawn.
+    post.neighbours.lock().withdrawn.push(ana.emails[0].clone());
+    post.database.clock.advance(chrono::TimeDelta::hours(1));
+    let claims = "select 1 from messaging.email where claim_epoch > 1";
+    loop {
+        if sqlx::query(claims).fetch_optional(&mut superuser).await.unwrap().is_some() {
+            break;
+        }
+        tokio::task::yield_now().await;
+    }
+    sqlx::raw_sql("drop trigger refuse on messaging.email").execute(&mut superuser).await.unwrap();
+    let email = post.settled(&email.id).await;
+    assert_eq!((email.state(), email.reason.as_str()), (SendState::Sent, ""));
 }
 
 #[tokio::test]

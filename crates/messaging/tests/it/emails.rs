@@ -138,6 +138,17 @@ async fn an_address_that_is_none_of_the_customer_s_is_written_to_with_a_reason_a
     assert_eq!((email.state(), email.contact_point_id.as_str()), (pb::SendState::Sent, ""));
     assert_eq!(server.taken()[0].to, "colleague@example.com");
 
+    // No reason stands for a consent to advertising, and none gets past what this customer took back.
+    let purpose = pb::Purpose::Marketing.into();
+    let email = post.try_send(pb::SendEmailRequest { purpose, ..of_nobody("a good offer") }).await.unwrap();
+    let email = post.settled(&email.id).await;
+    assert_eq!((email.state(), email.reason.as_str()), (pb::SendState::Suppressed, "UNKNOWN_ADDRESS"));
+    post.neighbours.lock().withdrawn.push("gone@example.com".into());
+    let gone = pb::SendEmailRequest { to_address: "gone@example.com".into(), ..of_nobody("asked for it") };
+    let email = post.settled(&post.try_send(gone).await.unwrap().id).await;
+    assert_eq!((email.state(), email.reason.as_str()), (pb::SendState::Suppressed, "CONSENT_WITHDRAWN"));
+    assert_eq!(server.count(), 1);
+
     // An address of another customer: what that customer agreed to decides, whatever reason is given.
     let bob = post.person("Bob", &["bob@example.com"]);
     post.neighbours.lock().withdrawn.push(bob.emails[0].clone());

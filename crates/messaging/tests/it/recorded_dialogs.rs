@@ -52,8 +52,18 @@ async fn a_recorded_dialog_is_closed_read_and_of_its_own_time() {
     assert_eq!(texts, ["", "where is my order?", "on its way", ""]);
     let event = desk.events_of(&dialog.id).await.remove(0);
     assert_eq!((event.customer_id, event.occurred_at), (customer, dialog.last_message_at));
-    importer.write(&dialog.id, "did it arrive?").await.unwrap();
-    assert_eq!(importer.get(&dialog.id).await.assignee_id, importer.id, "it goes on here");
+}
+
+#[tokio::test]
+async fn what_nobody_would_get_cannot_be_written_into_a_recorded_dialog() {
+    let desk = Desk::new().await;
+    let (shop, customer) = (desk.channel("Shop").await, desk.customer());
+    let importer = desk.colleague(&IMPORTER);
+    let id = importer.import(vec![held(&shop, &customer, "1")]).await.unwrap().remove(0).id;
+    let before = importer.get(&id).await;
+    let refused = importer.write(&id, "did it arrive?").await.unwrap_err();
+    assert_eq!((refused.code, reason(&refused)), (Code::FailedPrecondition, "DIALOG_HAS_NO_RECIPIENT"));
+    assert_eq!(importer.get(&id).await, before, "it is neither open nor somebody's");
 }
 
 #[tokio::test]
@@ -63,7 +73,7 @@ async fn a_repeated_batch_changes_nothing_and_other_content_is_refused() {
     let importer = desk.colleague(&IMPORTER);
     let batch = vec![held(&shop, &customer, "2"), held(&shop, &customer, "1")];
     let first = importer.import(batch.clone()).await.unwrap();
-    importer.write(&first[0].id, "goes on").await.unwrap();
+    importer.assign(&first[0].id, &importer.id).await.unwrap();
     let events = desk.events().await.len();
     let again = importer.import(batch).await.unwrap();
     assert!(again.iter().all(|result| result.outcome() == Unchanged));

@@ -2,13 +2,15 @@
 //! known.
 
 use std::collections::HashSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use chrono::TimeDelta;
 use clientele_contracts::messaging::v1 as pb;
 use clientele_contracts::messaging::v1::SendState;
 use clientele_testkit::smtp::{Act, Scene, Step};
-use clientele_testkit::{SmtpServer, eventually};
+use clientele_testkit::{SmtpServer, eventually, eventually_within};
 
 use crate::post::{ENTRY, Post, letter};
 
@@ -28,7 +30,9 @@ async fn outcome(script: impl Fn(&Scene) -> Act + Send + Sync + 'static) -> (Pos
     let post = Post::sending(&server, &[("SMTP_TIMEOUT", "400ms"), ("SEND_ATTEMPTS", "3")]).await;
     let ana = post.person("Ana", &["ana@example.com"]);
     let email = post.send(&ana, "hello").await;
-    let worked_on = |email: &pb::Email| email.settled_at.is_some() || (email.attempts == 1 && !email.detail.is_empty());
+    let worked_on = |email: &pb::Email| {
+        email.settled_at.is_some() || (email.state() == SendState::Queued && !email.detail.is_empty())
+    };
     let email = post.when(&email.id, "the letter was worked on", worked_on).await;
     (post, server, email)
 }
@@ -38,7 +42,7 @@ async fn later(post: &Post, id: &str) -> pb::Email {
     eventually("the letter is settled", async || {
         let email = post.get(id).await;
         if let Some(next) = email.next_attempt_at {
-            let next = chrono::DateTime::from_timestamp(next.seconds, 0).unwrap() + TimeDelta::seconds(1);
+            let next = chrono::DateTime::from_timestamp(next.seconds, 0).unwrap() + TimeDelta::seconds(2);
             post.database.clock.set(next);
         }
         Some(email).filter(|email| email.settled_at.is_some())
@@ -118,11 +122,6 @@ async fn a_refusal_for_good_is_told_with_its_reason_and_the_server_s_words() {
 #[tokio::test]
 async fn a_connection_that_breaks_before_the_letter_is_tried_again() {
     for (step, act) in [
-        (Step::Connect, Act::Hang),
-        (Step::Connect, Act::Stall),
-        (Step::Connect, Act::Say("554 5.7.1 go away")),
-        (Step::Connect, Act::Say("SSH-2.0-OpenSSH_9.2")),
-        (Step::Hello, Act::Hang),
         (Step::Mail, Act::Say("421 4.3.2 closing")),
         (Step::Recipient, Act::Stall),
         (Step::Recipient, Act::Say("what?")),
@@ -137,6 +136,104 @@ async fn a_connection_that_breaks_before_the_letter_is_tried_again() {
         assert_eq!((sent.state(), sent.attempts), (SendState::Sent, 2), "{told}: {}", sent.detail);
         assert_eq!(server.count(), 1, "{told}");
     }
+}
+
+#[tokio::test]
+async fn a_server_that_is_away_or_does_not_take_us_is_no_attempt() {
+    for (step, act) in [
+        (Step::Connect, Act::Hang),
+        (Step::Connect, Act::Stall),
+        (Step::Connect, Act::Say("554 5.7.1 go away")),
+        (Step::Connect, Act::Say("SSH-2.0-OpenSSH_9.2")),
+        (Step::Hello, Act::Hang),
+        (Step::Mail, Act::Say("530 5.7.0 authentication required")),
+        (Step::Mail, Act::Say("554 5.7.1 we want nothing of you")),
+    ] {
+        let told = format!("{step:?} {act:?}");
+        let (post, server, email) = outcome(once(step, act)).await;
+        assert_eq!((email.state(), email.attempts), (SendState::Queued, 0), "{told}: {}", email.detail);
+        let sent = later(&post, &email.id).await;
+        assert_eq!((sent.state(), sent.attempts), (SendState::Sent, 1), "{told}: {}", sent.detail);
+        assert_eq!(server.count(), 1, "{told}");
+    }
+}
+
+#[tokio::test]
+async fn letters_outlast_a_server_that_is_away_for_long_and_do_not_storm_it() {
+    let away = Arc::new(AtomicBool::new(true));
+    let script = away.clone();
+    let (post, server, email) =
+        outcome(
+            move |scene| {
+                if scene.step == Step::Connect && script.load(Ordering::SeqCst) { Act::Hang } else { Act::Go }
+            },
+        )
+        .await;
+    let bob = post.person("Bob", &["bob@example.com"]);
+    let mut waiting = vec![email.id];
+    for n in 0..20 {
+        waiting.push(post.send(&bob, &format!("letter {n}")).await.id);
+    }
+    // Many more connections than a letter has attempts; each of the four workers tries once before it rests.
+    for round in 1..10 {
+        eventually("each worker has tried once more", async || (server.connections() == 4 * round).then_some(())).await;
+        for id in &waiting {
+            post.when(id, "it waits", |email| email.state() == SendState::Queued && email.attempts == 0).await;
+        }
+        assert_eq!(server.connections(), 4 * round);
+        if round == 9 {
+            away.store(false, Ordering::SeqCst);
+        }
+        post.database.clock.advance(TimeDelta::minutes(2));
+    }
+    for id in waiting {
+        let sent = post.settled(&id).await;
+        assert_eq!((sent.state(), sent.attempts), (SendState::Sent, 1), "{}", sent.detail);
+    }
+    assert_eq!(server.count(), 21);
+}
+
+#[tokio::test]
+async fn a_worker_that_is_told_to_stop_begins_no_letter_and_puts_it_back() {
+    let server = SmtpServer::scripted(at(Step::Data, Act::Wait(Duration::from_millis(500)))).await;
+    let post = Post::sending(&server, &[]).await;
+    let ana = post.person("Ana", &["ana@example.com"]);
+    let email = post.send(&ana, "hello").await;
+    eventually("the letter is about to be handed over", async || {
+        (server.times(Step::Data, "ana@example.com") == 1).then_some(())
+    })
+    .await;
+    post.harness.stop().await;
+    let back = post.get(&email.id).await;
+    assert_eq!((back.state(), back.attempts, server.count()), (SendState::Queued, 0, 0), "{}", back.detail);
+    let number = server.port().to_string();
+    let replica = post.neighbours.harness(&post.database);
+    crate::post::start(&replica, post.database.replica(), &crate::post::to_port(&number)).await;
+    let sent = post.settled(&email.id).await;
+    assert_eq!((sent.state(), sent.attempts, server.count()), (SendState::Sent, 1, 1));
+    replica.stop().await;
+}
+
+#[tokio::test]
+async fn what_the_server_answered_is_written_as_soon_as_the_database_takes_it() {
+    let server = SmtpServer::good().await;
+    let post = Post::sending(&server, &[]).await;
+    // The first six times that a letter is to be written as sent, the database refuses.
+    let script = "create sequence messaging.refusals;
+        create function messaging.refuse() returns trigger language plpgsql security definer as $$ begin
+            if nextval('messaging.refusals') <= 6 then raise exception 'not now'; end if;
+            return new;
+        end $$;
+        create trigger refuse before update on messaging.email for each row when (new.state = 'sent')
+            execute function messaging.refuse()";
+    sqlx::raw_sql(script).execute(&mut post.database.superuser().await).await.unwrap();
+    let ana = post.person("Ana", &["ana@example.com"]);
+    let email = post.send(&ana, "hello").await;
+    let sent = eventually_within(Duration::from_secs(30), "the letter is settled", async || {
+        Some(post.get(&email.id).await).filter(|email| email.settled_at.is_some())
+    })
+    .await;
+    assert_eq!((sent.state(), sent.attempts, server.count()), (SendState::Sent, 1, 1));
 }
 
 #[tokio::test]
@@ -163,10 +260,10 @@ async fn what_nobody_can_know_is_unknown_and_never_repeated() {
 
 #[tokio::test]
 async fn a_letter_is_given_up_after_as_many_attempts_as_it_may_have() {
-    let (post, server, email) = outcome(at(Step::Connect, Act::Hang)).await;
+    let (post, server, email) = outcome(at(Step::Recipient, Act::Say("450 4.2.0 mailbox busy"))).await;
     let failed = later(&post, &email.id).await;
     assert_eq!((failed.state(), failed.reason.as_str(), failed.attempts), (SendState::Failed, "TOO_MANY_ATTEMPTS", 3));
-    assert_eq!((server.connections(), server.count()), (3, 0));
+    assert_eq!((server.times(Step::Recipient, "ana@example.com"), server.count()), (3, 0));
 }
 
 #[tokio::test]

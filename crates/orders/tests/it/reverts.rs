@@ -43,7 +43,7 @@ async fn an_order_that_the_import_changed_becomes_what_it_was() {
     let id = world.upsert(vec![first.clone()]).await[0].order_id.clone();
     let record = pb::RecordPaymentRequest {
         order_id: id.clone(),
-        payment: Some(pb::Payment { reference: None, ..payment("", 50) }),
+        payment: Some(pb::Payment { reference: None, paid_at: moment("2011-01-02T00:00:00Z"), ..payment("", 50) }),
         ..Default::default()
     };
     world.orders().record_payment(record).await.unwrap();

@@ -26,19 +26,24 @@ pub(super) struct FileReader {
     next: i32,
     part: Vec<u8>,
     read: usize,
+    /// Bytes of the file that no part at hand has.
+    left: u64,
 }
 
 impl FileReader {
-    fn new(db: Database, id: ImportId, file: Uuid) -> Self {
-        Self { db, runtime: Handle::current(), id, file, next: 0, part: Vec::new(), read: 0 }
+    fn new(db: Database, id: ImportId, file: Uuid, size: u64) -> Self {
+        Self { db, runtime: Handle::current(), id, file, next: 0, part: Vec::new(), read: 0, left: size }
     }
 }
 
 impl Read for FileReader {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if self.read == self.part.len() {
+        if self.read == self.part.len() && self.left > 0 {
             let part = store::import::chunk::get(self.db.pool(), self.id, self.file, self.next);
-            self.part = self.runtime.block_on(part).map_err(io::Error::other)?.unwrap_or_default();
+            // A part that is missing is not the file's end: the rows in it would be missing without a word.
+            let part = self.runtime.block_on(part).map_err(io::Error::other)?;
+            self.part = part.ok_or_else(|| io::Error::other(incomplete()))?;
+            self.left = self.left.checked_sub(self.part.len() as u64).ok_or_else(|| io::Error::other(incomplete()))?;
             self.read = 0;
             self.next += 1;
         }
@@ -65,7 +70,7 @@ impl Source {
 
     /// The bytes as they were sent.
     pub(super) fn raw(&self) -> FileReader {
-        FileReader::new(self.db.clone(), self.id, self.file)
+        FileReader::new(self.db.clone(), self.id, self.file, self.size)
     }
 
     /// The bytes, unpacked.
@@ -93,6 +98,12 @@ pub(super) fn unreadable(error: tabular::Error) -> Error {
 /// The file is kept no longer.
 pub(super) fn removed() -> Error {
     KernelError::failed_precondition("IMPORT_STATE", "the file has been removed: begin another import").into()
+}
+
+/// The file is not there as it was sent.
+pub(super) fn incomplete() -> Error {
+    let message = "parts of the file are missing, perhaps because it was uploaded twice at once: upload it anew";
+    KernelError::failed_precondition("FILE_INCOMPLETE", message).into()
 }
 
 /// Runs work that blocks on a thread of its own.

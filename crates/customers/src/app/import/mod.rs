@@ -27,14 +27,14 @@ use clientele_contracts::orders::v1::orders_client::OrdersClient;
 use clientele_kernel::{Error as KernelError, Etag, ImportId, paging};
 use clientele_platform::Caller;
 use clientele_platform::grpc::{Clients, Transport};
-use clientele_platform::postgres::Database;
+use clientele_platform::postgres::{Database, UnitOfWork};
 use prost::Message;
 use tokio::sync::Notify;
 
 pub(crate) use self::look::preview_rows;
 use super::{App, Command};
 use crate::domain::contact::Region;
-use crate::domain::import::{self, Cursor, Format, Import, Kind, MOST_FILES, State, mapping};
+use crate::domain::import::{self, Format, Import, Kind, MOST_FILES, mapping};
 use crate::events::publish;
 use crate::{Error, store};
 
@@ -238,18 +238,7 @@ impl Imports {
         let now = uow.now();
         let mut import = store::import::lock(uow.conn(), id).await?.ok_or_else(|| unknown(id))?;
         change(&mut import, now)?;
-        import.version += 1;
-        import.updated_at = now;
-        let begins =
-            matches!(import.state, State::Checking | State::Running) && import.work.cursor == Cursor::default();
-        if begins {
-            store::import::refusal::delete(uow.conn(), id).await?;
-            store::import::line::delete(uow.conn(), id).await?;
-        }
-        store::import::update(uow.conn(), &import).await?;
-        uow.record(publish::import(&import));
-        uow.commit().await?;
-        Ok(import)
+        write(uow, import).await
     }
 
     /// Fails when the caller keeps too many files already.
@@ -277,6 +266,16 @@ fn keep_fields(before: &[import::Column], after: &mut [import::Column]) {
             after.field.clone_from(&before.field);
         }
     }
+}
+
+/// Writes an import that was changed in this unit of work, and tells of it.
+async fn write(mut uow: UnitOfWork, mut import: Import) -> Result<Import, Error> {
+    import.version += 1;
+    import.updated_at = uow.now();
+    store::import::update(uow.conn(), &import).await?;
+    uow.record(publish::import(&import));
+    uow.commit().await?;
+    Ok(import)
 }
 
 fn unknown(id: ImportId) -> Error {

@@ -52,25 +52,48 @@ impl Imports {
             }
         }
         let mut seen = people::Seen::default();
-        loop {
-            if stop.is_cancelled() {
-                return Ok(Ended::Stopped);
-            }
-            let after = job.import.work.cursor.after.clone().unwrap_or_default();
-            let rows = store::import::line::after(self.db.pool(), job.import.id, &after, MOST_ROWS).await?;
-            if rows.is_empty() {
-                return Ok(Ended::Done);
-            }
-            let ours = match page(rows) {
-                Some(page) => self.orders_batch(job, &reader, page, &mut seen).await?,
-                None => self.refuse_giant(job, &after).await?,
-            };
-            if !ours {
-                return Ok(Ended::Lost);
+        while !stop.is_cancelled() {
+            match self.next_orders(job, &reader, &mut seen).await? {
+                Some(true) => {}
+                Some(false) => return Ok(Ended::Lost),
+                None => return Ok(Ended::Done),
             }
         }
+        Ok(Ended::Stopped)
     }
 
+    /// Learns what became of a batch that was sent when the run broke off, so that it can be taken back with the others: it
+    /// is sent again under the same request id. False where the work is not ours any more.
+    pub(super) async fn settle_sent(&self, job: &mut Job) -> Result<bool, Error> {
+        let reader = Reader::new(&job.import)?;
+        if let Some(ours) = self.next_orders(job, &reader, &mut people::Seen::default()).await? {
+            return Ok(ours);
+        }
+        // The rows went with the file.
+        let mut work = job.import.work.clone();
+        work.cursor.sent = false;
+        let uow = self.db.begin(&job.caller).await?;
+        self.commit(job, uow, work).await
+    }
+
+    /// One batch from behind the last that is settled; `None` where there is none, false where the work is not ours.
+    async fn next_orders(
+        &self,
+        job: &mut Job,
+        reader: &Reader,
+        seen: &mut people::Seen,
+    ) -> Result<Option<bool>, Error> {
+        let after = job.import.work.cursor.after.clone().unwrap_or_default();
+        let rows = store::import::line::after(self.db.pool(), job.import.id, &after, MOST_ROWS).await?;
+        if rows.is_empty() {
+            return Ok(None);
+        }
+        let ours = match page(rows) {
+            Some(page) => self.orders_batch(job, reader, page, seen).await?,
+            None => self.refuse_giant(job, &after).await?,
+        };
+        Ok(Some(ours))
+    }
     /// Sorts a batch of rows by order. A row that does not say which it belongs to is refused.
     async fn stage(&self, job: &mut Job, reader: &Reader, rows: Vec<RawRow>) -> Result<bool, Error> {
         let count = rows.len();
@@ -148,6 +171,9 @@ impl Imports {
         let Some(customers) = self.customers_of(job, &mut drafts, &mut refusals, seen).await? else {
             return Ok(false);
         };
+        if !store::import::held(self.db.pool(), job.import.id, job.epoch()).await? {
+            return Ok(false);
+        }
         let results = self.send(job, &drafts, &customers).await?;
 
         let mut uow = self.db.begin(&job.caller).await?;
@@ -184,6 +210,7 @@ impl Imports {
         let refused = store::import::refusal::insert(uow.conn(), job.import.id, &refusals).await?;
         work.cursor.after = Some(page.last_key);
         work.cursor.batch += 1;
+        work.cursor.sent = false;
         if let Some(progress) = job.progress(&mut work) {
             progress.rows += i64::try_from(count).unwrap_or(i64::MAX);
             progress.refused += i64::try_from(refused).unwrap_or(i64::MAX);
@@ -204,13 +231,11 @@ impl Imports {
         seen: &mut people::Seen,
     ) -> Result<Option<Vec<Option<CustomerId>>>, Error> {
         let persons: Vec<_> = drafts.iter().filter_map(|draft| draft.customer.clone()).collect();
-        if persons.is_empty() {
-            return Ok(Some(vec![None; drafts.len()]));
-        }
         let mut uow = self.db.begin(&job.caller).await?;
         let (outcomes, touched) = people::write(&mut uow, self.db.ids(), &persons).await?;
         let several: i64 = outcomes.iter().flatten().map(|(_, several)| i64::from(*several)).sum();
         let mut work = job.import.work.clone();
+        work.cursor.sent = !job.trial();
         // In a trial run, those that would be created are nobody yet.
         let mut nobody: HashSet<CustomerId> = HashSet::new();
         let tally = if job.trial() {
@@ -276,7 +301,12 @@ impl Imports {
                 message.request_id.clear();
                 answer = self.orders.clone().batch_upsert_orders(as_import(message)).await;
             }
-            let part = answer.map_err(grpc::error)?.into_inner().results;
+            let part = match answer.map_err(grpc::error) {
+                Ok(answer) => answer.into_inner().results,
+                // What is refused for good was never taken, nor was what comes behind it.
+                Err(error) if job.undoing() && !error.is_transient() => break,
+                Err(error) => return Err(error.into()),
+            };
             if part.len() != drafts.len() {
                 return Err(KernelError::internal("orders answered for another number of orders than were sent").into());
             }

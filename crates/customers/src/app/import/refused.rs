@@ -5,6 +5,7 @@ use clientele_platform::Caller;
 use tokio::sync::mpsc;
 
 use super::Imports;
+use super::file::removed;
 use crate::domain::import::Refusal;
 use crate::{Error, store};
 
@@ -40,6 +41,9 @@ impl Imports {
         id: ImportId,
     ) -> Result<mpsc::Receiver<Result<Vec<u8>, Error>>, Error> {
         let import = self.get(caller, id).await?;
+        if import.file_is_gone() {
+            return Err(removed());
+        }
         let names = ["line", "field", "reason"].into_iter().map(str::to_owned);
         let header: Vec<String> = names.chain(import.look.columns.iter().map(|column| column.name.clone())).collect();
         let (sender, receiver) = mpsc::channel(2);

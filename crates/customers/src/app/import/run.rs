@@ -5,9 +5,10 @@
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use clientele_kernel::{Code, Error as KernelError, Origin};
+use clientele_kernel::{Error as KernelError, ImportId, Origin};
 use clientele_platform::Caller;
 use clientele_platform::postgres::UnitOfWork;
+use sqlx::PgConnection;
 use tokio_util::sync::CancellationToken;
 
 use super::Imports;
@@ -25,6 +26,10 @@ const LONGEST_RETRY: Duration = Duration::from_secs(15);
 const HOUSEKEEPING: Duration = Duration::from_mins(10);
 /// After how long an upload that has not ended is taken to be broken off.
 const LONGEST_UPLOAD: TimeDelta = TimeDelta::hours(3);
+
+/// How many rows, and parts of a file, one statement deletes.
+const ROWS_AT_ONCE: i64 = 5000;
+const PARTS_AT_ONCE: i64 = 64;
 
 /// An import that this replica works on.
 #[derive(Debug)]
@@ -60,6 +65,26 @@ impl Job {
     /// Whether it writes nothing.
     pub(super) fn trial(&self) -> bool {
         self.import.state == State::Checking
+    }
+
+    /// Whether it is being taken back.
+    pub(super) fn undoing(&self) -> bool {
+        self.import.state == State::Undoing
+    }
+
+    /// Fails where the run has come to the end of the rows, and has not gone through as many as the file has.
+    fn require_all_rows(&self) -> Result<(), Error> {
+        let progress = if self.trial() { &self.import.work.trial } else { &self.import.work.progress };
+        match progress {
+            Some(progress) if progress.rows != progress.total_rows => {
+                let message = format!(
+                    "{} of {} rows were found: parts of the file are missing",
+                    progress.rows, progress.total_rows
+                );
+                Err(KernelError::failed_precondition("FILE_INCOMPLETE", message).into())
+            }
+            _ => Ok(()),
+        }
     }
 
     /// The figures of the run that goes on.
@@ -107,15 +132,15 @@ impl Imports {
         let ended = loop {
             let before = job.import.work.cursor.clone();
             match self.attempt(&mut job, stop).await {
-                Ok(Ended::Done) => break self.settle(&job, Import::end).await,
+                Ok(Ended::Done) => break self.end(&mut job).await,
                 Ok(Ended::Lost) => break Ok(()),
                 Ok(Ended::Stopped) => break store::import::release(self.db.pool(), id, job.epoch).await,
                 Err(error) => {
                     attempt = if job.import.work.cursor == before { attempt + 1 } else { 1 };
-                    let again = error.is_race() || is_transient(&error);
+                    let race = error.is_race();
                     let error = KernelError::from(error);
-                    if !again || attempt >= MOST_ATTEMPTS {
-                        tracing::warn!(import = %id, reason = error.reason, cause = ?error.source, "an import cannot go on: {error}");
+                    if !(race || error.is_transient()) || attempt >= MOST_ATTEMPTS {
+                        tracing::warn!(import = %id, reason = error.reason, cause = error.source.as_ref().map(tracing::field::display), "an import cannot go on: {error}");
                         let why = error.message;
                         break self.settle(&job, |import, _| import.fail(&why)).await;
                     }
@@ -125,8 +150,10 @@ impl Imports {
                         () = stop.cancelled() => break store::import::release(self.db.pool(), id, job.epoch).await,
                         () = tokio::time::sleep(wait) => {}
                     }
-                    if let Err(error) = self.reload(&mut job).await {
-                        break Err(error);
+                    match self.reload(&mut job).await {
+                        Ok(true) => {}
+                        Ok(false) => break Ok(()),
+                        Err(error) => break Err(error),
                     }
                 }
             }
@@ -140,24 +167,35 @@ impl Imports {
     async fn attempt(&self, job: &mut Job, stop: &CancellationToken) -> Result<Ended, Error> {
         match (job.import.state, job.import.kind) {
             (State::Checking | State::Running, kind) => {
-                if job.trial() && !self.begin_trial(job).await? {
+                if !self.begin(job).await? {
                     return Ok(Ended::Lost);
                 }
-                match kind {
-                    Kind::Customers => self.run_customers(job, stop).await,
-                    Kind::Orders => self.run_orders(job, stop).await,
+                let ended = match kind {
+                    Kind::Customers => self.run_customers(job, stop).await?,
+                    Kind::Orders => self.run_orders(job, stop).await?,
+                };
+                if ended == Ended::Done {
+                    job.require_all_rows()?;
                 }
+                Ok(ended)
             }
+            (State::Undoing, _) if job.import.work.cursor.sent && !self.settle_sent(job).await? => Ok(Ended::Lost),
             (State::Undoing, _) => self.take_back(job, stop).await,
             _ => Ok(Ended::Lost),
         }
     }
 
-    /// A trial run writes nothing, so one that was broken off begins anew.
-    async fn begin_trial(&self, job: &mut Job) -> Result<bool, Error> {
-        let mut uow = self.db.begin(&job.caller).await?;
-        store::import::refusal::delete(uow.conn(), job.import.id).await?;
-        store::import::line::delete(uow.conn(), job.import.id).await?;
+    /// What an earlier run left goes before anything is gone through. A trial run writes nothing, so one that was broken off
+    /// begins anew.
+    async fn begin(&self, job: &mut Job) -> Result<bool, Error> {
+        if !job.trial() && job.import.work.cursor != Cursor::default() {
+            return Ok(true);
+        }
+        let cleared = self.clear(job, Kept::Refusals).await? && self.clear(job, Kept::Lines).await?;
+        if !cleared || !job.trial() {
+            return Ok(cleared);
+        }
+        let uow = self.db.begin(&job.caller).await?;
         let now = uow.now();
         let trial = Some(Progress::begin(now, job.import.look.total_rows));
         let work = Work { trial, cursor: Cursor::default(), ..job.import.work.clone() };
@@ -175,11 +213,43 @@ impl Imports {
         Ok(true)
     }
 
-    async fn reload(&self, job: &mut Job) -> Result<(), Error> {
-        if let Some(import) = store::import::get(self.db.pool(), job.import.id).await? {
-            job.import = import;
+    /// Deletes what is kept of an import, in slices, each as long as it is ours; false where it is not any more.
+    async fn clear(&self, job: &mut Job, what: Kept) -> Result<bool, Error> {
+        loop {
+            let mut uow = self.db.begin(&job.caller).await?;
+            let left = what.delete(uow.conn(), job.import.id).await?;
+            let work = job.import.work.clone();
+            if !self.commit(job, uow, work).await? {
+                return Ok(false);
+            }
+            if !left {
+                return Ok(true);
+            }
         }
-        Ok(())
+    }
+
+    /// What nobody needs after the end goes; then it is one.
+    async fn end(&self, job: &mut Job) -> Result<(), Error> {
+        let superfluous: &[Kept] = match job.import.state {
+            State::Undoing => &[Kept::Lines, Kept::Refusals, Kept::Parts],
+            _ => &[Kept::Lines],
+        };
+        for what in superfluous {
+            if !self.clear(job, *what).await? {
+                return Ok(());
+            }
+        }
+        self.settle(job, Import::end).await
+    }
+
+    /// Reads anew what stands in the database; false where it is not ours any more.
+    async fn reload(&self, job: &mut Job) -> Result<bool, Error> {
+        let mut uow = self.db.begin(&job.caller).await?;
+        if !store::import::holds(uow.conn(), job.import.id, job.epoch).await? {
+            return Ok(false);
+        }
+        let import = store::import::get(uow.conn(), job.import.id).await?;
+        Ok(import.map(|import| job.import = import).is_some())
     }
 
     /// Writes what became of the work, and tells of it.
@@ -199,12 +269,6 @@ impl Imports {
         change(&mut import, now);
         import.version += 1;
         import.updated_at = now;
-        if matches!(import.state, State::Ready | State::Done | State::Undone) {
-            store::import::line::delete(uow.conn(), id).await?;
-        }
-        if import.state == State::Undone {
-            store::import::chunk::delete_others(uow.conn(), id, None).await?;
-        }
         store::import::update(uow.conn(), &import).await?;
         uow.record(if was_trial { publish::trial(&import) } else { publish::import(&import) });
         uow.commit().await?;
@@ -238,16 +302,18 @@ impl Imports {
                 {
                     continue;
                 }
-                import.file = None;
-                import.file_expires_at = None;
-                import.version += 1;
-                import.updated_at = now;
-                store::import::chunk::delete_others(uow.conn(), *id, None).await?;
-                store::import::line::delete(uow.conn(), *id).await?;
-                store::import::refusal::delete(uow.conn(), *id).await?;
-                store::import::update(uow.conn(), &import).await?;
-                uow.record(publish::import(&import));
-                uow.commit().await?;
+                // Without its file it runs no more. Should this process end before all is deleted, its date brings it here
+                // again.
+                if import.file.is_some() {
+                    import.forget_file();
+                    super::write(uow, import).await?;
+                } else {
+                    drop(uow);
+                }
+                for what in [Kept::Lines, Kept::Refusals, Kept::Parts] {
+                    while what.delete(&mut *self.db.pool().acquire().await?, *id).await? {}
+                }
+                store::import::cleared(self.db.pool(), *id).await?;
             }
             if expired.is_empty() {
                 break;
@@ -258,13 +324,25 @@ impl Imports {
     }
 }
 
-/// Whether trying again later may work.
-fn is_transient(error: &Error) -> bool {
-    match error {
-        Error::Refused(error) => error.is_transient() && error.code != Code::Aborted,
-        Error::Storage(clientele_platform::postgres::Error::Sqlx(
-            sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::Protocol(_),
-        )) => true,
-        _ => false,
+/// What is kept of an import's file beside the import itself.
+#[derive(Debug, Clone, Copy)]
+enum Kept {
+    /// Rows sorted by order.
+    Lines,
+    /// Rows that were refused.
+    Refusals,
+    /// The bytes.
+    Parts,
+}
+
+impl Kept {
+    /// Deletes a slice of it; true where there may be more. All of it at once takes longer than a statement may.
+    async fn delete(self, conn: &mut PgConnection, id: ImportId) -> Result<bool, Error> {
+        let (deleted, limit) = match self {
+            Self::Lines => (store::import::line::delete(conn, id, ROWS_AT_ONCE).await?, ROWS_AT_ONCE),
+            Self::Refusals => (store::import::refusal::delete(conn, id, ROWS_AT_ONCE).await?, ROWS_AT_ONCE),
+            Self::Parts => (store::import::chunk::delete_others(conn, id, None, PARTS_AT_ONCE).await?, PARTS_AT_ONCE),
+        };
+        Ok(i64::try_from(deleted).is_ok_and(|deleted| deleted == limit))
     }
 }

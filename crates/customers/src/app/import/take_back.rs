@@ -30,6 +30,10 @@ impl Imports {
             let kind = if orders { record::ORDER } else { record::CUSTOMER };
             let before = cursor.undo_before.unwrap_or(i64::MAX);
             let records = record::before(self.db.pool(), job.import.id, kind, before, AT_ONCE).await?;
+            // Other services know nothing of epochs: they are asked only by the one who has the work.
+            if !store::import::held(self.db.pool(), job.import.id, job.epoch()).await? {
+                return Ok(Ended::Lost);
+            }
             let ours = match records.last() {
                 Some(last) => {
                     let last = last.seq;
@@ -99,10 +103,7 @@ impl Imports {
         let updated: Vec<(CustomerId, i64)> = updated.iter().map(left).collect();
 
         let mut uow = self.db.begin(&job.caller).await?;
-        // Locked first, so that no two replicas take back the same.
-        if !store::import::holds(uow.conn(), job.import.id, job.epoch()).await? {
-            return Ok(false);
-        }
+        // Customers are locked before the import, as in a run; where another replica has it, the commit writes nothing.
         let removed = if free.is_empty() { BTreeSet::new() } else { undo::remove(&mut uow, &free).await? };
         let restored =
             if updated.is_empty() { BTreeSet::new() } else { undo::restore(&mut uow, &updated, &past).await? };

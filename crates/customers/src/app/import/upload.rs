@@ -4,7 +4,8 @@ use clientele_kernel::{Code, Error as KernelError, ImportId};
 use clientele_platform::Caller;
 use uuid::Uuid;
 
-use super::Imports;
+use super::file::incomplete;
+use super::{Imports, unknown, write};
 use crate::domain::import::{Format, Import, LARGEST_FILE};
 use crate::store::import::chunk;
 use crate::{Error, store};
@@ -21,11 +22,13 @@ pub(crate) struct Upload {
 }
 
 impl Imports {
-    /// Begins an upload. Another file that is there already stays until this one is whole.
+    /// Begins an upload. Another file that is there already stays until this one is whole; another upload that goes on has
+    /// lost: one at a time is taken.
     pub(crate) async fn upload(&self, caller: &Caller, id: ImportId) -> Result<Upload, Error> {
         let import = self.own(caller, id).await?;
         import.allow_upload()?;
         self.require_room(&import).await?;
+        while self.delete_uploads(id).await? > 0 {}
         Ok(Upload {
             imports: self.clone(),
             caller: caller.clone(),
@@ -35,6 +38,17 @@ impl Imports {
             ordinal: 0,
             size: 0,
         })
+    }
+
+    /// Deletes some parts of uploads that are not the file; gives how many. With the import locked: an upload that ends at
+    /// this moment becomes the file before or after.
+    async fn delete_uploads(&self, id: ImportId) -> Result<u64, Error> {
+        const AT_ONCE: i64 = 64;
+        let mut uow = self.db.begin(&Caller::service("customers")).await?;
+        let Some(import) = store::import::lock(uow.conn(), id).await? else { return Ok(0) };
+        let deleted = chunk::delete_others(uow.conn(), id, import.file, AT_ONCE).await?;
+        uow.commit().await?;
+        Ok(deleted)
     }
 }
 
@@ -64,6 +78,7 @@ impl Upload {
         if self.size == 0 {
             return Err(KernelError::invalid("content", "the file is empty").into());
         }
+        require_whole(chunk::count(self.imports.db.pool(), self.id, self.file).await?, self.ordinal)?;
         let import = self.imports.own(&self.caller, self.id).await?;
         let format = Format {
             decimal_separator: ".".to_owned(),
@@ -75,27 +90,36 @@ impl Upload {
             Ok(look) => look,
             Err(error) => {
                 // What is no table is not kept.
-                store::import::chunk::delete_others(self.imports.db.pool(), self.id, import.file).await?;
+                chunk::delete(self.imports.db.pool(), self.id, self.file).await?;
                 return Err(error);
             }
         };
         let size = i64::try_from(self.size).unwrap_or(i64::MAX);
-        let import = self
-            .imports
-            .change(&self.caller, self.id, |import, now| {
-                import.allow_upload()?;
-                import.take_file(self.file, size, look, now);
-                Ok(())
-            })
-            .await?;
-        store::import::chunk::delete_others(self.imports.db.pool(), self.id, import.file).await?;
+        let mut uow = self.imports.db.begin(&self.caller).await?;
+        let now = uow.now();
+        let import = store::import::lock(uow.conn(), self.id).await?;
+        let mut import = import.ok_or_else(|| unknown(self.id))?;
+        import.allow_upload()?;
+        // Another upload may have begun while this one was looked at.
+        require_whole(chunk::count(uow.conn(), self.id, self.file).await?, self.ordinal)?;
+        let before = import.file;
+        import.take_file(self.file, size, look, now);
+        let import = write(uow, import).await?;
+        if let Some(before) = before {
+            chunk::delete(self.imports.db.pool(), self.id, before).await?;
+        }
         Ok(import)
     }
 
     async fn write(&mut self, part: &[u8]) -> Result<(), Error> {
         let db = &self.imports.db;
-        store::import::chunk::insert(db.pool(), self.id, self.file, self.ordinal, part, db.clock().now()).await?;
+        chunk::insert(db.pool(), self.id, self.file, self.ordinal, part, db.clock().now()).await?;
         self.ordinal += 1;
         Ok(())
     }
+}
+
+/// Fails where another upload has taken the place of this one.
+fn require_whole(parts: i64, written: i32) -> Result<(), Error> {
+    if parts == i64::from(written) { Ok(()) } else { Err(incomplete()) }
 }

@@ -35,11 +35,6 @@ impl Ledger {
         Self { customer_id, newest }
     }
 
-    /// The newest entry of this key.
-    pub(crate) fn newest(&self, key: &Key) -> Option<&Entry> {
-        self.newest.iter().find(|entry| entry.key.is_same(key))
-    }
-
     /// Appends what is said, unless it holds already.
     pub(crate) fn write(
         &mut self,
@@ -50,7 +45,7 @@ impl Ledger {
         now: DateTime<Utc>,
         id: ConsentEntryId,
     ) -> Written {
-        if let Some(known) = self.newest(&key).filter(|known| known.granted == granted) {
+        if let Some(known) = self.newest.iter().find(|known| known.says(&key, granted)) {
             return Written::Known(known.clone());
         }
         // The newest entry of all is the newest of its key, and so among these.

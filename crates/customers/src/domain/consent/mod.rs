@@ -1,8 +1,9 @@
 //! Consents: what customers agreed to, entry by entry, and what follows for one contact point.
 //!
-//! An entry is made for a key: a channel, one contact point or all there are and will be, one purpose or every one. At birth
+//! An entry is made for a key: a channel, one address or all there are and will be, one purpose or every one. At birth
 //! nothing is agreed to. For a question (may we write to this point, for this purpose?) up to four keys apply; of each the
-//! newest entry counts, and of those the most restrictive one wins.
+//! newest entry counts, and of those the most restrictive one wins. A withdrawal for an address holds for every contact
+//! point that has it, a consent for the one it was given for alone.
 
 mod ledger;
 mod statement;
@@ -142,17 +143,14 @@ pub(crate) struct Key {
 }
 
 impl Key {
-    /// Whether both speak of the same thing: the spelling of an address does not matter.
+    /// Whether both speak of the same thing: of an address neither the spelling matters nor which contact point had it. One
+    /// that is removed and added again is another contact point, and what was taken back for the address must not be lost.
     pub(crate) fn is_same(&self, other: &Self) -> bool {
-        let point = |key: &Self| key.point.as_ref().map(|(id, address)| (*id, address.key.clone()));
-        (self.channel, self.purpose) == (other.channel, other.purpose) && point(self) == point(other)
+        (self.channel, self.purpose) == (other.channel, other.purpose) && self.address_key() == other.address_key()
     }
 
-    /// Whether it has a say when this point, as it stands now, is to be reached by this channel for this purpose.
-    fn applies(&self, channel: Channel, point: &Point, purpose: Purpose) -> bool {
-        self.channel == channel
-            && self.purpose.is_none_or(|own| own == purpose)
-            && self.point.as_ref().is_none_or(|(id, address)| *id == point.id && address.key == point.address.key)
+    fn address_key(&self) -> Option<&str> {
+        self.point.as_ref().map(|(_, address)| address.key.as_str())
     }
 }
 
@@ -172,6 +170,26 @@ pub(crate) struct Entry {
     pub(crate) recorded_at: DateTime<Utc>,
 }
 
+impl Entry {
+    /// Whether it has a say when this point, as it stands now, is to be reached by this channel for this purpose. A
+    /// withdrawal has one wherever its address is found again; a consent stays with the contact point it was given for.
+    fn applies(&self, channel: Channel, point: &Point, purpose: Purpose) -> bool {
+        self.key.channel == channel
+            && self.key.purpose.is_none_or(|own| own == purpose)
+            && self
+                .key
+                .point
+                .as_ref()
+                .is_none_or(|(id, address)| address.key == point.address.key && (!self.granted || *id == point.id))
+    }
+
+    /// Whether what is said holds by this entry already.
+    fn says(&self, key: &Key, granted: bool) -> bool {
+        let id = |key: &Key| key.point.as_ref().map(|(id, _)| *id);
+        self.key.is_same(key) && self.granted == granted && (!granted || id(&self.key) == id(key))
+    }
+}
+
 /// What holds for one point, channel and purpose.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Verdict {
@@ -186,7 +204,7 @@ pub(crate) enum Verdict {
 /// What holds, given the newest entry of each key of the customer.
 pub(crate) fn verdict(newest: &[Entry], channel: Channel, point: &Point, purpose: Purpose) -> Verdict {
     let (granted, withdrawn): (Vec<&Entry>, Vec<&Entry>) =
-        newest.iter().filter(|entry| entry.key.applies(channel, point, purpose)).partition(|entry| entry.granted);
+        newest.iter().filter(|entry| entry.applies(channel, point, purpose)).partition(|entry| entry.granted);
     let ids = |entries: Vec<&Entry>| entries.into_iter().map(|entry| entry.id).collect();
     match (granted.is_empty(), withdrawn.is_empty()) {
         (true, true) => Verdict::Never,
@@ -228,8 +246,7 @@ pub(crate) struct State {
 pub(crate) fn states(points: &[Point], newest: &[Entry]) -> Vec<State> {
     let of = |point: &Point, channel: Channel| {
         let granted = |purpose| matches!(verdict(newest, channel, point, purpose), Verdict::Granted(_));
-        let has_a_say =
-            |entry: &&Entry| Purpose::ALL.into_iter().any(|purpose| entry.key.applies(channel, point, purpose));
+        let has_a_say = |entry: &&Entry| Purpose::ALL.into_iter().any(|purpose| entry.applies(channel, point, purpose));
         State {
             channel,
             point: point.id,

@@ -104,6 +104,28 @@ fn a_consent_for_a_contact_point_ends_when_its_address_changes_and_counts_again_
 }
 
 #[test]
+fn a_withdrawal_stays_with_the_address_when_its_contact_point_is_removed_and_added_again() {
+    let (first, again) = (email(2, "a@example.com"), email(3, "a@example.com"));
+    let mut book = Book::new();
+    book.say(key(None, None), true);
+    let Written::New(off) = book.say(key(Some(&first), Some(Purpose::Marketing)), false) else { panic!("it is new") };
+    let verdict_of = |book: &Book, point| verdict(&book.newest(), Channel::Email, point, Purpose::Marketing);
+    assert_eq!(verdict_of(&book, &again), Verdict::Withdrawn(vec![off.id]));
+    assert!(book.allows(&again, Purpose::Service));
+    // Said again of the new contact point it is known already.
+    assert_eq!(book.say(key(Some(&again), Some(Purpose::Marketing)), false), Written::Known(off));
+
+    // A consent for the new one takes it back, and the former one gets nothing by it.
+    assert!(matches!(book.say(key(Some(&again), Some(Purpose::Marketing)), true), Written::New(_)));
+    assert!(book.allows(&again, Purpose::Marketing));
+    let mut alone = Book::new();
+    alone.say(key(Some(&first), None), true);
+    assert!(!alone.allows(&again, Purpose::Marketing));
+    assert!(matches!(alone.say(key(Some(&again), None), true), Written::New(_)));
+    assert!(alone.allows(&again, Purpose::Marketing));
+}
+
+#[test]
 fn what_holds_already_is_not_written_again() {
     let mut book = Book::new();
     let Written::New(first) = book.say(key(None, None), true) else { panic!("the first entry is new") };
@@ -184,11 +206,13 @@ proptest! {
         }
         for (id, address) in [(2, "a@example.com"), (2, "b@example.com"), (3, "a@example.com"), (3, "b@example.com")] {
             for purpose in Purpose::ALL {
-                // By the words alone, whatever the ledger made of them: the last one on each of the four keys.
-                let last = |on: Option<(u128, &str)>, of: Option<Purpose>| {
-                    sayings.iter().rev().find(|(p, q, _)| *p == on && *q == of).map(|(.., granted)| *granted)
+                // By the words alone, whatever the ledger made of them: the last one on each of the four keys. A yes for
+                // an address is none where it was said of another contact point.
+                let last = |on: Option<&str>, of: Option<Purpose>| {
+                    let word = sayings.iter().rev().find(|(p, q, _)| p.map(|(_, a)| a) == on && *q == of);
+                    word.filter(|(p, _, granted)| !granted || p.is_none_or(|(i, _)| i == id)).map(|(.., granted)| *granted)
                 };
-                let here = Some((id, address));
+                let here = Some(address);
                 let words: Vec<bool> = [
                     last(None, None), last(None, Some(purpose)), last(here, None), last(here, Some(purpose)),
                 ].into_iter().flatten().collect();

@@ -113,6 +113,23 @@ pub(crate) fn doubts(look: &Look) -> Vec<Warning> {
     warnings
 }
 
+/// What a person has to decide before a run may write anything: a guess that is wrong would be written a million times.
+pub(crate) fn undecided(look: &Look) -> Vec<Violation> {
+    doubts(look)
+        .into_iter()
+        .map(|doubt| {
+            let field =
+                if doubt.reason == "DATE_FORMAT_AMBIGUOUS" { "format.date_format" } else { "format.decimal_separator" };
+            let description = format!(
+                "{} in column `{}`: set it, or send the format as it is to say that it is right",
+                doubt.reason,
+                super::shown(&doubt.column)
+            );
+            Violation { field: field.to_owned(), description }
+        })
+        .collect()
+}
+
 /// Takes over the fields that were said for columns; the error names `columns[i].field`.
 pub(crate) fn assign(kind: Kind, columns: &mut [Column], said: &[String]) -> Result<(), Error> {
     let mut v = Violations::new();

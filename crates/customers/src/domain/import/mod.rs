@@ -240,6 +240,9 @@ pub(crate) struct Cursor {
     pub(crate) after: Option<String>,
     /// Number of the next batch of orders.
     pub(crate) batch: u64,
+    /// Whether that batch may have been sent: what became of it is not noted yet.
+    #[serde(default)]
+    pub(crate) sent: bool,
     /// Place of the next record.
     pub(crate) seq: i64,
     /// Taking back: whether the orders are settled.
@@ -373,6 +376,11 @@ impl Import {
         if !missing.is_empty() {
             return Err(Error { violations: missing, ..out_of_turn("the mapping lacks what is required") });
         }
+        let undecided = mapping::undecided(&self.look);
+        if let (false, Some(first)) = (trial, undecided.first()) {
+            let message = format!("{}: {}", first.field, first.description);
+            return Err(Error { violations: undecided, ..Error::failed_precondition("IMPORT_UNDECIDED", message) });
+        }
         self.failure.clear();
         if trial {
             self.state = State::Checking;
@@ -442,7 +450,7 @@ impl Import {
             }
             State::Undoing => {
                 self.state = State::Undone;
-                self.file = None;
+                self.forget_file();
                 self.file_expires_at = None;
                 if let Some(undo) = &mut self.work.undo {
                     undo.ended_at = Some(now);
@@ -450,6 +458,19 @@ impl Import {
             }
             _ => {}
         }
+    }
+
+    /// The file is kept no longer, and nothing of what stood in it.
+    pub(crate) fn forget_file(&mut self) {
+        self.file = None;
+        for column in &mut self.look.columns {
+            column.samples.clear();
+        }
+    }
+
+    /// Whether there was a file that is kept no longer.
+    pub(crate) fn file_is_gone(&self) -> bool {
+        self.file.is_none() && self.state != State::AwaitingFile
     }
 
     /// Cannot go on.

@@ -71,7 +71,7 @@ impl Reader {
                 self.width
             )));
         }
-        let values: Vec<_> = self.columns.iter().map(|(i, field)| (*field, plain(&row.cells[*i]))).collect();
+        let values: Vec<_> = self.columns.iter().map(|(i, field)| (*field, plain(field, &row.cells[*i]))).collect();
         let mut v = Violations::new();
         for (field, value) in &values {
             v.check(!value.contains(char::REPLACEMENT_CHARACTER), field.name, || {
@@ -82,10 +82,14 @@ impl Reader {
     }
 }
 
-/// A value without white space around it; what databases write for nothing is nothing.
-fn plain(cell: &str) -> &str {
+/// A value without white space around it; what databases write for nothing is nothing. In free text `Null` stays: people
+/// and goods are called so.
+fn plain<'a>(field: &Field, cell: &'a str) -> &'a str {
     let cell = cell.trim();
-    if cell.eq_ignore_ascii_case("null") || cell == "\\N" { "" } else { cell }
+    let free = field.of_type == Type::Text
+        && !field.repeated
+        && !["external_id", "number", "email", "phone"].iter().any(|exact| field.name.ends_with(exact));
+    if cell == "\\N" || !free && cell.eq_ignore_ascii_case("null") { "" } else { cell }
 }
 
 impl<'a> Values<'a> {

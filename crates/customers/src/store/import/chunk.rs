@@ -51,19 +51,46 @@ pub(crate) async fn get(
     Ok(bytes)
 }
 
-/// Removes all parts of an import but those of one upload.
+/// How many parts of a file there are.
+pub(crate) async fn count(executor: impl PgExecutor<'_>, id: ImportId, file: Uuid) -> Result<i64, Error> {
+    let count = sqlx::query_scalar!(
+        r#"select count(*) as "count!" from customers.import_chunk where import_id = $1 and file = $2"#,
+        id.uuid(),
+        file,
+    )
+    .fetch_one(executor)
+    .await?;
+    Ok(count)
+}
+
+/// Removes so many parts of an import, those of one upload left out; gives how many there were.
 pub(crate) async fn delete_others(
     executor: impl PgExecutor<'_>,
     id: ImportId,
     keep: Option<Uuid>,
-) -> Result<(), Error> {
-    sqlx::query!(
-        "delete from customers.import_chunk where import_id = $1 and ($2::uuid is null or file <> $2)",
+    limit: i64,
+) -> Result<u64, Error> {
+    let done = sqlx::query!(
+        "delete from customers.import_chunk c
+         using (
+             select file, ordinal from customers.import_chunk
+             where import_id = $1 and ($2::uuid is null or file <> $2) limit $3
+         ) as slice
+         where c.import_id = $1 and c.file = slice.file and c.ordinal = slice.ordinal",
         id.uuid(),
         keep,
+        limit,
     )
     .execute(executor)
     .await?;
+    Ok(done.rows_affected())
+}
+
+/// Removes the parts of one upload.
+pub(crate) async fn delete(executor: impl PgExecutor<'_>, id: ImportId, file: Uuid) -> Result<(), Error> {
+    sqlx::query!("delete from customers.import_chunk where import_id = $1 and file = $2", id.uuid(), file)
+        .execute(executor)
+        .await?;
     Ok(())
 }
 

@@ -51,10 +51,22 @@ pub(crate) async fn after(
     Ok(rows.into_iter().map(|found| (found.order_key, row(found.line, found.cells.0))).collect())
 }
 
-/// Removes the rows of an import.
-pub(crate) async fn delete(executor: impl PgExecutor<'_>, id: ImportId) -> Result<(), Error> {
-    sqlx::query!("delete from customers.import_line where import_id = $1", id.uuid()).execute(executor).await?;
-    Ok(())
+/// Removes so many rows of an import; gives how many there were. A file may have a million: more than one statement has
+/// the time for.
+pub(crate) async fn delete(executor: impl PgExecutor<'_>, id: ImportId, limit: i64) -> Result<u64, Error> {
+    let done = sqlx::query!(
+        "delete from customers.import_line l
+         using (
+             select order_key, line from customers.import_line
+             where import_id = $1 order by order_key, line limit $2
+         ) as slice
+         where l.import_id = $1 and l.order_key = slice.order_key and l.line = slice.line",
+        id.uuid(),
+        limit,
+    )
+    .execute(executor)
+    .await?;
+    Ok(done.rows_affected())
 }
 
 /// The rows of one order's key behind a line.

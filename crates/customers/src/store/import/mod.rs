@@ -253,6 +253,21 @@ pub(crate) async fn holds(conn: &mut PgConnection, id: ImportId, epoch: i64) -> 
     Ok(row.is_some_and(|row| row.epoch == epoch))
 }
 
+/// Whether we still have it, as far as can be told without locking its row.
+pub(crate) async fn held(executor: impl PgExecutor<'_>, id: ImportId, epoch: i64) -> Result<bool, Error> {
+    let row =
+        sqlx::query!("select epoch from customers.import where id = $1", id.uuid()).fetch_optional(executor).await?;
+    Ok(row.is_some_and(|row| row.epoch == epoch))
+}
+
+/// Notes that nothing of a removed file is left.
+pub(crate) async fn cleared(executor: impl PgExecutor<'_>, id: ImportId) -> Result<(), Error> {
+    sqlx::query!("update customers.import set file_expires_at = null where id = $1 and file is null", id.uuid())
+        .execute(executor)
+        .await?;
+    Ok(())
+}
+
 /// Imports whose files are kept no longer, and on which nobody works.
 pub(crate) async fn expired(
     executor: impl PgExecutor<'_>,

@@ -79,8 +79,16 @@ pub(crate) async fn after(
         .collect())
 }
 
-/// Forgets what an earlier run refused.
-pub(crate) async fn delete(executor: impl PgExecutor<'_>, id: ImportId) -> Result<(), Error> {
-    sqlx::query!("delete from customers.import_refusal where import_id = $1", id.uuid()).execute(executor).await?;
-    Ok(())
+/// Forgets so many of the rows that were refused; gives how many there were.
+pub(crate) async fn delete(executor: impl PgExecutor<'_>, id: ImportId, limit: i64) -> Result<u64, Error> {
+    let done = sqlx::query!(
+        "delete from customers.import_refusal r
+         using (select line from customers.import_refusal where import_id = $1 order by line limit $2) as slice
+         where r.import_id = $1 and r.line = slice.line",
+        id.uuid(),
+        limit,
+    )
+    .execute(executor)
+    .await?;
+    Ok(done.rows_affected())
 }

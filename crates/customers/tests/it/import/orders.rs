@@ -9,7 +9,7 @@ use tonic::Code;
 
 use super::files::data;
 use super::{figures, mapped, warned};
-use crate::world::World;
+use crate::world::{World, reason};
 
 const ORDERS: &str = "Order No,Date,Client,E-mail,SKU,Qty,Price\n\
                       A-1,03/04/2020,Ann,ann@example.org,CUP,2,\"1,50\"\n\
@@ -41,6 +41,9 @@ async fn rows_of_one_order_are_one_order_wherever_they_stand_and_it_is_taken_who
     assert_eq!(missing.iter().map(|violation| violation.field.as_str()).collect::<Vec<_>>(), ["format.currency"]);
     let import = world.format(import, |format| format.currency = "EUR".into()).await;
     assert_eq!(warned(&import), ["DATE_FORMAT_AMBIGUOUS"], "nobody has said it yet");
+    let undecided = world.try_start(&import.id, false).await.unwrap_err();
+    assert_eq!((undecided.code(), reason(&undecided).as_str()), (Code::FailedPrecondition, "IMPORT_UNDECIDED"));
+    assert!(undecided.message().contains("format.date_format: DATE_FORMAT_AMBIGUOUS"), "{undecided:?}");
     let import = world
         .format(import, |format| {
             format.date_format = "%m/%d/%Y".into();

@@ -79,3 +79,14 @@ async fn a_run_that_was_stopped_keeps_what_it_wrote_and_goes_on_when_begun_again
     let done = world.run(&import.id).await;
     assert_eq!(figures(done.progress.as_ref()), [5000, 0, 0, 0]);
 }
+
+#[tokio::test]
+async fn a_missing_part_of_the_file_fails_the_run_instead_of_ending_it() {
+    let world = World::new().await;
+    let import = world.upload(ImportKind::Customers, people(20_000)).await;
+    let done = sqlx::query("delete from customers.import_chunk where ordinal = 1").execute(world.database.db.pool());
+    assert_eq!(done.await.unwrap().rows_affected(), 1);
+    world.try_start(&import.id, true).await.unwrap();
+    let failed = world.ended(&import.id, ImportState::Failed).await;
+    assert!(failed.failure.contains("parts of the file are missing"), "{}", failed.failure);
+}

@@ -1,9 +1,11 @@
 //! Taking an import back.
 
 use clientele_contracts::customers::v1::{
-    GetCustomerRequest, ImportKind, ImportRecorded, ImportState, ListCustomersRequest,
+    CancelImportRequest, DownloadRefusedRowsRequest, GetCustomerRequest, ImportKind, ImportRecorded, ImportState,
+    ListCustomersRequest,
 };
 use clientele_platform::event;
+use clientele_testkit::eventually;
 use tonic::Code;
 
 use crate::world::{World, email, named};
@@ -98,4 +100,38 @@ async fn each_state_an_import_comes_to_is_told_once_with_its_figures() {
     assert_eq!(told[3].1.counts["created"], 2);
     assert_eq!(told[7].1.counts["removed"], 2);
     assert!(world.list(ListCustomersRequest::default()).await.customers.is_empty());
+}
+
+#[tokio::test]
+async fn orders_whose_answer_was_lost_when_the_run_was_stopped_are_taken_back_too() {
+    let world = World::new().await;
+    let file = "order_number,date,customer_id,total\n1,2020-01-01,a,10\n2,2020-01-01,b,20\n";
+    let import = world.upload(ImportKind::Orders, file).await;
+    let import = world.format(import, |format| format.currency = "EUR".into()).await;
+    // The neighbour does what it is asked and never says so.
+    world.neighbours.known().failures = 1000;
+    world.try_start(&import.id, false).await.unwrap();
+    eventually("the orders' arrival", || async { (world.neighbours.known().orders.len() == 2).then_some(()) }).await;
+    world.imports().cancel_import(CancelImportRequest { id: import.id.clone() }).await.unwrap();
+    world.neighbours.known().failures = 0;
+    let undo = world.undo(&import.id).await.undo.unwrap();
+    assert_eq!([undo.removed, undo.restored, undo.kept], [4, 0, 0]);
+    assert!(world.neighbours.known().orders.is_empty());
+}
+
+#[tokio::test]
+async fn nothing_that_stood_in_the_file_is_left_when_it_was_taken_back() {
+    let world = World::new().await;
+    let import = world.upload(ImportKind::Customers, "name,email\nAnn,ann@example.org\nBob,no-address\n").await;
+    let done = world.run(&import.id).await;
+    assert_eq!(
+        (world.refused(&import.id).await.len(), done.columns[0].samples.as_slice()),
+        (1, &["Ann".to_owned(), "Bob".to_owned()][..])
+    );
+    let undone = world.undo(&import.id).await;
+    assert!(undone.columns.iter().all(|column| column.samples.is_empty()), "{undone:?}");
+    assert!(world.refused(&import.id).await.is_empty());
+    let request = DownloadRefusedRowsRequest { import_id: import.id };
+    let gone = world.imports().download_refused_rows(request).await.unwrap_err();
+    assert_eq!(gone.code(), Code::FailedPrecondition);
 }

@@ -41,6 +41,8 @@ export async function startProduct() {
     /** @param {string} line */
     const read = (line) => {
       output.push(line);
+      // A test that fails with a 500 is of no use without what went wrong.
+      if (line.includes('"level":"ERROR"')) console.error(line);
       seen.url ??= /listening on (http:\/\/\S+)/.exec(line)?.[1];
       const administrator = /administrator: (\S+)\s+password: (\S+)/.exec(line);
       if (administrator) [, seen.login, seen.password] = administrator;

@@ -6,10 +6,11 @@
 pub(crate) mod import;
 pub(crate) mod listing;
 
-use clientele_kernel::{ActorKind, Code, CustomerId, DialogId, Error, UserId};
+use clientele_kernel::{Code, CustomerId, DialogId, Error, UserId};
 use clientele_platform::Caller;
 use clientele_platform::postgres::{Database, UnitOfWork};
 
+use super::command::user;
 use super::lookup::Lookup;
 use crate::domain::dialog::message::{Message, Said, Speaker};
 use crate::domain::dialog::{Colleague, Dialog, Pen, REASSIGN};
@@ -114,10 +115,6 @@ async fn save(uow: &mut UnitOfWork, dialog: &Dialog, added: &[Message]) -> Resul
     store::dialog::message::insert(uow.conn(), added).await?;
     uow.record(publish::dialog(dialog, added));
     Ok(())
-}
-
-fn user(caller: &Caller) -> Option<UserId> {
-    (caller.actor.kind == ActorKind::User).then(|| caller.actor.id.parse().ok()).flatten()
 }
 
 fn colleague(caller: &Caller) -> Colleague {

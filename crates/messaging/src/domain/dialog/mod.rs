@@ -134,8 +134,15 @@ impl Dialog {
         added
     }
 
-    /// A colleague writes: a closed dialog opens again, one without a responsible colleague becomes the writer's.
+    /// A colleague writes: a closed dialog opens again, one without a responsible colleague becomes the writer's. Fails where
+    /// there is no visitor who could read it.
     pub(crate) fn colleague_writes(&mut self, by: UserId, said: Said, pen: Pen<'_>) -> Result<Vec<Message>, Error> {
+        if self.visitor_id.is_none() {
+            return Err(Error::failed_precondition(
+                "DIALOG_HAS_NO_RECIPIENT",
+                "this dialog was held in another system: nobody would get what is written here",
+            ));
+        }
         if let Some(other) = self.assignee_id.filter(|assignee| *assignee != by) {
             return Err(not_yours(other, "it must be given to you before you can write in it"));
         }

@@ -105,6 +105,8 @@ function Facts({ imported }: { imported: Import }) {
 }
 
 const OTHER = 'other';
+/** Warnings that must be decided before a run. */
+const DOUBTS = ['DATE_FORMAT_AMBIGUOUS', 'DECIMAL_AMBIGUOUS'];
 
 function Form({ imported, onUnsaved }: { imported: Import; onUnsaved: (unsaved: boolean) => void }) {
   const { t } = useTranslation('imports');
@@ -117,6 +119,8 @@ function Form({ imported, onUnsaved }: { imported: Import; onUnsaved: (unsaved: 
   const update = useUpdate(imported.id);
   const draft: Draft = { ...stored, ...changes };
   const unsaved = KEYS.some((key) => draft[key] !== stored[key]);
+  // What was guessed is confirmed by applying it as it is: without that no run begins.
+  const doubtful = imported.warnings.some(({ reason }) => DOUBTS.includes(reason));
   const set = (part: Partial<Draft>) => setChanges((before) => ({ ...before, ...part }));
 
   useEffect(() => onUnsaved(unsaved), [unsaved, onUnsaved]);
@@ -274,7 +278,7 @@ function Form({ imported, onUnsaved }: { imported: Import; onUnsaved: (unsaved: 
         </Alert>
       )}
       <div className={classes.actions}>
-        <Button type="submit" size="xs" disabled={!unsaved} loading={update.isPending}>
+        <Button type="submit" size="xs" disabled={!unsaved && !doubtful} loading={update.isPending}>
           {t('action.apply')}
         </Button>
         {unsaved && (

@@ -5154,7 +5154,7 @@ export interface components {
             examined: string;
             /**
              * Format: int64
-             * @description How many customers there were to look at when it began.
+             * @description About how many customers there are to look at; exact when all are found.
              */
             total: string;
         };
@@ -5169,7 +5169,7 @@ export interface components {
             examined?: string;
             /**
              * Format: int64
-             * @description How many customers there were to look at when it began.
+             * @description About how many customers there are to look at; exact when all are found.
              */
             total?: string;
         };
