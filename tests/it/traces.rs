@@ -175,7 +175,7 @@ async fn write_and_be_written_to(house: &House, client: &Client, id: &str, email
                          "evidence": "Leo Qanarius said so on the phone"});
     client.post(&format!("/v1/customers/{id}/consents"), &consent).await.ok();
     let letter = json!({"customerId": id, "contactPointId": point, "subject": "To {{ customer.name }}",
-                        "text": "Dear Qanarius, call 612345987.", "requestId": "canary letter"});
+                        "text": "Dear Qanarius, call 612345987.", "requestId": "canary-letter"});
     client.post("/v1/emails", &letter).await.ok();
     let channel = json!({"channel": {"name": "Canary page"}});
     let channel = client.post("/v1/channels", &channel).await.ok();

@@ -25,8 +25,9 @@ const RUN: [&str; 9] = [
     "cargo xtask sql",
     "cargo xtask web",
 ];
-/// What the README says of a command that stays, or of one for which this machine would need servers of its own.
-const OF_OTHERS: [&str; 2] = ["cargo xtask sql --serve", "clientele migrate"];
+/// What the README says of a command that stays, of one for which this machine would need servers of its own, or of one that
+/// the system tests run.
+const OF_OTHERS: [&str; 3] = ["cargo xtask sql --serve", "cargo xtask up -- --demo", "clientele migrate"];
 
 const INVOICES: &str = "InvoiceNo,StockCode,Description,Quantity,InvoiceDate,UnitPrice,CustomerID,Country
 1,MUG,MUG,2,2011-01-04 10:00:00,2.55,7.0,Spain
