@@ -270,9 +270,8 @@ fn allowed(from: &str) -> Option<(Vec<&'static str>, Vec<&'static str>)> {
     let everything: Vec<_> = below.iter().copied().chain(CONTEXTS).chain(["gateway", "embedded", "tabular"]).collect();
     Some(match from {
         "kernel" | "embedded" => (vec![], vec![]),
-        // Pure like the kernel, whose money and errors it speaks in.
-        "tabular" => (vec!["kernel"], vec![]),
-        "contracts" => (vec!["kernel"], vec![]),
+        // Tabular is pure like the kernel, whose money and errors it speaks in.
+        "contracts" | "tabular" => (vec!["kernel"], vec![]),
         "platform" => (vec!["kernel", "contracts"], of_tests),
         "gateway" => (below, of_tests),
         // Files that people bring in are read there.
