@@ -1,11 +1,13 @@
 //! The feed: a context's journal for whoever follows it, in pages, in order and without gaps.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use clientele_contracts::platform::v1::{Event, ReadFeedRequest, ReadFeedResponse};
 use clientele_kernel::{Actor, ActorKind, Error, Origin, PARTITIONS, Partition, paging};
 use sqlx::FromRow;
+use tokio::sync::Semaphore;
 use tonic::codegen::http::uri::PathAndQuery;
 use tonic_prost::ProstCodec;
 use uuid::Uuid;
@@ -17,6 +19,9 @@ use crate::proto;
 const PAGE: u32 = 200;
 const LARGEST_PAGE: u32 = 1000;
 const READ_DEADLINE: Duration = Duration::from_secs(10);
+/// A reader asks this often at once at most: a follower has a worker for each partition, and all of them look when it
+/// begins and after every gap of the bus.
+const READS_AT_ONCE: usize = 4;
 
 /// Answers a context's `Feed.Read`.
 pub async fn read(db: &Database, request: ReadFeedRequest) -> Result<ReadFeedResponse, Error> {
@@ -113,13 +118,14 @@ fn event(context: &str, row: FeedRow) -> Result<Event, StorageError> {
 pub struct FeedReader {
     transport: Transport,
     path: PathAndQuery,
+    places: Arc<Semaphore>,
 }
 
 impl FeedReader {
     /// A reader of the feed of `source`.
     pub fn new(clients: &Clients, source: &str) -> Result<Self, Error> {
         let path = PathAndQuery::try_from(format!("/clientele.{source}.v1.Feed/Read")).map_err(Error::internal)?;
-        Ok(Self { transport: clients.transport(source), path })
+        Ok(Self { transport: clients.transport(source), path, places: Arc::new(Semaphore::new(READS_AT_ONCE)) })
     }
 
     /// Events after a position; empty when caught up.
@@ -135,6 +141,7 @@ impl FeedReader {
             client.ready().await.map_err(|e| Error::unavailable("the feed cannot be reached").with_source(e))?;
             client.unary(tonic::Request::new(message), self.path.clone(), codec).await.map_err(grpc::error)
         };
+        let _place = self.places.acquire().await.map_err(Error::internal)?;
         let answer = tokio::time::timeout(READ_DEADLINE, call)
             .await
             .map_err(|_| Error::unavailable("the feed did not answer in time"))??;

@@ -25,6 +25,8 @@ pub const HEADER_ORIGIN: &str = "x-clientele-origin";
 /// Metadata with the label of the integration that calls.
 pub const HEADER_INTEGRATION: &str = "x-clientele-integration";
 
+/// What followers call, in every context.
+const FEED: &str = ".Feed/Read";
 const LONGEST_INTEGRATION: usize = 100;
 /// However long its caller grants an upload.
 const LONGEST_UPLOAD: Duration = Duration::from_hours(2);
@@ -35,15 +37,42 @@ pub struct Guard {
     verifier: Verifier,
     longest: Duration,
     metrics: Metrics,
-    capacity: Arc<Semaphore>,
+    capacity: Capacity,
+}
+
+/// How much is worked on at once, apart for what waits on people, on machines and on the caller's line: followers that
+/// catch up must not turn away who clicks, nor must uploads over slow lines.
+#[derive(Clone, Debug)]
+struct Capacity {
+    calls: Arc<Semaphore>,
+    feeds: Arc<Semaphore>,
+    uploads: Arc<Semaphore>,
+}
+
+impl Capacity {
+    fn new(most: usize) -> Self {
+        let room = |most: usize| Arc::new(Semaphore::new(most.clamp(1, Semaphore::MAX_PERMITS)));
+        Self { calls: room(most), feeds: room(most / 4), uploads: room(most / 4) }
+    }
+
+    fn of(&self, path: &str) -> Arc<Semaphore> {
+        let room = if path.ends_with(FEED) {
+            &self.feeds
+        } else if takes_stream(path) {
+            &self.uploads
+        } else {
+            &self.calls
+        };
+        room.clone()
+    }
 }
 
 impl Guard {
     /// A guard that admits whom the verifier knows, lets no call take longer than `longest`, and turns away at once what
-    /// comes while `most` are being worked on: a queue would only make everybody late.
+    /// comes while `most` are being worked on: a queue would only make everybody late. Followers of the feed and uploads
+    /// have places of their own, a quarter as many each.
     pub fn new(verifier: Verifier, longest: Duration, most: usize, metrics: Metrics) -> Self {
-        let capacity = Arc::new(Semaphore::new(most.min(Semaphore::MAX_PERMITS)));
-        Self { verifier, longest, metrics, capacity }
+        Self { verifier, longest, metrics, capacity: Capacity::new(most) }
     }
 
     /// The routes behind this guard.
@@ -131,7 +160,7 @@ async fn admit(State(guard): State<Guard>, mut request: Request, next: Next) -> 
     let metrics = guard.metrics.clone();
     metrics.serving(&method);
     let work = async move {
-        let Ok(_permit) = guard.capacity.clone().try_acquire_owned() else {
+        let Ok(_permit) = guard.capacity.of(&path).try_acquire_owned() else {
             return status(
                 Error::unavailable("the service has more to do than it can: try again").with_reason("OVERLOADED"),
             )
@@ -192,6 +221,21 @@ fn code_name(code: tonic::Code) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn followers_and_uploads_do_not_take_the_places_of_those_who_click() {
+        let capacity = Capacity::new(8);
+        let feed = "/clientele.customers.v1.Feed/Read";
+        let followers: Vec<_> = std::iter::from_fn(|| capacity.of(feed).try_acquire_owned().ok()).collect();
+        assert_eq!(followers.len(), 2);
+        let upload = "/clientele.customers.v1.Imports/UploadImportFile";
+        assert!(takes_stream(upload), "{upload} takes no stream");
+        let uploads: Vec<_> = std::iter::from_fn(|| capacity.of(upload).try_acquire_owned().ok()).collect();
+        assert_eq!(uploads.len(), 2);
+        let calls =
+            std::iter::from_fn(|| capacity.of("/clientele.customers.v1.Customers/Get").try_acquire_owned().ok());
+        assert_eq!(calls.collect::<Vec<_>>().len(), 8);
+    }
 
     #[test]
     fn timeouts_are_read_as_grpc_writes_them() {
