@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use clientele_contracts::CONTEXTS;
+use clientele_contracts::{CONTEXTS, access};
 use serde_json::Value;
 
 /// What lies at the top beside dotfiles and what is built.
@@ -177,6 +177,58 @@ fn the_check_of_sql_tells_the_database_s_clock_from_ours() {
     ] {
         assert_eq!(banned(line), None, "{line}");
     }
+}
+
+#[test]
+fn what_a_context_asks_about_a_caller_is_declared_by_one_of_its_methods() {
+    let known = access::permissions();
+    let mut asked = Vec::new();
+    for context in CONTEXTS {
+        let mut files = Vec::new();
+        collect(&root().join("crates").join(context).join("src"), "rs", &mut files);
+        let texts = files.iter().map(|file| std::fs::read_to_string(file).expect("a source is text"));
+        let code = texts.collect::<Vec<_>>().join("\n");
+        let own = format!("/clientele.{context}.v1.");
+        for permission in asked_about(&code) {
+            let permission = permission.unwrap_or_else(|argument| {
+                panic!("{context} asks about `{argument}`: name the permission, or a constant that holds it")
+            });
+            let methods = known.get(permission.as_str()).map_or(&[][..], Vec::as_slice);
+            assert!(
+                methods.iter().any(|path| path.starts_with(&own)),
+                "{context} asks about `{permission}`: declare it at the method, as `also`, or nobody can be given it"
+            );
+            asked.push(permission);
+        }
+    }
+    for permission in ["customers.import.read_all", "messaging.dialog.reassign", "orders.order.import"] {
+        assert!(asked.iter().any(|name| name == permission), "{permission} is not among {asked:?}");
+    }
+}
+
+#[test]
+fn the_check_of_permissions_reads_names_and_constants() {
+    let code = "const ALL: &str = \"a.b.read_all\"; caller.permissions.allow(ALL) || caller.require(\"a.b.c\")?; \
+                caller.require(name)?; etag.require(version)?;";
+    let expected = [Ok("a.b.read_all".to_owned()), Ok("a.b.c".to_owned()), Err("name".to_owned())];
+    assert_eq!(asked_about(code), expected);
+}
+
+/// The permissions a code asks about a caller, by name or by a constant of the same code; else what stands there.
+fn asked_about(code: &str) -> Vec<Result<String, String>> {
+    let quoted = |text: &str| text.strip_prefix('"').and_then(|rest| rest.split('"').next()).map(str::to_owned);
+    ["caller.permissions.allow(", "caller.require("]
+        .into_iter()
+        .flat_map(|call| code.match_indices(call).map(move |(at, _)| &code[at + call.len()..]))
+        .map(|rest| {
+            let argument = rest[..rest.find(')').unwrap_or(rest.len())].trim();
+            let constant = || {
+                let (_, value) = code.split_once(&format!("const {argument}: &str = "))?;
+                quoted(value)
+            };
+            quoted(argument).or_else(constant).ok_or_else(|| argument.to_owned())
+        })
+        .collect()
 }
 
 /// The first banned word of a line of SQL or of Rust around SQL.

@@ -3,11 +3,13 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use clientele_testkit::eventually_within;
 use futures::future::join_all;
 use http::Method;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use serde_json::{Value, json};
 use tokio::sync::Mutex;
 
@@ -114,6 +116,42 @@ async fn with_each_service_down_in_turn_the_card_serves_the_rest_and_says_so() {
     let sale = Sale { number: "S-LATE".to_owned(), ..Sale::nth(0, std::slice::from_ref(&late)) };
     books.sell(&client, &[sale]).await;
     books.agree_with_cards(&client, &[late], CAUGHT_UP).await;
+}
+
+/// Long before the deadline of a request (10 s), which would be the only end otherwise.
+const KNOWN_TO_HANG: Duration = Duration::from_secs(8);
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_a_service_that_hangs_one_learns_within_seconds_and_it_comes_back_by_itself() {
+    let house = House::start(Form::Apart).await;
+    let client = house.administrator().await;
+    let id = customer(&client, "Still Here").await;
+    let path = format!("/v1/customers/{id}");
+    client.get(&path).await.ok();
+    let hung = ["customers", "identity"].map(|service| {
+        let pid = Pid::from_raw(i32::try_from(house.process(service).pid()).expect("a process id fits"));
+        kill(pid, Signal::SIGSTOP).expect("a child can be signalled");
+        pid
+    });
+
+    // Ports are open and requests are taken: only that nobody answers shows what is the matter.
+    let begun = Instant::now();
+    let (read, entered) = tokio::join!(client.get(&path), async {
+        let sign_in = json!({ "login": "admin@localhost", "password": "whatever it may be" });
+        house.visitor().post("/v1/session", &sign_in).await
+    });
+    assert!(begun.elapsed() < KNOWN_TO_HANG, "it took {:?} to learn that nobody answers", begun.elapsed());
+    read.problem(503, "UNAVAILABLE");
+    entered.problem(503, "UNAVAILABLE");
+
+    for pid in hung {
+        kill(pid, Signal::SIGCONT).expect("a child can be signalled");
+    }
+    eventually_within(FRESH, "the customer with everybody back", || async {
+        (client.get(&path).await.status == 200).then_some(())
+    })
+    .await;
+    house.administrator().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

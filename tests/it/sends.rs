@@ -69,6 +69,34 @@ async fn a_thousand_letters_survive_a_service_that_is_killed_nobody_gets_one_twi
     // What was at the server's door when the service was killed, and no more.
     assert!(unknown <= KILLS * 4, "{unknown} letters are unknown");
     house.verify(&["--quick"]).await.succeeded();
+
+    // What is planted into the ledger behind the journal's back, `verify` finds; and a letter that waits for ever.
+    let of = |place: usize| ledger[place]["id"].as_str().expect("a letter has an id");
+    let (changed, gone, waiting) = (of(0), of(1), of(2));
+    let mut database = house.database(None).await;
+    for statement in [
+        format!("update messaging.email set state = 'failed', reason = 'RECIPIENT_REFUSED' where id = '{changed}'"),
+        format!("delete from messaging.email where id = '{gone}'"),
+        format!(
+            "update messaging.email
+             set state = 'queued', reason = '', settled_at = null, next_attempt_at = created_at + interval '1 year',
+                 created_at = created_at - interval '1 year'
+             where id = '{waiting}'"
+        ),
+    ] {
+        sqlx::query(sqlx::AssertSqlSafe(statement)).execute(&mut database).await.expect("a fault can be planted");
+    }
+    let told = house.verify(&["--quick", "--patience", "1"]).await;
+    assert!(!told.status.success(), "{}", told.output);
+    for line in [
+        format!("letter {changed}: the ledger says SEND_STATE_FAILED (RECIPIENT_REFUSED)"),
+        format!("letter {gone}: the ledger says nothing, the journal's last word is SEND_STATE_"),
+        format!("letter {waiting}: the ledger says SEND_STATE_QUEUED, the journal's last word is SEND_STATE_"),
+        format!("letter {waiting} is stuck: it has waited since"),
+    ] {
+        assert!(told.output.contains(&line), "{line}: {}", told.output);
+    }
+    assert!(told.log.contains("4 things do not agree"), "{}", told.log);
 }
 
 /// A thousand people who agreed to be written to.

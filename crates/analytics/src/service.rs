@@ -29,7 +29,7 @@ pub async fn build(config: Config, deps: Deps) -> Result<Service, Error> {
         Consumer { name: MESSAGING_CONSUMER, source: MESSAGING, handler: Arc::new(consume::Messaging) },
         Consumer { name: CAMPAIGNS_CONSUMER, source: CAMPAIGNS, handler: Arc::new(consume::Campaigns) },
     ];
-    let operations = grpc::operation::Service { db: db.clone(), consumers: consumers.clone() };
+    let operations = grpc::operation::OperationService { db: db.clone(), consumers: consumers.clone() };
     let routes = Routes::default()
         .add_service(MetricsServer::new(grpc::metric::Service { db: db.clone(), clock, zone }))
         .add_service(ReportsServer::new(grpc::report::Service { db: db.clone() }))

@@ -22,22 +22,19 @@ impl Config {
     pub(crate) fn check(&self) -> Result<(), Error> {
         let mut violations = Violations::new();
         let bounds = Duration::from_millis(10)..=Duration::from_mins(1);
-        violations.check(bounds.contains(&self.count_timeout), "campaigns.count_timeout", || {
-            format!("{} s is out of bounds: 0.01 s to 60 s", self.count_timeout.as_secs_f64())
-        });
+        violations.time_bounds(self.count_timeout, bounds, "campaigns.count_timeout");
         violations.into_result()
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use clientele_platform::config::Loader;
+    use clientele_testkit::configuration;
 
     use super::*;
 
-    fn config(variables: &[(&str, &str)]) -> Config {
-        let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-        Loader::new().defaults(DEFAULT).environment(variables).read().unwrap().section("campaigns").unwrap()
+    fn config(keys: &[(&str, &str)]) -> Config {
+        configuration::section("campaigns", DEFAULT, keys)
     }
 
     #[test]
@@ -47,15 +44,12 @@ mod tests {
 
     #[test]
     fn a_timeout_that_makes_no_sense_is_refused_by_its_key() {
-        let error = config(&[("CLIENTELE_CAMPAIGNS__COUNT_TIMEOUT", "2h")]).check().unwrap_err();
+        let error = config(&[("COUNT_TIMEOUT", "2h")]).check().unwrap_err();
         assert_eq!(error.violations[0].field, "campaigns.count_timeout");
     }
 
     #[test]
     fn every_key_of_the_defaults_is_explained() {
-        let lines: Vec<_> = DEFAULT.lines().collect();
-        for pair in lines.windows(2).filter(|pair| pair[1].contains(" = ")) {
-            assert!(pair[0].starts_with("# "), "{}", pair[1]);
-        }
+        configuration::assert_explained(DEFAULT);
     }
 }

@@ -32,11 +32,7 @@ impl Error {
     /// The same, or [`Error::TooBroad`] where the statement ran out of time.
     pub(crate) fn of_count(self) -> Self {
         match self {
-            Self::Storage(postgres::Error::Sqlx(sqlx::Error::Database(error)))
-                if error.code().as_deref() == Some("57014") =>
-            {
-                Self::TooBroad(postgres::Error::Sqlx(sqlx::Error::Database(error)))
-            }
+            Self::Storage(error) if error.is_statement_timeout() => Self::TooBroad(error),
             other => other,
         }
     }
@@ -66,7 +62,7 @@ impl From<Error> for KernelError {
             Error::NotFound(id) => Self::not_found("segment", id),
             Error::NameTaken => {
                 let (field, description) = ("segment.name", "belongs to another segment: choose another name");
-                let violation = Violation { field: field.to_owned(), description: description.to_owned() };
+                let violation = Violation::new(field, description);
                 let error = Self::already_exists("NAME_TAKEN", format!("{field}: {description}"));
                 Self { violations: vec![violation], ..error }
             }

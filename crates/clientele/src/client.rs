@@ -3,12 +3,12 @@
 
 use std::time::Duration;
 
-use backon::{BackoffBuilder, ExponentialBuilder};
+use backon::BackoffBuilder;
 use clientele_contracts::access::POOL;
 use clientele_contracts::gateway::v1::{BrowserSession, SignInRequest};
 use clientele_contracts::identity::v1::{ApiKey, CreateApiKeyRequest, CreateApiKeyResponse, RevokeApiKeyRequest};
 use clientele_kernel::{Clock, Code, Error, Violation};
-use clientele_platform::proto;
+use clientele_platform::{backoff, proto};
 use prost::{Message, Name};
 use prost_reflect::DynamicMessage;
 use reqwest::{Method, Response, StatusCode};
@@ -189,12 +189,8 @@ impl Client {
         &self,
         request: impl Fn() -> reqwest::RequestBuilder,
     ) -> Result<A, Error> {
-        let mut delays = ExponentialBuilder::default()
-            .with_min_delay(Duration::from_millis(100))
-            .with_max_delay(Duration::from_secs(10))
+        let mut delays = backoff::pauses(Duration::from_millis(100), Duration::from_secs(10))
             .with_total_delay(Some(PATIENCE))
-            .without_max_times()
-            .with_jitter()
             .build();
         loop {
             let outcome = match request().send().await {
@@ -273,8 +269,7 @@ fn refused(status: StatusCode, body: &[u8]) -> Error {
         status if status.is_client_error() => Code::InvalidArgument,
         _ => Code::Internal,
     };
-    let violations =
-        problem.errors.into_iter().map(|e| Violation { field: e.field, description: e.description }).collect();
+    let violations = problem.errors.into_iter().map(|e| Violation::new(e.field, e.description)).collect();
     Error { violations, ..Error::new(code, "REFUSED", message) }
 }
 

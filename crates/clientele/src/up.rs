@@ -183,7 +183,7 @@ async fn start(
         demo::run(lock.folder(), &clients, clock.as_ref(), entropy.as_ref(), say).await?;
         say(format_args!(
             "demo: open http://{address} as the administrator: look at the customers (search `ana`, `анна`), a card with orders, \
-             consents, letters and dialogs, the reports, the segments"
+             consents, letters and dialogs, the inbox, where visitors wait for an answer, the segments"
         ));
     }
     Ok(())

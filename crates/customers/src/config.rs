@@ -35,13 +35,12 @@ impl Config {
 
 #[cfg(test)]
 mod tests {
-    use clientele_platform::config::Loader;
+    use clientele_testkit::configuration;
 
     use super::*;
 
-    fn config(variables: &[(&str, &str)]) -> Config {
-        let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-        Loader::new().defaults(DEFAULT).environment(variables).read().unwrap().section("customers").unwrap()
+    fn config(keys: &[(&str, &str)]) -> Config {
+        configuration::section("customers", DEFAULT, keys)
     }
 
     #[test]
@@ -51,15 +50,12 @@ mod tests {
 
     #[test]
     fn every_key_of_the_defaults_is_explained() {
-        let lines: Vec<_> = DEFAULT.lines().collect();
-        for pair in lines.windows(2).filter(|pair| pair[1].contains(" = ")) {
-            assert!(pair[0].starts_with("# "), "{}", pair[1]);
-        }
+        configuration::assert_explained(DEFAULT);
     }
 
     #[test]
     fn a_region_that_does_not_exist_is_refused_with_its_key() {
-        let error = config(&[("CLIENTELE_CUSTOMERS__DEFAULT_REGION", "Spain")]).region().unwrap_err();
+        let error = config(&[("DEFAULT_REGION", "Spain")]).region().unwrap_err();
         assert_eq!(error.violations[0].field, "customers.default_region");
     }
 }

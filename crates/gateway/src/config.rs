@@ -67,6 +67,10 @@ pub struct Config {
     pub address_rate: NonZeroU32,
     /// Requests at once of an address.
     pub address_burst: NonZeroU32,
+    /// Visits a second from an address.
+    pub visit_rate: NonZeroU32,
+    /// Visits at once from an address.
+    pub visit_burst: NonZeroU32,
 }
 
 /// All sections the gateway reads.

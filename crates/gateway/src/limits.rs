@@ -1,5 +1,5 @@
-//! How often one caller may come: a rate for each user or API key, and one for each address that has not proved who it
-//! is.
+//! How often one caller may come: a rate for each user or API key, one for each address that has not proved who it is, and
+//! one for the visits to widgets that come from an address.
 //!
 //! What is left is told in the headers of the IETF's draft-ietf-httpapi-ratelimit-headers-10: `RateLimit-Policy` names
 //! the policy with its quota `q` and window `w` in seconds, `RateLimit` what remains (`r`) and after how many seconds
@@ -30,6 +30,7 @@ const MOST_REMEMBERED: usize = 200_000;
 pub(crate) struct Limits<C: Clock = MonotonicClock> {
     principals: Limiter<String, C>,
     addresses: Limiter<IpAddr, C>,
+    visits: Limiter<IpAddr, C>,
 }
 
 struct Limiter<K: Hash + Eq + Clone, C: Clock> {
@@ -55,6 +56,7 @@ impl<C: Clock + Clone> Limits<C> {
         Self {
             principals: Limiter::new("principal", config.principal_rate, config.principal_burst, clock),
             addresses: Limiter::new("address", config.address_rate, config.address_burst, clock),
+            visits: Limiter::new("visits", config.visit_rate, config.visit_burst, clock),
         }
     }
 
@@ -68,10 +70,17 @@ impl<C: Clock + Clone> Limits<C> {
         self.addresses.count(&network(address))
     }
 
+    /// Counts a visit to a widget, of which a channel takes so many a minute from everybody together: one address must not use
+    /// them up.
+    pub(crate) fn visit(&self, address: IpAddr) -> (Allowance, Result<(), Problem>) {
+        self.visits.count(&network(address))
+    }
+
     /// Forgets callers who have their whole quota again.
     pub(crate) fn tidy(&self) {
         self.principals.counts.retain_recent();
         self.addresses.counts.retain_recent();
+        self.visits.counts.retain_recent();
     }
 }
 

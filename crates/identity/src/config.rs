@@ -106,23 +106,12 @@ impl Config {
             parallelism: self.password_parallelism,
         };
         v.take("identity", hash_cost.validate());
-        v.check((1..=64).contains(&self.password_concurrency), "identity.password_concurrency", || {
-            format!("`{}` is out of bounds: 1 to 64", self.password_concurrency)
-        });
-        v.check((1..=10_000).contains(&self.password_queue), "identity.password_queue", || {
-            format!("`{}` is out of bounds: 1 to 10000", self.password_queue)
-        });
+        v.bounds(self.password_concurrency, 1..=64, "identity.password_concurrency");
+        v.bounds(self.password_queue, 1..=10_000, "identity.password_queue");
         let minute = Duration::from_mins(1);
         let year = minute * 60 * 24 * 365;
         let mut span = |key: &str, value: Duration, least: Duration, most: Duration| {
-            v.check((least..=most).contains(&value), &format!("identity.{key}"), || {
-                format!(
-                    "{} s is out of bounds: {} s to {} s",
-                    value.as_secs_f64(),
-                    least.as_secs_f64(),
-                    most.as_secs_f64()
-                )
-            });
+            v.time_bounds(value, least..=most, &format!("identity.{key}"));
             TimeDelta::from_std(value).unwrap_or(TimeDelta::MAX)
         };
         let idle = span("session_idle", self.session_idle, minute * 10, year);
@@ -132,9 +121,7 @@ impl Config {
         let first_wait = span("sign_in_first_wait", self.sign_in_first_wait, Duration::from_secs(1), minute * 15);
         let longest_wait = span("sign_in_longest_wait", self.sign_in_longest_wait, Duration::from_secs(1), minute * 60);
         let mut limits = |key: &str, failures: u16| {
-            v.check((1..=1000).contains(&failures), &format!("identity.{key}"), || {
-                format!("`{failures}` is out of bounds: 1 to 1000")
-            });
+            v.bounds(failures, 1..=1000, &format!("identity.{key}"));
             Limits { failures: failures.into(), window, first_wait, longest_wait }
         };
         let login_limits = limits("sign_in_login_failures", self.sign_in_login_failures);
@@ -184,12 +171,12 @@ fn given(secret: &SecretString) -> Option<SecretString> {
 #[cfg(test)]
 mod tests {
     use clientele_platform::config::Loader;
+    use clientele_testkit::configuration;
 
     use super::*;
 
-    fn config(variables: &[(&str, &str)]) -> Config {
-        let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-        Loader::new().defaults(DEFAULT).environment(variables).read().unwrap().section("identity").unwrap()
+    fn config(keys: &[(&str, &str)]) -> Config {
+        configuration::section("identity", DEFAULT, keys)
     }
 
     #[test]
@@ -201,19 +188,16 @@ mod tests {
 
     #[test]
     fn every_key_of_the_defaults_is_explained() {
-        let lines: Vec<_> = DEFAULT.lines().collect();
-        for pair in lines.windows(2).filter(|pair| pair[1].contains(" = ")) {
-            assert!(pair[0].starts_with("# "), "{}", pair[1]);
-        }
+        configuration::assert_explained(DEFAULT);
     }
 
     #[test]
     fn every_wrong_value_is_named_at_once() {
         let wrong = config(&[
-            ("CLIENTELE_IDENTITY__PASSWORD_MEMORY_KIB", "64"),
-            ("CLIENTELE_IDENTITY__SESSION_IDLE", "1s"),
-            ("CLIENTELE_IDENTITY__SIGN_IN_LOGIN_FAILURES", "0"),
-            ("CLIENTELE_IDENTITY__ORDERS_SECRET", "short"),
+            ("PASSWORD_MEMORY_KIB", "64"),
+            ("SESSION_IDLE", "1s"),
+            ("SIGN_IN_LOGIN_FAILURES", "0"),
+            ("ORDERS_SECRET", "short"),
         ]);
         let error = wrong.settings().unwrap_err();
         let fields: Vec<_> = error.violations.iter().map(|v| v.field.as_str()).collect();
@@ -236,6 +220,7 @@ mod tests {
         assert!(config.set_service_secret("root", "x".repeat(32).into()).is_err());
         assert_eq!(config.settings().unwrap().services[0].0, "orders");
     }
+
     #[test]
     fn who_fills_a_house_for_a_demonstration_is_known_to_its_own_process_alone() {
         let mut config = config(&[]);

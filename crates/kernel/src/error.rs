@@ -1,7 +1,9 @@
 //! The one error that crosses layers. A context has its own error type and turns it into this one at its border;
 //! transports map the small set of codes once.
 
+use std::borrow::Cow;
 use std::fmt;
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 /// What sort of failure it is. Each transport maps it in one place.
@@ -32,12 +34,41 @@ pub enum Code {
 }
 
 /// One field of a request and what is wrong with it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Violation {
     /// Path of the field, for instance `customer.phones[2].number`.
     pub field: String,
     /// What is wrong and what would be right.
     pub description: String,
+    /// Stable `UPPER_SNAKE` name of what is wrong, for programs that say it in words of their own; empty where it has none.
+    pub reason: Cow<'static, str>,
+    /// The facts that belong to the reason, for instance the value that was refused.
+    pub metadata: Vec<(String, String)>,
+}
+
+impl Violation {
+    /// What is wrong with a field, in words.
+    pub fn new(field: impl Into<String>, description: impl Into<String>) -> Self {
+        Self { field: field.into(), description: description.into(), ..Self::default() }
+    }
+
+    /// The same with a name for programs.
+    pub fn because(mut self, reason: &'static str) -> Self {
+        self.reason = Cow::Borrowed(reason);
+        self
+    }
+
+    /// The same with one more fact for programs.
+    pub fn with(mut self, key: &str, value: impl fmt::Display) -> Self {
+        self.metadata.push((key.to_owned(), value.to_string()));
+        self
+    }
+}
+
+impl From<Violation> for Error {
+    fn from(violation: Violation) -> Self {
+        Self::invalid_all(vec![violation])
+    }
 }
 
 /// A failure, as it may be told to the caller. `source` is for the log alone.
@@ -75,7 +106,7 @@ impl Error {
 
     /// One field is wrong.
     pub fn invalid(field: impl Into<String>, description: impl Into<String>) -> Self {
-        Self::invalid_all(vec![Violation { field: field.into(), description: description.into() }])
+        Violation::new(field, description).into()
     }
 
     /// Several fields are wrong.
@@ -203,8 +234,20 @@ impl Violations {
 
     /// Notes a violation.
     pub fn push(&mut self, field: impl Into<String>, description: impl Into<String>) {
+        self.note(Violation::new(field, description));
+    }
+
+    /// Notes a violation that has a name for programs.
+    pub fn note(&mut self, violation: Violation) {
         if self.0.len() < MOST_VIOLATIONS {
-            self.0.push(Violation { field: field.into(), description: description.into() });
+            self.0.push(violation);
+        }
+    }
+
+    /// Notes a violation that has a name for programs, unless the condition holds.
+    pub fn require(&mut self, holds: bool, violation: impl FnOnce() -> Violation) {
+        if !holds {
+            self.note(violation());
         }
     }
 
@@ -213,6 +256,21 @@ impl Violations {
         if !holds {
             self.push(field, description());
         }
+    }
+
+    /// Notes a violation unless the value lies within the bounds.
+    pub fn bounds<T: PartialOrd + fmt::Display>(&mut self, value: T, bounds: RangeInclusive<T>, field: &str) {
+        self.check(bounds.contains(&value), field, || {
+            format!("`{value}` is out of bounds: {} to {} is wanted", bounds.start(), bounds.end())
+        });
+    }
+
+    /// Notes a violation unless the time lies within the bounds.
+    pub fn time_bounds(&mut self, value: Duration, bounds: RangeInclusive<Duration>, field: &str) {
+        self.check(bounds.contains(&value), field, || {
+            let [value, least, most] = [value, *bounds.start(), *bounds.end()].map(|time| time.as_secs_f64());
+            format!("{value} s is out of bounds: {least} s to {most} s is wanted")
+        });
     }
 
     /// Takes the value, or notes what is wrong with it. An error that is about no field is noted under `field`.
@@ -225,17 +283,22 @@ impl Violations {
             }
             Err(error) => {
                 for violation in error.violations {
-                    self.push(violation.field, violation.description);
+                    self.note(violation);
                 }
                 None
             }
         }
     }
 
+    /// Takes the value, or notes what is wrong with it and goes on with an empty one.
+    pub fn or_default<T: Default>(&mut self, result: Result<T, Error>) -> T {
+        self.take("", result).unwrap_or_default()
+    }
+
     /// Takes over what is wrong with a part, under the part's path.
     pub fn within(&mut self, path: &str, inner: Violations) {
         for violation in inner.0 {
-            self.push(format!("{path}.{}", violation.field), violation.description);
+            self.note(Violation { field: format!("{path}.{}", violation.field), ..violation });
         }
     }
 
@@ -277,12 +340,45 @@ mod tests {
     }
 
     #[test]
+    fn a_part_s_violations_keep_their_reason_and_its_facts() {
+        let mut inner = Violations::new();
+        inner.require(false, || {
+            Violation::new("number", "`x` is no number").because("NUMBER_INVALID").with("value", "x")
+        });
+        let mut outer = Violations::new();
+        outer.within("phones[2]", inner);
+        let error: Result<(), _> = outer.into_result();
+        let mut again = Violations::new();
+        again.take("phones", error);
+        let told = again.into_inner();
+        assert_eq!((told[0].field.as_str(), &*told[0].reason), ("phones[2].number", "NUMBER_INVALID"));
+        assert_eq!(told[0].metadata, [("value".to_owned(), "x".to_owned())]);
+    }
+
+    #[test]
     fn the_number_of_violations_is_bounded() {
         let mut violations = Violations::new();
         for i in 0..10_000 {
             violations.push(format!("f{i}"), "wrong");
         }
         assert_eq!(violations.into_inner().len(), MOST_VIOLATIONS);
+    }
+
+    #[test]
+    fn what_is_out_of_bounds_is_told_with_them() {
+        let mut violations = Violations::new();
+        violations.bounds(64, 1..=64, "threads");
+        violations.bounds(65, 1..=64, "threads");
+        violations.time_bounds(Duration::ZERO, Duration::from_millis(10)..=Duration::from_mins(1), "deadline");
+        let error = violations.into_result().unwrap_err();
+        let told: Vec<_> = error.violations.iter().map(|v| (v.field.as_str(), v.description.as_str())).collect();
+        assert_eq!(
+            told,
+            [
+                ("threads", "`65` is out of bounds: 1 to 64 is wanted"),
+                ("deadline", "0 s is out of bounds: 0.01 s to 60 s is wanted"),
+            ]
+        );
     }
 
     #[test]

@@ -5,6 +5,8 @@
 //! - [`money`]: exact amounts in minor units
 //! - [`actor`]: who did something, and from where
 //! - [`paging`], [`etag`]: page sizes, page tokens, versions
+//! - [`text`], [`search`]: what texts that people type may hold, and how they are found again
+//! - [`reference`]: how another system names a record
 //! - [`partition`]: which partition of the journal an aggregate belongs to
 //! - [`error`]: the one error with its small set of codes, and the collector of field violations
 
@@ -17,6 +19,9 @@ pub mod id;
 pub mod money;
 pub mod paging;
 pub mod partition;
+pub mod reference;
+pub mod search;
+pub mod text;
 
 pub use actor::{Actor, ActorKind, Origin};
 pub use clock::{Clock, SystemClock};
@@ -30,4 +35,5 @@ pub use id::{
 };
 pub use money::{Currency, Money};
 pub use partition::{PARTITIONS, Partition};
+pub use reference::Reference;
 pub use rust_decimal::Decimal;

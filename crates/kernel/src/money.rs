@@ -6,7 +6,7 @@ use std::str::FromStr;
 use rust_decimal::prelude::ToPrimitive;
 use rust_decimal::{Decimal, RoundingStrategy};
 
-use crate::Error;
+use crate::{Error, Violation};
 
 /// An ISO 4217 currency.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -16,10 +16,11 @@ impl Currency {
     /// Reads a code from a field of a request; the error names the field.
     pub fn parse(code: &str, field: &str) -> Result<Self, Error> {
         Self::from_code(code).ok_or_else(|| {
-            Error::invalid(
-                field,
-                format!("`{}` is not an ISO 4217 currency code, for instance `EUR`", crate::error::shorten(code)),
-            )
+            let shown = crate::error::shorten(code);
+            Violation::new(field, format!("`{shown}` is not an ISO 4217 currency code, for instance `EUR`"))
+                .because("CURRENCY_UNKNOWN")
+                .with("value", shown)
+                .into()
         })
     }
 
@@ -151,10 +152,10 @@ impl fmt::Display for Money {
 pub fn decimal(text: &str, places: u32, field: &str) -> Result<Decimal, Error> {
     let wrong = || {
         let shown = crate::error::shorten(text);
-        Error::invalid(
-            field,
-            format!("`{shown}` is not a decimal number such as `12.5` with at most {places} decimal places"),
-        )
+        let description =
+            format!("`{shown}` is not a decimal number such as `12.5` with at most {places} decimal places");
+        let violation = Violation::new(field, description).because("NUMBER_INVALID").with("value", shown);
+        Error::from(violation.with("example", "12.5").with("places", places))
     };
     let digits = text.strip_prefix('-').unwrap_or(text);
     let (whole, fraction) = digits.split_once('.').unwrap_or((digits, "0"));

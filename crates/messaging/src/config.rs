@@ -38,10 +38,14 @@ pub struct Config {
     pub send_first_wait: Duration,
     #[serde(with = "humantime_serde")]
     pub send_longest_wait: Duration,
+    pub send_most_waiting: u32,
     #[serde(with = "humantime_serde")]
     pub send_poll: Duration,
     #[serde(with = "humantime_serde")]
     pub customer_lookup_deadline: Duration,
+    #[serde(with = "humantime_serde")]
+    pub mailbox_keep: Duration,
+    pub mailbox_most: u32,
 }
 
 /// How the conversation with the mail server is protected.
@@ -110,11 +114,12 @@ impl Config {
 
     fn check_sending(&self, violations: &mut Violations) {
         for (key, count, most) in [
-            ("messaging.send_concurrency", self.send_concurrency, 64),
-            ("messaging.send_attempts", self.send_attempts, 100),
+            ("messaging.send_concurrency", self.send_concurrency.into(), 64),
+            ("messaging.send_attempts", self.send_attempts.into(), 100),
+            ("messaging.send_most_waiting", self.send_most_waiting, 1_000_000),
+            ("messaging.mailbox_most", self.mailbox_most, 1_000_000),
         ] {
-            violations
-                .check((1..=most).contains(&count), key, || format!("{count} is out of bounds: 1 to {most} is wanted"));
+            violations.bounds(count, 1..=most, key);
         }
         let (second, day) = (Duration::from_secs(1), Duration::from_hours(24));
         for (key, value, least, most) in [
@@ -128,25 +133,21 @@ impl Config {
                 Duration::from_millis(10),
                 Duration::from_mins(1),
             ),
+            ("messaging.mailbox_keep", self.mailbox_keep, Duration::from_hours(1), Duration::from_hours(24 * 3660)),
         ] {
-            violations.check((least..=most).contains(&value), key, || {
-                let [value, least, most] = [value, least, most].map(|d| d.as_secs_f64());
-                format!("{value} s is out of bounds: {least} s to {most} s")
-            });
+            violations.time_bounds(value, least..=most, key);
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use clientele_platform::config::Loader;
+    use clientele_testkit::configuration;
 
     use super::*;
 
-    fn config(variables: &[(&str, &str)]) -> Config {
-        let variables =
-            variables.iter().map(|(key, value)| (format!("CLIENTELE_MESSAGING__{key}"), (*value).to_owned()));
-        Loader::new().defaults(DEFAULT).environment(variables).read().unwrap().section("messaging").unwrap()
+    fn config(keys: &[(&str, &str)]) -> Config {
+        configuration::section("messaging", DEFAULT, keys)
     }
 
     #[test]
@@ -156,10 +157,7 @@ mod tests {
 
     #[test]
     fn every_key_of_the_defaults_is_explained() {
-        let lines: Vec<_> = DEFAULT.lines().collect();
-        for pair in lines.windows(2).filter(|pair| pair[1].contains(" = ")) {
-            assert!(pair[0].starts_with("# "), "{}", pair[1]);
-        }
+        configuration::assert_explained(DEFAULT);
     }
 
     #[test]
@@ -178,6 +176,9 @@ mod tests {
             ("SEND_LONGEST_WAIT", "1s"),
             ("SEND_POLL", "0s"),
             ("CUSTOMER_LOOKUP_DEADLINE", "2h"),
+            ("SEND_MOST_WAITING", "0"),
+            ("MAILBOX_KEEP", "1m"),
+            ("MAILBOX_MOST", "1000001"),
         ] {
             let error = config(&[(key, value)]).check().unwrap_err();
             assert_eq!(error.violations[0].field, format!("messaging.{}", key.to_lowercase()), "{value}");

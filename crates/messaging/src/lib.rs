@@ -1,14 +1,16 @@
 //! Messaging: letters and dialogs with customers, and what the house tells colleagues. It is the one place from which
 //! anything is sent.
 //!
-//! - `domain`: what these things are and the rules they keep
-//! - `app`: use cases and questions, and the worker that sends
-//! - `store`: SQL
-//! - `sender`: the ways out of the house: a mail server, or the captured mailbox
-//! - `grpc`: messages in and out
-//! - `contract`: between what messaging knows and the messages that stand for it
-//! - `events`: what messaging learns from others, and tells them
-//! - [`build`]: where the parts meet
+//! A request goes straight through the layers, and back:
+//!
+//! - [`grpc`]: decodes and encodes; one file for each gRPC service
+//! - [`app`]: runs the use case in a unit of work, and the worker that sends
+//! - [`domain`]: decides, and knows nothing of the others
+//! - [`store`]: reads and writes
+//! - [`sender`]: the ways out of the house: a mail server, or the captured mailbox
+//! - [`events`]: what messaging learns from others, and tells them
+//! - [`contract`]: between messaging and the messages that stand for it
+//! - [`service`]: puts the parts together
 //!
 //! The README beside this crate holds the rules in words and the decisions behind them.
 

@@ -27,8 +27,10 @@ use crate::app::notification::Notifications;
 use crate::app::send::Sending;
 use crate::app::template::Templates;
 use crate::app::visitor::Visitors;
+use crate::app::waiting::Waiting;
 use crate::domain::email::Sender;
 use crate::domain::ledger::Patience;
+use crate::domain::mailbox::Memory;
 use crate::events::consume;
 use crate::grpc::LARGEST_BATCH;
 use crate::grpc::channel::ChannelService;
@@ -43,7 +45,7 @@ use crate::grpc::visitor::VisitorService;
 use crate::sender::{Steps, sender};
 use crate::{Config, NAME};
 
-/// Builds the service. Fails where the configuration makes no sense.
+/// Builds the service. `INVALID_ARGUMENT` names a key of the configuration that is wrong.
 pub async fn build(config: Config, deps: Deps) -> Result<Service, Error> {
     config.check()?;
     let sending = sending(&config, &deps)?;
@@ -53,21 +55,24 @@ pub async fn build(config: Config, deps: Deps) -> Result<Service, Error> {
     let dialogs = Dialogs::new(db.clone(), Lookup::new(sending.customers.clone(), &deps.clients));
     let dialogs = DialogService { app: dialogs, clock: deps.clock.clone() };
     let visitors = Visitors::new(db.clone(), deps.entropy.clone());
+    let mailbox = Mailbox::new(db.clone(), config.smtp_host.is_empty());
+    let memory = Memory { span: config.mailbox_keep, most: config.mailbox_most };
     let routes = Routes::new(FeedServer::new(FeedService(db.clone())))
         .add_service(EmailsServer::new(letters).max_decoding_message_size(LARGEST_BATCH))
         .add_service(EmailTemplatesServer::new(TemplateService(Templates::new(db.clone()))))
-        .add_service(MailboxServer::new(MailboxService(Mailbox::new(db.clone(), config.smtp_host.is_empty()))))
+        .add_service(MailboxServer::new(MailboxService(mailbox.clone())))
         .add_service(ChannelsServer::new(ChannelService(Channels::new(db.clone(), deps.entropy.clone()))))
         .add_service(DialogsServer::new(dialogs).max_decoding_message_size(LARGEST_BATCH))
         .add_service(VisitorsServer::new(VisitorService(visitors.clone())))
         .add_service(NotificationsServer::new(NotificationService(Notifications::new(db.clone()))))
         .add_service(OperationsServer::new(OperationService { db, consumers: consumers.clone() }));
-    let mut tasks = vec![Task::new("messaging.visitors", |stop| visitors.forget_silent(stop))];
+    let mut tasks = vec![Task::new("visitors", |stop| visitors.forget_silent(stop))];
+    tasks.push(Task::new("captured-mailbox", move |stop| mailbox.forget_old(memory, stop)));
     for _ in 0..config.send_concurrency {
         let worker = sending.clone();
-        tasks.push(Task::new("messaging.send", |stop| worker.run(stop)));
+        tasks.push(Task::new("sending", |stop| worker.run(stop)));
     }
-    tasks.push(Task::new("messaging.send.sweep", |stop| sending.sweep(stop)));
+    tasks.push(Task::new("ended-claims", |stop| sending.sweep(stop)));
     Ok(Service { name: NAME, routes, consumers, tasks })
 }
 
@@ -79,8 +84,9 @@ fn letters(config: &Config, deps: &Deps, wake: Arc<Notify>) -> EmailService {
         reply_to: config.reply_to.trim().to_owned(),
     };
     let house = Arc::new(House { company_name: config.company_name.clone(), from });
+    let waiting = Waiting::new(deps.db.clone(), config.send_most_waiting);
     EmailService {
-        letters: Letters::new(deps.db.clone(), customers.clone(), house, wake),
+        letters: Letters::new(deps.db.clone(), customers.clone(), house, waiting, wake),
         imports: Imports::new(deps.db.clone(), customers),
         db: deps.db.clone(),
     }

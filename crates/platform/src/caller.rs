@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use clientele_kernel::{Actor, Error, Origin};
+use clientele_kernel::{Actor, ActorKind, Error, Origin, UserId};
 
 /// Who calls, what they may do and where the call came from. The permission layer puts it into every request it admits.
 #[derive(Debug, Clone)]
@@ -41,6 +41,11 @@ impl Caller {
     /// The caller of a request that the permission layer has admitted. A method open to the public has none.
     pub fn of<T>(request: &tonic::Request<T>) -> Result<Self, Error> {
         request.extensions().get::<Self>().cloned().ok_or_else(|| Error::unauthenticated("sign in or send a token"))
+    }
+
+    /// The person who calls; none where it is a program.
+    pub fn user(&self) -> Option<UserId> {
+        (self.actor.kind == ActorKind::User).then(|| self.actor.id.parse().ok()).flatten()
     }
 
     /// Fails unless the caller may.

@@ -5,13 +5,16 @@
 //! - [`lifecycle`]: tasks and an orderly end
 //! - [`postgres`]: schema, unit of work, journal, sealing, idempotency
 //! - [`feed`], [`relay`], [`bus`], [`consumer`], [`event`]: from the journal of one service to the tables of another
+//! - [`command`]: a request that changes something, and its repetition
 //! - [`filter`]: filters of lists, typed by declared fields
-//! - [`lease`]: work that one replica at a time does
+//! - [`lease`], [`backoff`]: work that one replica at a time does, and pauses before what failed is tried again
 //! - [`grpc`], [`caller`], [`proto`]: the way in and out, in whose name, and between plain values and messages
 //! - [`service`], [`run`], [`monitor`]: what a service is made of, how it runs, what watches it
 
+pub mod backoff;
 pub mod bus;
 pub mod caller;
+pub mod command;
 pub mod config;
 pub mod consumer;
 pub mod event;
@@ -29,7 +32,9 @@ pub mod service;
 pub mod telemetry;
 mod tls;
 
+pub use backoff::Backoff;
 pub use caller::{Caller, Permissions};
+pub use command::{Begun, Command};
 pub use run::{Host, run};
 pub use service::{Deps, Service, Task};
 pub use tls::install_crypto;

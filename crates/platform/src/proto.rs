@@ -67,7 +67,25 @@ pub fn origin(origin: Origin) -> pb::Origin {
 
 /// Violations as messages.
 pub fn violations(violations: Vec<Violation>) -> Vec<pb::FieldViolation> {
-    violations.into_iter().map(|v| pb::FieldViolation { field: v.field, description: v.description }).collect()
+    let violation = |v: Violation| pb::FieldViolation {
+        field: v.field,
+        description: v.description,
+        reason: v.reason.into_owned(),
+        metadata: v.metadata.into_iter().collect(),
+    };
+    violations.into_iter().map(violation).collect()
+}
+
+/// A violation out of another service's answer.
+pub fn parse_violation(violation: &pb::FieldViolation) -> Violation {
+    let mut metadata: Vec<_> = violation.metadata.iter().map(|(key, value)| (key.clone(), value.clone())).collect();
+    metadata.sort();
+    Violation {
+        field: violation.field.clone(),
+        description: violation.description.clone(),
+        reason: violation.reason.clone().into(),
+        metadata,
+    }
 }
 
 /// The fields a mask names, in snake case, each among `allowed`. Both spellings are taken, `display_name` and

@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, Span};
 use uuid::Uuid;
 
+use crate::backoff::Backoff;
 use crate::bus::Bus;
 use crate::lease::Lease;
 use crate::postgres::{Database, Error as StorageError};
@@ -26,40 +27,38 @@ const LONGEST_RETRY: Duration = Duration::from_secs(10);
 pub async fn run(db: Database, bus: Arc<dyn Bus>, metrics: Metrics, stop: CancellationToken) -> Result<(), Error> {
     let mut lease = Lease::new(db.clone(), "relay", db.ids().next::<Uuid>());
     let mut poll = SHORTEST_POLL;
-    let mut retry = SHORTEST_RETRY;
+    let mut retry = Backoff::new(SHORTEST_RETRY, LONGEST_RETRY);
     while !stop.is_cancelled() {
         let held = lease.hold().await;
         let holds = matches!(held, Ok(true));
         let pause = match held {
             Ok(true) => match publish_some(&db, bus.as_ref(), &metrics, &lease).await {
                 Ok(0) => {
-                    retry = SHORTEST_RETRY;
+                    retry.reset();
                     poll = (poll * 2).min(LONGEST_POLL);
                     poll
                 }
                 Ok(_) => {
                     poll = SHORTEST_POLL;
-                    retry = SHORTEST_RETRY;
+                    retry.reset();
                     continue;
                 }
                 Err(error) => {
                     tracing::warn!(context = db.context(), %error, "the relay could not publish; trying again");
-                    retry = (retry * 2).min(LONGEST_RETRY);
-                    retry
+                    retry.grow()
                 }
             },
             Ok(false) => LONGEST_POLL,
             Err(error) => {
                 tracing::warn!(context = db.context(), %error, "the relay cannot reach its database; trying again");
-                retry = (retry * 2).min(LONGEST_RETRY);
-                retry
+                retry.grow()
             }
         };
-        // Woken by a commit in this process; the poll finds those of other replicas. Whoever does not hold the lease is
-        // not woken: each commit would only have it ask for the lease in vain.
+        // Woken by a commit in this process, whose events are there to be seen; the poll finds those of other replicas.
+        // Whoever does not hold the lease is not woken: each commit would only have it ask for the lease in vain.
         tokio::select! {
             () = stop.cancelled() => break,
-            () = db.committed(), if holds => poll = SHORTEST_POLL,
+            () = db.committed(), if holds => {}
             () = tokio::time::sleep(pause) => {}
         }
     }

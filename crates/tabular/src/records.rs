@@ -8,8 +8,11 @@ use std::io::Read;
 
 use crate::Error;
 
-/// The longest record that is read: what is longer is no row, and is passed over up to its line's end.
-pub const LONGEST_RECORD: usize = 1024 * 1024;
+/// The longest record that is read, in bytes of its text: what is longer is no row, and is passed over up to its line's
+/// end. Whoever holds some thousand rows knows by this how much that is at most.
+pub const LONGEST_RECORD: usize = 64 * 1024;
+/// How much of the text is looked at for a record: the longest with the end of its line.
+const WINDOW: usize = LONGEST_RECORD + 2;
 /// How many columns a record may have.
 pub const MOST_COLUMNS: usize = 2000;
 /// How many quotes may be left open in a file: each costs the reading of up to a record again.
@@ -118,13 +121,22 @@ pub enum Trouble {
 }
 
 impl Trouble {
+    /// Its stable name, for programs.
+    pub const fn reason(self) -> &'static str {
+        match self {
+            Self::UnclosedQuote => "QUOTE_UNCLOSED",
+            Self::TooLong => "LINE_TOO_LONG",
+            Self::TooManyColumns => "LINE_TOO_WIDE",
+        }
+    }
+
     /// In words for a person.
     pub const fn describe(self) -> &'static str {
         match self {
             Self::UnclosedQuote => {
                 "a quote is not closed in this line: close it, or double it where it is part of the text"
             }
-            Self::TooLong => "the line is longer than 1 MiB: this is no row",
+            Self::TooLong => "the line is longer than 64 KiB: this is no row",
             Self::TooManyColumns => "the line has more than 2000 columns: at most 2000 are wanted",
         }
     }
@@ -180,16 +192,19 @@ impl<R: Read> Records<R> {
         loop {
             self.skip_empty_lines()?;
             record.clear(self.line);
-            let rest = &self.buffer[self.start..];
+            // No more than a record may have, whatever is at hand: how a row is read must not depend on where the parts of
+            // the text end.
+            let whole = self.buffer.len() - self.start;
+            let rest = &self.buffer[self.start..self.start + whole.min(WINDOW)];
             if rest.is_empty() && self.ended {
                 return Ok(Outcome::End);
             }
-            match parse(rest, self.ended, self.delimiter, record) {
+            match parse(rest, self.ended && whole <= WINDOW, self.delimiter, record) {
                 Step::Done { bytes, lines } => {
                     self.advance(bytes, lines);
                     return Ok(Outcome::Row);
                 }
-                Step::More if rest.len() < LONGEST_RECORD => self.fill()?,
+                Step::More if whole < WINDOW => self.fill()?,
                 Step::More => {
                     let trouble = if contains_line_end(rest) { Trouble::UnclosedQuote } else { Trouble::TooLong };
                     return self.pass_over(trouble, record);
@@ -201,11 +216,13 @@ impl<R: Read> Records<R> {
 
     /// Passes over a line that is no row, and keeps its start to show.
     fn pass_over(&mut self, trouble: Trouble, record: &mut Record) -> Result<Outcome, Error> {
-        self.broken += 1;
+        // A line that is too long is read once; an open quote makes all behind it be read again.
+        self.broken += u32::from(trouble != Trouble::TooLong);
         if self.broken > MOST_BROKEN {
-            return Err(Error::NotATable(format!(
+            let message = format!(
                 "the file is not written as this delimiter and quotes want it: {MOST_BROKEN} lines could not be parted into columns"
-            )));
+            );
+            return Err(Error::NotATable("FILE_BROKEN", message));
         }
         record.clear(self.line);
         let mut shown = Vec::new();

@@ -30,13 +30,14 @@ pub struct FoundEncoding {
     pub sure: bool,
 }
 
-/// Finds the encoding of a file by all its bytes.
-pub fn encoding(mut bytes: impl Read) -> Result<FoundEncoding, Error> {
+/// Finds the encoding of a file by its bytes: all of them, unless it has more than `most`.
+pub fn encoding(mut bytes: impl Read, most: u64) -> Result<FoundEncoding, Error> {
     let mut detector = EncodingDetector::new(Iso2022JpDetection::Deny);
     let mut utf8 = Utf8::default();
     let mut buffer = vec![0; READ_AT_ONCE];
     let mut is_first = true;
     let mut fed = 0;
+    let mut seen = 0;
     loop {
         let count = filled(&mut bytes, &mut buffer)?;
         let part = &buffer[..count];
@@ -57,7 +58,8 @@ pub fn encoding(mut bytes: impl Read) -> Result<FoundEncoding, Error> {
             detector.feed(part, false);
             fed += count;
         }
-        if last {
+        seen += count as u64;
+        if last || seen >= most {
             break;
         }
     }
@@ -285,7 +287,7 @@ mod tests {
     use super::*;
 
     fn found(bytes: &[u8]) -> FoundEncoding {
-        encoding(bytes).unwrap()
+        encoding(bytes, u64::MAX).unwrap()
     }
 
     #[test]

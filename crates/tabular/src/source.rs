@@ -13,17 +13,17 @@ use crate::error::Carried;
 const START: usize = 8 * 1024;
 
 /// How the formats that are no text begin, and what to do about them.
-const STRANGERS: [(&[u8], &str); 10] = [
-    (b"PK\x03\x04", "a zip archive or an Excel workbook (.xlsx): save it as CSV first"),
-    (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an old Excel workbook (.xls): save it as CSV first"),
-    (b"%PDF", "a PDF document: the table in it has to be saved as CSV first"),
-    (b"\x28\xb5\x2f\xfd", "packed by zstd: unpack it first, or pack it by gzip"),
-    (b"BZh", "packed by bzip2: unpack it first, or pack it by gzip"),
-    (b"\xfd7zXZ\x00", "packed by xz: unpack it first, or pack it by gzip"),
-    (b"7z\xbc\xaf\x27\x1c", "a 7z archive: unpack it first"),
-    (b"Rar!\x1a\x07", "a rar archive: unpack it first"),
-    (b"\x89PNG", "a picture"),
-    (b"PAR1", "a Parquet file: save it as CSV first"),
+const STRANGERS: [(&[u8], &str, &str); 10] = [
+    (b"PK\x03\x04", "FILE_SPREADSHEET", "a zip archive or an Excel workbook (.xlsx): save it as CSV first"),
+    (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "FILE_SPREADSHEET", "an old Excel workbook (.xls): save it as CSV first"),
+    (b"%PDF", "FILE_OTHER_FORMAT", "a PDF document: the table in it has to be saved as CSV first"),
+    (b"\x28\xb5\x2f\xfd", "FILE_PACKED", "packed by zstd: unpack it first, or pack it by gzip"),
+    (b"BZh", "FILE_PACKED", "packed by bzip2: unpack it first, or pack it by gzip"),
+    (b"\xfd7zXZ\x00", "FILE_PACKED", "packed by xz: unpack it first, or pack it by gzip"),
+    (b"7z\xbc\xaf\x27\x1c", "FILE_PACKED", "a 7z archive: unpack it first"),
+    (b"Rar!\x1a\x07", "FILE_PACKED", "a rar archive: unpack it first"),
+    (b"\x89PNG", "FILE_OTHER_FORMAT", "a picture"),
+    (b"PAR1", "FILE_OTHER_FORMAT", "a Parquet file: save it as CSV first"),
 ];
 
 /// The bytes of a file, unpacked where gzip has packed it. What is no text is refused by its first bytes, and what has
@@ -32,7 +32,7 @@ pub fn unpack<'a>(raw: impl Read + 'a, most: u64) -> Result<Box<dyn Read + 'a>, 
     let mut raw = BufReader::with_capacity(START, raw);
     let start = filled(&mut raw)?;
     if start.is_empty() {
-        return Err(Error::NotATable("the file is empty".to_owned()));
+        return Err(Error::NotATable("FILE_EMPTY", "the file is empty".to_owned()));
     }
     if !start.starts_with(&[0x1f, 0x8b]) {
         refuse_strangers(start)?;
@@ -41,10 +41,10 @@ pub fn unpack<'a>(raw: impl Read + 'a, most: u64) -> Result<Box<dyn Read + 'a>, 
     let mut unpacked = BufReader::with_capacity(START, MultiGzDecoder::new(raw));
     let start = filled(&mut unpacked)?;
     if start.is_empty() {
-        return Err(Error::NotATable("the file is packed by gzip and empty inside".to_owned()));
+        return Err(Error::NotATable("FILE_EMPTY", "the file is packed by gzip and empty inside".to_owned()));
     }
     if start.starts_with(&[0x1f, 0x8b]) {
-        return Err(Error::NotATable("the file is packed by gzip twice: unpack it once".to_owned()));
+        return Err(Error::NotATable("FILE_PACKED", "the file is packed by gzip twice: unpack it once".to_owned()));
     }
     refuse_strangers(start)?;
     Ok(Box::new(Bounded { inner: unpacked, left: most, most }))
@@ -61,12 +61,12 @@ fn filled(reader: &mut impl BufRead) -> Result<&[u8], Error> {
 }
 
 fn refuse_strangers(start: &[u8]) -> Result<(), Error> {
-    if let Some((_, what)) = STRANGERS.iter().find(|(signature, _)| start.starts_with(signature)) {
-        return Err(Error::NotATable(format!("the file is {what}")));
+    if let Some((_, reason, what)) = STRANGERS.iter().find(|(signature, ..)| start.starts_with(signature)) {
+        return Err(Error::NotATable(reason, format!("the file is {what}")));
     }
     // A stray zero in a text spoils its row; a file full of them is no text.
     if utf16(start).is_none() && zeros(start) > 4 + start.len() / 64 {
-        return Err(Error::NotATable("the file is no text: it holds zero bytes throughout".to_owned()));
+        return Err(Error::NotATable("FILE_NO_TEXT", "the file is no text: it holds zero bytes throughout".to_owned()));
     }
     Ok(())
 }
@@ -152,7 +152,7 @@ mod tests {
             (packed(b""), "empty"),
         ] {
             let error = read(&bytes, 1000).unwrap_err();
-            assert!(matches!(&error, Error::NotATable(text) if text.contains(what)), "{error} {what}");
+            assert!(matches!(&error, Error::NotATable(_, text) if text.contains(what)), "{error} {what}");
         }
     }
 

@@ -18,6 +18,8 @@ pub struct Survey {
     pub columns: Vec<Column>,
     /// Rows, those that are refused included, without the header and blank ones.
     pub rows: u64,
+    /// Whether these are all rows of the file: it was gone through to its end.
+    pub whole: bool,
     /// Rows with more or fewer columns than the first.
     pub uneven: u64,
     /// The line of the first of them.
@@ -41,8 +43,6 @@ pub struct Column {
     pub filled: u64,
     /// How many look like e-mail addresses.
     pub emails: u64,
-    /// How many look like phone numbers.
-    pub phones: u64,
     dates: DateVote,
     numbers: NumberVote,
 }
@@ -68,26 +68,28 @@ impl Column {
             self.samples.push(value.chars().take(SHOWN).collect());
         }
         self.emails += u64::from(is_email(value));
-        self.phones += u64::from(is_phone(value));
         self.dates.add(value);
         self.numbers.add(value);
     }
 }
 
 /// Reads records to their end. `skip_lines` lines stand ahead of the table; with `has_header` its first row names the
-/// columns. `tell` is told the bytes gone through, and may end the survey with an error.
+/// columns. It ends behind the row with which `most` bytes of the text have been gone through: [`Survey::whole`] tells.
 pub fn survey<R: Read>(
     records: &mut Records<R>,
     skip_lines: u64,
     has_header: bool,
-    mut tell: impl FnMut(u64) -> Result<(), Error>,
+    most: u64,
 ) -> Result<Survey, Error> {
     let mut survey = Survey::default();
     let mut record = Record::default();
     let mut header_wanted = has_header;
     loop {
+        if records.offset() >= most {
+            return Ok(survey);
+        }
         match records.read(&mut record)? {
-            Outcome::End => return Ok(survey),
+            Outcome::End => return Ok(Survey { whole: true, ..survey }),
             _ if record.line() <= skip_lines => {}
             Outcome::Row if record.is_blank() => {}
             Outcome::Row if header_wanted => {
@@ -101,9 +103,6 @@ pub fn survey<R: Read>(
                 survey.broken += 1;
                 survey.first_broken.get_or_insert((record.line(), trouble));
             }
-        }
-        if survey.rows % 1000 == 0 {
-            tell(records.offset())?;
         }
     }
 }
@@ -130,21 +129,21 @@ fn is_email(value: &str) -> bool {
     !name.is_empty() && host.contains('.') && !value.contains(char::is_whitespace) && !host.contains('@')
 }
 
-fn is_phone(value: &str) -> bool {
-    let digits = value.bytes().filter(u8::is_ascii_digit).count();
-    let shape =
-        value.chars().all(|c| c.is_ascii_digit() || matches!(c, '+' | ' ' | '-' | '(' | ')' | '.' | '/' | '\u{a0}'));
-    let marked = value.chars().any(|c| matches!(c, '+' | ' ' | '-' | '(' | ')'));
-    (7..=15).contains(&digits) && shape && (marked || digits >= 10)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::Delimiter;
 
     fn of(text: &str, has_header: bool) -> Survey {
-        survey(&mut Records::new(text.as_bytes(), Delimiter::COMMA), 0, has_header, |_| Ok(())).unwrap()
+        survey(&mut Records::new(text.as_bytes(), Delimiter::COMMA), 0, has_header, u64::MAX).unwrap()
+    }
+
+    #[test]
+    fn a_survey_that_may_not_read_all_says_so() {
+        let text = "a,b\n1,2\n3,4\n5,6\n";
+        let of = |most| survey(&mut Records::new(text.as_bytes(), Delimiter::COMMA), 0, true, most).unwrap();
+        assert_eq!((of(9).rows, of(9).whole, of(9).columns.len()), (2, false, 2));
+        assert_eq!((of(100).rows, of(100).whole), (3, true));
     }
 
     #[test]
@@ -155,7 +154,7 @@ mod tests {
         assert_eq!((name.name.as_str(), name.samples.len(), name.date()), ("n", 2, None));
         assert_eq!(at.date().map(|date| date.format), Some("%d/%m/%Y"));
         assert_eq!(sum.number().map(|number| number.decimal), Some(crate::number::Decimal::Comma));
-        assert_eq!((mail.emails, mail.filled, tel.phones), (1, 1, 1));
+        assert_eq!((mail.emails, mail.filled, tel.emails), (1, 1, 0));
     }
 
     #[test]

@@ -22,10 +22,10 @@ fn data() -> Option<PathBuf> {
 fn read(path: &Path) -> Read {
     let bytes = fs::read(path).unwrap();
     let unpacked = || source::unpack(bytes.as_slice(), 1 << 30).unwrap();
-    let encoding = sniff::encoding(unpacked()).unwrap().encoding;
+    let encoding = sniff::encoding(unpacked(), u64::MAX).unwrap().encoding;
     let layout = sniff::layout(&sniff::head(source::decode(unpacked(), encoding)).unwrap());
     let mut records = Records::new(source::decode(unpacked(), encoding), layout.delimiter);
-    let survey = survey(&mut records, layout.skip_lines, layout.has_header, |_| Ok(())).unwrap();
+    let survey = survey(&mut records, layout.skip_lines, layout.has_header, u64::MAX).unwrap();
     Read { encoding: encoding.name(), layout, survey }
 }
 

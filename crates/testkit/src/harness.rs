@@ -6,9 +6,11 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use clientele_kernel::{ActorKind, Clock, SystemEntropy, UserId};
+use clientele_contracts::platform::v1::Event;
+use clientele_kernel::{ActorKind, Clock, Partition, SystemEntropy, UserId};
 use clientele_platform::bus::InProcess;
-use clientele_platform::grpc::{Credential, Network, Transport};
+use clientele_platform::feed::FeedReader;
+use clientele_platform::grpc::{Clients, Credential, Network, Transport};
 use clientele_platform::lifecycle::Lifecycle;
 use clientele_platform::telemetry::Metrics;
 use clientele_platform::{Deps, Host, Service};
@@ -74,6 +76,35 @@ impl Harness {
     /// The way to a service without a token.
     pub fn anonymous(&self, service: &str) -> Transport {
         self.host.network.transport(service)
+    }
+
+    /// All events of a service's feed, by partition and position, read as another service reads them.
+    pub async fn events(&self, service: &str) -> Vec<Event> {
+        let reader = Credential { service: "reader".to_owned(), secret: "a secret of this test".to_owned().into() };
+        let Host { network, clock, request_deadline, .. } = &self.host;
+        let clients = Clients::new(network.clone(), reader, clock.clone(), *request_deadline);
+        let feed = FeedReader::new(&clients, service).expect("the name of a service is part of a path");
+        let mut events: Vec<Event> = Vec::new();
+        for partition in Partition::all() {
+            let mut after = 0;
+            loop {
+                let page = feed.read(partition, after, 1000).await.expect("the feed answers");
+                after = page.events.last().map_or(page.head, |last| last.position);
+                events.extend(page.events);
+                if after == page.head {
+                    break;
+                }
+            }
+        }
+        events
+    }
+
+    /// The events of one aggregate, oldest first.
+    pub async fn events_of(&self, service: &str, aggregate: &str) -> Vec<Event> {
+        let mut events = self.events(service).await;
+        events.retain(|event| event.aggregate_id == aggregate);
+        events.sort_by_key(|event| event.aggregate_version);
+        events
     }
 
     /// Ends what runs in the background.

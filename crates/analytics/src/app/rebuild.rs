@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use chrono_tz::Tz;
 use clientele_kernel::Error as KernelError;
-use clientele_platform::Caller;
 use clientele_platform::postgres::{Database, UnitOfWork};
+use clientele_platform::{Backoff, Caller};
 use tokio_util::sync::CancellationToken;
 
 use super::figures;
@@ -83,12 +83,12 @@ pub(crate) async fn settle_zone(db: &Database, zone: Tz) -> Result<(), Error> {
 
 /// Settles the zone as soon as the database is there.
 pub(crate) async fn keep_zone(db: Database, zone: Tz, stop: CancellationToken) -> Result<(), KernelError> {
-    let mut retry = SHORTEST_RETRY;
+    let mut backoff = Backoff::new(SHORTEST_RETRY, LONGEST_RETRY);
     while let Err(error) = settle_zone(&db, zone).await {
         tracing::warn!(%error, "the reports' time zone could not be settled; trying again");
         tokio::select! {
             () = stop.cancelled() => return Ok(()),
-            () = tokio::time::sleep(retry) => retry = (retry * 2).min(LONGEST_RETRY),
+            () = backoff.pause() => {}
         }
     }
     Ok(())

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use clientele_kernel::{Currency, CustomerId, Partition};
+use clientele_platform::column;
 use sqlx::PgConnection;
 
 use crate::Error;
@@ -25,12 +26,6 @@ pub(crate) async fn add(conn: &mut PgConnection, changes: &Changes, partition: P
 struct Buyers {
     paying: i64,
     repeat: i64,
-}
-
-macro_rules! column {
-    ($rows:expr, $row:pat => $value:expr) => {
-        &$rows.iter().map(|$row| $value).collect::<Vec<_>>()
-    };
 }
 
 async fn figures(

@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use chrono::{DateTime, NaiveDate, Utc};
+use clientele_platform::column;
 use clientele_platform::postgres::Error as StorageError;
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -58,11 +59,6 @@ async fn write(conn: &mut PgConnection, documents: &[Document], replace: bool) -
     if documents.is_empty() {
         return Ok(HashSet::new());
     }
-    macro_rules! column {
-        ($d:ident => $value:expr) => {
-            &documents.iter().map(|$d| $value).collect::<Vec<_>>()
-        };
-    }
     // An array of arrays has to be rectangular, so the shares of all documents travel in one row of arrays, and each
     // document cuts out its own: from `$13` to `$14`, counted from one.
     let mut from = 1_i32;
@@ -95,17 +91,17 @@ async fn write(conn: &mut PgConnection, documents: &[Document], replace: bool) -
                 unit_millis = excluded.unit_millis, product_minors = excluded.product_minors
             where $17 and d.version < excluded.version and d.kind = excluded.kind
          returning document_id",
-        column!(d => d.id),
-        column!(d => d.kind.as_str().to_owned()),
-        column!(d => d.version),
-        column!(d => d.customer.map(Uuid::from)) as &[Option<Uuid>],
-        column!(d => d.currency.code().to_owned()),
-        column!(d => d.occurred_at),
-        column!(d => d.month.first_day()),
-        column!(d => d.status.clone()),
-        column!(d => d.counts),
-        column!(d => d.amount_minor),
-        column!(d => d.adjustment_minor),
+        column!(documents, d => d.id),
+        column!(documents, d => d.kind.as_str().to_owned()),
+        column!(documents, d => d.version),
+        column!(documents, d => d.customer.map(Uuid::from)) as &[Option<Uuid>],
+        column!(documents, d => d.currency.code().to_owned()),
+        column!(documents, d => d.occurred_at),
+        column!(documents, d => d.month.first_day()),
+        column!(documents, d => d.status.clone()),
+        column!(documents, d => d.counts),
+        column!(documents, d => d.amount_minor),
+        column!(documents, d => d.adjustment_minor),
         &firsts,
         &lasts,
         &shares().map(|s| s.product.uuid()).collect::<Vec<_>>(),

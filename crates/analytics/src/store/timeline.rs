@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
 use clientele_kernel::{CustomerId, Money};
+use clientele_platform::column;
 use clientele_platform::postgres::Error as StorageError;
 use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
@@ -12,12 +13,6 @@ use super::currency;
 use crate::Error;
 use crate::domain::Document;
 use crate::domain::timeline::{Entry, Kind, Step};
-
-macro_rules! column {
-    ($rows:expr, $row:pat => $value:expr) => {
-        &$rows.iter().map(|$row| $value).collect::<Vec<_>>()
-    };
-}
 
 /// The steps of these records that stand in the timeline.
 pub(crate) async fn steps(conn: &mut PgConnection, subjects: &[Uuid]) -> Result<HashMap<Uuid, Vec<Step>>, Error> {

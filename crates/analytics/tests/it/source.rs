@@ -1,7 +1,6 @@
 //! The journal of another context, served as a real feed.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use clientele_contracts::campaigns::v1::feed_server::{Feed as CampaignsFeed, FeedServer as CampaignsFeedServer};
@@ -11,11 +10,10 @@ use clientele_contracts::orders::v1::feed_server::{Feed as OrdersFeed, FeedServe
 use clientele_contracts::orders::v1::{
     CreditNoteRecorded, LineFact, LineKind, OrderDeleted, OrderRecorded, ProductRecorded, StatusGroup,
 };
-use clientele_contracts::platform::v1::{Actor, ActorKind, Event, Origin, ReadFeedRequest, ReadFeedResponse};
-use clientele_kernel::{Partition, SystemClock, SystemEntropy};
+use clientele_contracts::platform::v1::{Event, ReadFeedRequest, ReadFeedResponse};
 use clientele_platform::proto;
+use clientele_testkit::Journal;
 use prost::{Message, Name};
-use prost_types::Any;
 use tonic::service::Routes;
 use tonic::{Request, Response, Status};
 use uuid::Uuid;
@@ -30,24 +28,15 @@ pub(crate) fn id(number: u128) -> Uuid {
     Uuid::from_u128(0x0193_a1f0_0000_7000_8000_0000_0000_0000 + number)
 }
 
-/// The journal of a context: events by partition, as the feed gives them.
+/// A context that analytics listens to.
 #[derive(Debug)]
 pub(crate) struct Source {
-    context: &'static str,
-    ids: clientele_kernel::Ids,
-    state: Mutex<State>,
-}
-
-#[derive(Debug, Default)]
-struct State {
-    partitions: HashMap<i16, Vec<Event>>,
-    versions: HashMap<Uuid, i64>,
+    pub(crate) journal: Journal,
 }
 
 impl Source {
     pub(crate) fn new(context: &'static str) -> Arc<Self> {
-        let ids = clientele_kernel::Ids::new(Arc::new(SystemClock), Arc::new(SystemEntropy));
-        Arc::new(Self { context, ids, state: Mutex::default() })
+        Arc::new(Self { journal: Journal::new(context) })
     }
 
     /// Writes an event: the aggregate's next version, in the partition of the customer or else of the aggregate.
@@ -58,34 +47,7 @@ impl Source {
         occurred_at: DateTime<Utc>,
         message: &M,
     ) -> Event {
-        let mut state = self.state.lock().unwrap();
-        let version = state.versions.entry(aggregate).or_default();
-        *version += 1;
-        let version = *version;
-        let partition = Partition::of(customer.unwrap_or(aggregate)).number();
-        let events = state.partitions.entry(partition).or_default();
-        let event = Event {
-            id: self.ids.next::<Uuid>().to_string(),
-            context: self.context.to_owned(),
-            partition: partition.into(),
-            position: i64::try_from(events.len()).unwrap() + 1,
-            aggregate_type: M::NAME.to_lowercase(),
-            aggregate_id: aggregate.to_string(),
-            aggregate_version: version,
-            customer_id: customer.map(|id| id.to_string()).unwrap_or_default(),
-            actor: Some(Actor { kind: ActorKind::User.into(), id: id(99).to_string() }),
-            origin: Origin::Web.into(),
-            integration: String::new(),
-            occurred_at: Some(proto::timestamp(occurred_at)),
-            recorded_at: Some(proto::timestamp(at("2026-01-15T09:00:00Z"))),
-            traceparent: String::new(),
-            data: Some(Any {
-                type_url: format!("type.googleapis.com/{}", M::full_name()),
-                value: message.encode_to_vec(),
-            }),
-        };
-        events.push(event.clone());
-        event
+        self.journal.record(aggregate, customer, occurred_at, at("2026-01-15T09:00:00Z"), message)
     }
 
     pub(crate) fn order(&self, order: &Order) -> Event {
@@ -117,30 +79,13 @@ impl Source {
         self.record(product, None, at("2025-01-01T00:00:00Z"), &message)
     }
 
-    /// Position of the newest event of each partition that has one.
-    pub(crate) fn heads(&self) -> HashMap<i16, i64> {
-        let state = self.state.lock().unwrap();
-        state.partitions.iter().map(|(partition, events)| (*partition, i64::try_from(events.len()).unwrap())).collect()
-    }
-
     pub(crate) fn routes(self: &Arc<Self>) -> Routes {
-        match self.context {
+        match self.journal.context() {
             "orders" => Routes::new(OrdersFeedServer::new(Served(self.clone()))),
             "customers" => Routes::new(CustomersFeedServer::new(Served(self.clone()))),
             "messaging" => Routes::new(MessagingFeedServer::new(Served(self.clone()))),
             "campaigns" => Routes::new(CampaignsFeedServer::new(Served(self.clone()))),
             other => panic!("{other} has no feed in these tests"),
-        }
-    }
-
-    fn read(&self, request: &ReadFeedRequest) -> ReadFeedResponse {
-        let state = self.state.lock().unwrap();
-        let all = state.partitions.get(&i16::try_from(request.partition).unwrap()).map_or(&[][..], Vec::as_slice);
-        let after = usize::try_from(request.after).unwrap().min(all.len());
-        let size = usize::try_from(request.page_size).unwrap();
-        ReadFeedResponse {
-            events: all[after..].iter().take(size).cloned().collect(),
-            head: i64::try_from(all.len()).unwrap(),
         }
     }
 }
@@ -153,7 +98,7 @@ macro_rules! serve {
         #[tonic::async_trait]
         impl $feed for Served {
             async fn read(&self, request: Request<ReadFeedRequest>) -> Result<Response<ReadFeedResponse>, Status> {
-                Ok(Response::new(self.0.read(request.get_ref())))
+                Ok(Response::new(self.0.journal.read(request.get_ref())))
             }
         }
     )*};

@@ -7,6 +7,7 @@ use clientele_contracts::customers::v1::{
 };
 use clientele_contracts::messaging::v1::{DialogRecorded, EmailRecorded, SendState};
 use clientele_platform::proto;
+use clientele_testkit::journal::AUTHOR;
 use uuid::Uuid;
 
 use crate::source::{CreditNote, Order, at, id};
@@ -55,7 +56,7 @@ async fn the_timeline_tells_of_customer_orders_and_refunds_newest_first() {
     assert_eq!(entries[2].amount.clone().unwrap().minor, 2000);
     assert_eq!(entries[3].changed_fields, ["display_name", "phones"]);
     assert_eq!(entries[4].amount, None);
-    assert_eq!(entries[4].actor.clone().unwrap().id, id(99).to_string());
+    assert_eq!(entries[4].actor.clone().unwrap().id, AUTHOR.to_string());
     assert_eq!(entries[4].origin(), clientele_contracts::platform::v1::Origin::Web);
 }
 
@@ -242,7 +243,7 @@ async fn letters_dialogs_segments_and_consents_stand_in_the_timeline_once() {
     );
     assert_eq!(entries[3].occurred_at, moment("2025-11-02T10:00:00Z"), "when it was opened, not when it was linked");
     assert_eq!(entries[3].actor, None, "who linked the dialog to its customer has not opened it");
-    assert_eq!(entries[4].actor.clone().unwrap().id, id(99).to_string());
+    assert_eq!(entries[4].actor.clone().unwrap().id, AUTHOR.to_string());
 }
 
 #[tokio::test]

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use clientele_analytics::{Config, MIGRATIONS, build};
-use clientele_contracts::analytics::v1::feed_client::FeedClient;
 use clientele_contracts::analytics::v1::metrics_client::MetricsClient;
 use clientele_contracts::analytics::v1::operations_client::OperationsClient;
 use clientele_contracts::analytics::v1::reports_client::ReportsClient;
@@ -12,8 +11,7 @@ use clientele_contracts::analytics::v1::{
     CurrencyMetrics, CustomerMetrics, CustomerMetricsRecorded, GetCustomerMetricsRequest, GetSalesSummaryRequest,
     ListTimelineRequest, SalesSummary, TimelineEntry,
 };
-use clientele_contracts::platform::v1::{Event, GetConsumerStatusRequest, ReadFeedRequest};
-use clientele_kernel::Partition;
+use clientele_contracts::platform::v1::{Event, GetConsumerStatusRequest};
 use clientele_platform::consumer::Handler;
 use clientele_platform::grpc::Transport;
 use clientele_platform::{Caller, Deps, event};
@@ -89,14 +87,7 @@ impl World {
     pub(crate) async fn settled(&self) {
         eventually("the consumers' coming to the end", async || {
             let status = self.operations().get_consumer_status(GetConsumerStatusRequest {}).await.ok()?.into_inner();
-            let arrived = |consumer: &str, source: &Source| {
-                source.heads().into_iter().all(|(partition, head)| {
-                    status
-                        .partitions
-                        .iter()
-                        .any(|p| p.consumer == consumer && p.partition == i32::from(partition) && p.position == head)
-                })
-            };
+            let arrived = |consumer: &str, source: &Source| source.journal.is_followed(consumer, &status);
             let all = [
                 ("analytics.orders", &self.orders),
                 ("analytics.customers", &self.customers),
@@ -157,9 +148,7 @@ impl World {
 
     /// What analytics has told of a customer: versions and figures, oldest first.
     pub(crate) async fn told(&self, customer: Uuid) -> Vec<(i64, CustomerMetricsRecorded)> {
-        let partition = Partition::of(customer).number().into();
-        let request = ReadFeedRequest { partition, after: 0, page_size: 1000 };
-        let events = FeedClient::new(self.client()).read(request).await.unwrap().into_inner().events;
+        let events = self.harness.events("analytics").await;
         let of = |event: &Event| event.customer_id == customer.to_string();
         let read = |event: Event| (event.aggregate_version, event::decode(&event).unwrap().unwrap());
         events.into_iter().filter(of).map(read).collect()

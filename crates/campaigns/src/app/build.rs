@@ -65,7 +65,7 @@ async fn find_some(work: &mut UnitOfWork, segment: &Segment, build: &mut Build) 
     let (at, cause) = (moment(work), Cause::Rule);
     let questions: Vec<_> = people
         .iter()
-        .map(|person| Question { customer: person.id, person: Some(person), segment, at, cause })
+        .map(|person| Question { customer: person.id, before: None, person: Some(person), segment, at, cause })
         .collect();
     settle(work, &pairs, &questions).await
 }
@@ -86,7 +86,9 @@ async fn clear_some(work: &mut UnitOfWork, segment: &Segment, build: &mut Build)
     let members = pairs.values().filter(|pair| pair.is_member()).count();
     build.examined += i64::try_from(members).unwrap_or(BATCH);
     let (at, cause) = (moment(work), Cause::Rule);
-    let questions: Vec<_> =
-        pairs.values().map(|pair| Question { customer: pair.customer, person: None, segment, at, cause }).collect();
+    let questions: Vec<_> = pairs
+        .values()
+        .map(|pair| Question { customer: pair.customer, before: None, person: None, segment, at, cause })
+        .collect();
     settle(work, &pairs, &questions).await
 }

@@ -10,7 +10,7 @@ impl App {
     /// How many customers the rule holds, and as of when. Fails with advice where it takes too long.
     pub(crate) async fn count(&self, rule: &Rule) -> Result<(i64, DateTime<Utc>), Error> {
         let now = self.db.clock().now();
-        let mut transaction = self.db.pool().begin().await?;
+        let mut transaction = self.db.transaction().await?;
         store::count::limit_time(&mut transaction, self.count_timeout.as_millis()).await?;
         let number = store::count::count(&mut transaction, rule, now).await.map_err(Error::of_count)?;
         Ok((number, now))

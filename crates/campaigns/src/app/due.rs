@@ -11,7 +11,7 @@ use crate::{Error, store};
 const BATCH: i64 = 500;
 
 impl App {
-    /// Decides pairs whose moment has come, each as of that moment, however late it is looked at. True when there were any.
+    /// Decides pairs whose moments have come, as of each of them, however late they are looked at. True when there were any.
     pub(crate) async fn settle_due(&self) -> Result<bool, Error> {
         let ids = store::membership::due(self.db.pool(), self.db.clock().now(), BATCH).await?;
         if ids.is_empty() {
@@ -26,14 +26,16 @@ impl App {
         let pairs = store::membership::pairs(work.conn(), &ids, None).await?;
         let mut questions = Vec::new();
         for person in &people {
-            for segment in rules.segments() {
+            for in_use in rules.in_use() {
+                let segment = &in_use.segment;
                 let pair = pairs.get(&(person.id, segment.id));
-                let due_at = pair.and_then(|pair| pair.next_change_at).filter(|due_at| *due_at <= now);
-                let Some(due_at) = due_at else { continue };
+                if pair.and_then(|pair| pair.next_change_at).is_none_or(|due_at| due_at > now) {
+                    continue;
+                }
                 // A moment foretold by the rule before says nothing about the rule of now.
-                let foretold = rules.get(segment.id).is_some_and(|in_use| in_use.complete);
-                let (at, cause) = if foretold { (due_at, Cause::Time) } else { (now, Cause::Rule) };
-                questions.push(Question { customer: person.id, person: Some(person), segment, at, cause });
+                let before = in_use.complete.then_some(person);
+                let cause = if in_use.complete { Cause::Time } else { Cause::Rule };
+                questions.push(Question { customer: person.id, before, person: Some(person), segment, at: now, cause });
             }
         }
         settle(&mut work, &pairs, &questions).await?;

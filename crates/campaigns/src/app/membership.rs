@@ -1,7 +1,6 @@
 //! Who belongs to what, since when, and why.
 
 use std::collections::HashMap;
-use std::collections::hash_map::Entry;
 
 use chrono::{DateTime, Utc};
 use clientele_contracts::campaigns::v1 as pb;
@@ -48,7 +47,7 @@ impl App {
     /// of one moment.
     pub(crate) async fn of_customer(&self, id: CustomerId) -> Result<(Vec<Membership>, Option<DateTime<Utc>>), Error> {
         let now = self.db.clock().now();
-        let mut snapshot = self.db.pool().begin_with("begin isolation level repeatable read read only").await?;
+        let mut snapshot = self.db.snapshot().await?;
         let as_of = store::progress::of(&mut snapshot, id).await?;
         let mut memberships = store::membership::of_customer(&mut snapshot, id, MOST_ACTIVE).await?;
         if !memberships.is_empty() {
@@ -84,27 +83,15 @@ impl App {
 
     /// Changes with their reasons, which are sealed in the journal. A person who was erased has none any more.
     async fn told(&self, steps: Vec<Step>) -> Result<Vec<pb::MembershipChange>, Error> {
+        let versions: Vec<(Uuid, i64)> = steps.iter().map(|step| (step.membership.uuid(), step.version)).collect();
         let mut images: HashMap<(Uuid, i64), pb::MembershipChange> = HashMap::new();
-        let mut wanted: Vec<(Uuid, i64)> = steps.iter().map(|step| (step.membership.uuid(), step.version)).collect();
-        while !wanted.is_empty() {
-            // Each membership once at a time.
-            let mut versions: HashMap<Uuid, i64> = HashMap::new();
-            wanted.retain(|(id, version)| match versions.entry(*id) {
-                Entry::Occupied(_) => true,
-                Entry::Vacant(free) => {
-                    free.insert(*version);
-                    false
-                }
-            });
-            let versions: Vec<(Uuid, i64)> = versions.into_iter().collect();
-            for (id, row) in journal::images_at(&self.db, MEMBERSHIP, &versions).await? {
-                if let Some(image) = &row.image {
-                    let corrupt = |error: prost::DecodeError| {
-                        StorageError::corrupt("journal", format!("image of event {}: {error}", row.id))
-                    };
-                    let image = pb::MembershipChange::decode(image.as_slice()).map_err(corrupt)?;
-                    images.insert((id, row.version), image);
-                }
+        for (id, row) in journal::images_at(&self.db, MEMBERSHIP, &versions).await? {
+            if let Some(image) = &row.image {
+                let corrupt = |error: prost::DecodeError| {
+                    StorageError::corrupt("journal", format!("image of event {}: {error}", row.id))
+                };
+                let image = pb::MembershipChange::decode(image.as_slice()).map_err(corrupt)?;
+                images.insert((id, row.version), image);
             }
         }
         Ok(steps

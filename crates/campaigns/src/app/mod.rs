@@ -15,7 +15,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clientele_contracts::customers::v1::customers_client::CustomersClient;
-use clientele_platform::Caller;
 use clientele_platform::grpc::Transport;
 use clientele_platform::postgres::Database;
 
@@ -39,19 +38,6 @@ pub(crate) struct App {
     rules: Arc<RuleBook>,
     customers: CustomersClient<Transport>,
     count_timeout: Duration,
-}
-
-/// A command as it arrived, for the answer to a repetition.
-#[derive(Debug)]
-pub(crate) struct Command<'a, M> {
-    /// In whose name.
-    pub(crate) caller: &'a Caller,
-    /// gRPC path of the method.
-    pub(crate) method: &'static str,
-    /// Makes a repetition harmless; empty for none.
-    pub(crate) request_id: &'a str,
-    /// The request itself.
-    pub(crate) message: &'a M,
 }
 
 impl App {

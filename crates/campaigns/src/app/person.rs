@@ -1,8 +1,9 @@
-//! What other contexts tell of customers. Locks are taken in one order everywhere: the rules, then what is wanted, then
-//! customers by id, then numbers of members.
+//! What other contexts tell of customers, as of the moments at which it became so. Locks are taken in one order everywhere:
+//! the rules, then what is wanted, then customers by id, then numbers of members.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
+use chrono::{DateTime, Utc};
 use clientele_kernel::{CustomerId, SegmentId};
 use clientele_platform::postgres::UnitOfWork;
 
@@ -10,14 +11,22 @@ use super::App;
 use super::rules::RuleSet;
 use super::settle::{Question, moment, settle};
 use crate::domain::membership::Cause;
-use crate::domain::person::Facts;
-use crate::store::person::{NewFacts, NewFigures};
+use crate::domain::person::{Facts, Person};
+use crate::store::membership::Pairs;
+use crate::store::person::{NewFacts, NewFigures, Versions};
 use crate::store::refresh::Wanted;
 use crate::{Error, store};
 
+/// A customer as known before something is learned, and from each moment on at which something was.
+#[derive(Debug)]
+struct Course {
+    before: Option<Person>,
+    then: Vec<(DateTime<Utc>, Person)>,
+}
+
 impl App {
-    /// Learns figures, unless later ones are known, and decides what follows from them.
-    pub(crate) async fn learn_figures(&self, work: &mut UnitOfWork, new: Vec<NewFigures>) -> Result<(), Error> {
+    /// Learns figures in the order given, unless later ones are known, and decides what follows from each of them.
+    pub(crate) async fn learn_figures(&self, work: &mut UnitOfWork, mut new: Vec<NewFigures>) -> Result<(), Error> {
         if new.is_empty() {
             return Ok(());
         }
@@ -31,35 +40,54 @@ impl App {
             store::person::forget(work.conn(), &gone).await?;
             known.retain(|id, _| !gone.contains(id));
         }
-        let later: Vec<NewFigures> = new
-            .into_iter()
-            .filter(|new| known.get(&new.customer).is_some_and(|known| known.figures < new.version))
-            .collect();
-        let ids: Vec<CustomerId> = later.iter().map(|new| new.customer).collect();
-        store::person::put_figures(work.conn(), &later).await?;
-        settle_all(work, &rules, &ids).await
+        let now = moment(work);
+        new.retain_mut(|new| {
+            let Some(known) = known.get_mut(&new.customer).filter(|known| known.figures < new.version) else {
+                return false;
+            };
+            new.at = from(known, new.at, now);
+            *known = Versions { figures: new.version, known_at: Some(new.at), ..*known };
+            true
+        });
+        let people = store::person::get(work.conn(), known.keys().copied().collect::<Vec<_>>().as_slice()).await?;
+        let mut courses: BTreeMap<CustomerId, Course> =
+            people.into_iter().map(|person| (person.id, Course { before: Some(person), then: Vec::new() })).collect();
+        let mut newest: BTreeMap<CustomerId, NewFigures> = BTreeMap::new();
+        for new in new {
+            // Of those without facts figures are kept, and nothing follows from them yet.
+            if let Some(Course { before: Some(before), then }) = courses.get_mut(&new.customer) {
+                then.push((new.at, Person { figures: new.figures.clone(), ..before.clone() }));
+            }
+            newest.insert(new.customer, new);
+        }
+        let newest: Vec<NewFigures> = newest.into_values().collect();
+        store::person::put_figures(work.conn(), &newest).await?;
+        let ids: Vec<CustomerId> = newest.iter().map(|new| new.customer).collect();
+        let pairs = store::membership::pairs(work.conn(), &ids, None).await?;
+        settle_courses(work, &rules, &pairs, &courses.into_values().collect::<Vec<_>>()).await
     }
 
-    /// Learns that customers have changed, so that their facts will be asked for, and that others are gone.
+    /// Learns that customers have changed, so that their facts will be asked for, and that others are gone since a moment.
     pub(crate) async fn follow_customers(
         &self,
         work: &mut UnitOfWork,
         wanted: &[Wanted],
-        gone: &[CustomerId],
+        gone: &BTreeMap<CustomerId, DateTime<Utc>>,
     ) -> Result<(), Error> {
         let now = work.now();
         if gone.is_empty() {
             return store::refresh::want(work.conn(), wanted, now).await;
         }
-        self.rules.hold(work.conn()).await?;
+        let rules = self.rules.hold(work.conn()).await?;
+        let ids: Vec<CustomerId> = gone.keys().copied().collect();
         store::refresh::want(work.conn(), wanted, now).await?;
-        store::refresh::cancel(work.conn(), gone).await?;
+        store::refresh::cancel(work.conn(), &ids).await?;
         // Those of whom nothing is known get a row too, as the lock against figures that are learned at this moment.
-        store::person::ensure(work.conn(), gone).await?;
-        store::person::lock(work.conn(), gone).await?;
-        leave_all(work, gone).await?;
-        store::person::bury(work.conn(), gone).await?;
-        store::person::forget(work.conn(), gone).await
+        store::person::ensure(work.conn(), &ids).await?;
+        let known = store::person::lock(work.conn(), &ids).await?;
+        leave_all(work, &rules, gone, &known).await?;
+        store::person::bury(work.conn(), &ids).await?;
+        store::person::forget(work.conn(), &ids).await
     }
 
     /// Learns facts that were asked for, where they are still wanted, and decides what follows from them. Those without
@@ -68,7 +96,7 @@ impl App {
         &self,
         work: &mut UnitOfWork,
         asked: &[Wanted],
-        mut facts: HashMap<CustomerId, Facts>,
+        mut facts: HashMap<CustomerId, (Facts, DateTime<Utc>)>,
     ) -> Result<(), Error> {
         let rules = self.rules.hold(work.conn()).await?;
         let wanted = store::refresh::lock(work.conn(), asked).await?;
@@ -76,53 +104,91 @@ impl App {
             .iter()
             .filter(|asked| wanted.contains(&asked.customer))
             .filter_map(|asked| {
-                let facts = facts.remove(&asked.customer)?;
-                Some(NewFacts { customer: asked.customer, version: asked.version, facts })
+                let (facts, at) = facts.remove(&asked.customer)?;
+                Some(NewFacts { customer: asked.customer, version: asked.version, facts, at })
             })
             .collect();
         let ids: Vec<CustomerId> = new.iter().map(|new| new.customer).collect();
         store::person::ensure(work.conn(), &ids).await?;
         let known = store::person::lock(work.conn(), &ids).await?;
+        let now = moment(work);
         let new: Vec<NewFacts> = new
             .into_iter()
-            .filter(|new| known.get(&new.customer).is_some_and(|known| known.facts <= new.version))
+            .filter_map(|new| {
+                let known = known.get(&new.customer).filter(|known| known.facts <= new.version)?;
+                Some(NewFacts { at: from(known, new.at, now), ..new })
+            })
             .collect();
+        let ids: Vec<CustomerId> = new.iter().map(|new| new.customer).collect();
+        let before = store::person::get(work.conn(), &ids).await?;
         store::person::put_facts(work.conn(), &new).await?;
-        settle_all(work, &rules, &ids).await?;
+        let mut before: HashMap<CustomerId, Person> = before.into_iter().map(|person| (person.id, person)).collect();
+        let moments: HashMap<CustomerId, DateTime<Utc>> = new.iter().map(|new| (new.customer, new.at)).collect();
+        let mut courses = Vec::new();
+        for person in store::person::get(work.conn(), &ids).await? {
+            let at = moments.get(&person.id).copied().unwrap_or(now);
+            courses.push(Course { before: before.remove(&person.id), then: vec![(at, person)] });
+        }
+        let pairs = store::membership::pairs(work.conn(), &ids, None).await?;
+        settle_courses(work, &rules, &pairs, &courses).await?;
         store::refresh::done(work.conn(), asked).await
     }
 }
 
-/// Holds every rule against customers whose rows are locked.
-async fn settle_all(work: &mut UnitOfWork, rules: &RuleSet, ids: &[CustomerId]) -> Result<(), Error> {
-    if ids.is_empty() {
-        return Ok(());
-    }
-    let at = moment(work);
-    let people = store::person::get(work.conn(), ids).await?;
-    let pairs = store::membership::pairs(work.conn(), ids, None).await?;
+/// The moment from which on something counts that is learned now of a customer of whom this much is known: when it became
+/// so, but not before what was learned earlier, and not after now, whatever the clock says of whoever told it.
+fn from(known: &Versions, became_so_at: DateTime<Utc>, now: DateTime<Utc>) -> DateTime<Utc> {
+    let at = became_so_at.min(now);
+    known.known_at.map_or(at, |known_at| known_at.max(at))
+}
+
+/// Holds every rule against customers whose rows are locked, from each moment on at which something was learned.
+async fn settle_courses(
+    work: &mut UnitOfWork,
+    rules: &RuleSet,
+    pairs: &Pairs,
+    courses: &[Course],
+) -> Result<(), Error> {
     let mut questions = Vec::new();
-    for person in &people {
-        for segment in rules.segments() {
-            questions.push(Question { customer: person.id, person: Some(person), segment, at, cause: Cause::Event });
+    for course in courses {
+        for in_use in rules.in_use() {
+            let segment = &in_use.segment;
+            // A moment foretold by the rule before says nothing about the rule of now.
+            let mut before = course.before.as_ref().filter(|_| in_use.complete);
+            for (at, person) in &course.then {
+                // What became so before there was the rule follows from the rule.
+                let (customer, at, cause) = (person.id, segment.updated_at.max(*at), Cause::Event);
+                questions.push(Question { customer, before, person: Some(person), segment, at, cause });
+                before = Some(person);
+            }
         }
     }
-    settle(work, &pairs, &questions).await
+    settle(work, pairs, &questions).await
 }
 
 /// Has customers leave every segment they belong to, those put away included.
-async fn leave_all(work: &mut UnitOfWork, ids: &[CustomerId]) -> Result<(), Error> {
-    let at = moment(work);
-    let pairs = store::membership::pairs(work.conn(), ids, None).await?;
+async fn leave_all(
+    work: &mut UnitOfWork,
+    rules: &RuleSet,
+    gone: &BTreeMap<CustomerId, DateTime<Utc>>,
+    known: &BTreeMap<CustomerId, Versions>,
+) -> Result<(), Error> {
+    let now = moment(work);
+    let ids: Vec<CustomerId> = gone.keys().copied().collect();
+    let people = store::person::get(work.conn(), &ids).await?;
+    let pairs = store::membership::pairs(work.conn(), &ids, None).await?;
     let mut segments: Vec<SegmentId> = pairs.keys().map(|(_, segment)| *segment).collect();
     segments.sort_unstable();
     segments.dedup();
     let segments = store::segment::get(work.conn(), &segments).await?;
     let mut questions = Vec::new();
     for (customer, segment) in pairs.keys() {
+        let (Some(gone_at), Some(known)) = (gone.get(customer), known.get(customer)) else { continue };
         if let Some(view) = segments.iter().find(|view| view.segment.id == *segment) {
-            let (segment, cause) = (&view.segment, Cause::Event);
-            questions.push(Question { customer: *customer, person: None, segment, at, cause });
+            let is_complete = rules.get(*segment).is_some_and(|in_use| in_use.complete);
+            let before = people.iter().find(|person| person.id == *customer).filter(|_| is_complete);
+            let (segment, at, cause) = (&view.segment, from(known, *gone_at, now), Cause::Event);
+            questions.push(Question { customer: *customer, before, person: None, segment, at, cause });
         }
     }
     settle(work, &pairs, &questions).await

@@ -4,7 +4,7 @@
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use clientele_contracts::customers::v1::{BatchGetCustomersRequest, Customer, CustomerKind};
 use clientele_kernel::{CustomerId, Error as KernelError, StoreId, UserId};
 use clientele_platform::{Caller, grpc, proto};
@@ -42,12 +42,12 @@ impl App {
             .await
             .map_err(|_| KernelError::unavailable("customers did not answer in time"))?
             .map_err(grpc::error)?;
-        let mut learned: HashMap<CustomerId, Facts> = HashMap::new();
+        let mut learned: HashMap<CustomerId, (Facts, DateTime<Utc>)> = HashMap::new();
         let mut unclear: HashSet<String> = HashSet::new();
         for customer in answer.into_inner().customers {
             match facts(&customer) {
-                Ok((id, facts)) => {
-                    learned.insert(id, facts);
+                Ok((id, facts, at)) => {
+                    learned.insert(id, (facts, at));
                 }
                 Err(error) => {
                     // It must not keep the others waiting; it is asked for again when its time has run out.
@@ -64,7 +64,8 @@ impl App {
     }
 }
 
-fn facts(customer: &Customer) -> Result<(CustomerId, Facts), KernelError> {
+/// Facts of a customer, and when they became so.
+fn facts(customer: &Customer) -> Result<(CustomerId, Facts, DateTime<Utc>), KernelError> {
     let kind = match customer.kind() {
         CustomerKind::Person => Kind::Person,
         CustomerKind::Company => Kind::Company,
@@ -79,5 +80,6 @@ fn facts(customer: &Customer) -> Result<(CustomerId, Facts), KernelError> {
         has_phone: !customer.phones.is_empty(),
         has_email: !customer.emails.is_empty(),
     };
-    Ok((CustomerId::parse(&customer.id, "id")?, facts))
+    let at = proto::required_instant(customer.updated_at, "updated_at")?;
+    Ok((CustomerId::parse(&customer.id, "id")?, facts, at))
 }

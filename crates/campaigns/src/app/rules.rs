@@ -26,8 +26,8 @@ pub(crate) struct RuleSet {
 
 impl RuleSet {
     /// The segments.
-    pub(crate) fn segments(&self) -> impl Iterator<Item = &Segment> {
-        self.segments.values().map(|in_use| &in_use.segment)
+    pub(crate) fn in_use(&self) -> impl Iterator<Item = &InUse> {
+        self.segments.values()
     }
 
     /// One of them; none where it was put away.

@@ -3,9 +3,10 @@
 use clientele_contracts::campaigns::v1 as pb;
 use clientele_kernel::{Etag, SegmentId, paging};
 use clientele_platform::postgres::UnitOfWork;
+use clientele_platform::{Begun, Command};
 use prost::Message;
 
-use super::{App, Command};
+use super::App;
 use crate::domain::segment::{Consequence, MOST_ACTIVE, Segment, Statement};
 use crate::events::publish;
 use crate::store::segment::View;
@@ -21,10 +22,10 @@ impl App {
         command: &Command<'_, impl Message>,
         statement: Statement,
     ) -> Result<pb::Segment, Error> {
-        let mut work = self.db.begin(command.caller).await?;
-        if let Some(answer) = work.replay(command.method, command.request_id, command.message).await? {
-            return Ok(answer);
-        }
+        let mut work = match command.begin(&self.db).await? {
+            Begun::Known(answer) => return Ok(answer),
+            Begun::New(work) => work,
+        };
         store::segment::lock_rules(work.conn()).await?;
         require_room(&mut work).await?;
         let segment = Segment::create(statement, work.now(), self.db.ids())?;
@@ -44,10 +45,10 @@ impl App {
         etag: Etag,
         statement: Statement,
     ) -> Result<pb::Segment, Error> {
-        let mut work = self.db.begin(command.caller).await?;
-        if let Some(answer) = work.replay(command.method, command.request_id, command.message).await? {
-            return Ok(answer);
-        }
+        let mut work = match command.begin(&self.db).await? {
+            Begun::Known(answer) => return Ok(answer),
+            Begun::New(work) => work,
+        };
         store::segment::lock_rules(work.conn()).await?;
         let View { mut segment, progress, .. } =
             store::segment::get(work.conn(), &[id]).await?.pop().ok_or(Error::NotFound(id))?;

@@ -5,6 +5,7 @@ use std::future::Future;
 use std::time::Duration;
 
 use clientele_kernel::Error as KernelError;
+use clientele_platform::Backoff;
 use tokio_util::sync::CancellationToken;
 
 use super::App;
@@ -25,7 +26,7 @@ pub(crate) async fn repeat<F>(
 where
     F: Future<Output = Result<bool, Error>>,
 {
-    let mut retry = SHORTEST_RETRY;
+    let mut backoff = Backoff::new(SHORTEST_RETRY, LONGEST_RETRY);
     loop {
         let outcome = tokio::select! {
             // What is under way is rolled back; whoever comes next does it.
@@ -34,16 +35,14 @@ where
         };
         let pause = match outcome {
             Ok(had_work) => {
-                retry = SHORTEST_RETRY;
+                backoff.reset();
                 if had_work { Duration::ZERO } else { REST }
             }
             Err(error) => {
                 let error = KernelError::from(error);
                 let cause = error.source.as_ref().map(ToString::to_string).unwrap_or_default();
                 tracing::warn!(work = name, %error, cause, "background work has failed; trying again");
-                let pause = retry;
-                retry = (retry * 2).min(LONGEST_RETRY);
-                pause
+                backoff.grow()
             }
         };
         tokio::select! {

@@ -1,8 +1,8 @@
 //! A rule with a name.
 
 use chrono::{DateTime, Utc};
+use clientele_kernel::text::{self, Name};
 use clientele_kernel::{Error, Ids, SegmentId, Violations};
-use unicode_normalization::UnicodeNormalization;
 
 use super::rule::Rule;
 
@@ -11,44 +11,14 @@ pub(crate) const MOST_ACTIVE: i64 = 500;
 const LONGEST_NAME: usize = 100;
 const LONGEST_DESCRIPTION: usize = 500;
 
-/// A segment's name.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Name {
-    pub(crate) text: String,
-    /// What it is compared and listed by: equal keys are the same name, whatever the case.
-    pub(crate) key: String,
-}
-
-impl Name {
-    /// Reads a name of 1 to 100 characters; spaces around it are dropped.
-    pub(crate) fn parse(text: &str, field: &str) -> Result<Self, Error> {
-        let text = line(text, LONGEST_NAME, field)?;
-        if text.is_empty() {
-            return Err(Error::invalid(field, format!("is empty: 1 to {LONGEST_NAME} characters are wanted")));
-        }
-        let key = text.chars().flat_map(char::to_lowercase).nfc().collect();
-        Ok(Self { text, key })
-    }
+/// Reads a name of 1 to 100 characters.
+pub(crate) fn name(text: &str, field: &str) -> Result<Name, Error> {
+    Name::parse(text, LONGEST_NAME, field)
 }
 
 /// Reads a description of at most 500 characters; may be empty.
 pub(crate) fn description(text: &str, field: &str) -> Result<String, Error> {
-    line(text, LONGEST_DESCRIPTION, field)
-}
-
-fn line(text: &str, most: usize, field: &str) -> Result<String, Error> {
-    // A cheap bound first: a hostile text of megabytes is not worth normalising. Composing shortens a text at most
-    // eighteenfold in bytes.
-    let length = if text.len() > most * 4 * 18 { text.len() } else { text.trim().nfc().count() };
-    if length > most {
-        return Err(Error::invalid(field, format!("has {length} characters: at most {most} are allowed")));
-    }
-    if let Some(control) = text.trim().chars().find(|c| c.is_control()) {
-        let text =
-            format!("holds the control character U+{:04X}: plain text of one line is wanted", u32::from(control));
-        return Err(Error::invalid(field, text));
-    }
-    Ok(text.trim().nfc().collect())
+    text::line(text, LONGEST_DESCRIPTION, field)
 }
 
 /// A segment.
@@ -143,7 +113,7 @@ mod tests {
 
     #[test]
     fn names_that_differ_in_case_alone_are_the_same() {
-        let key = |text: &str| Name::parse(text, "segment.name").unwrap().key;
+        let key = |text: &str| name(text, "segment.name").unwrap().key;
         assert_eq!(key(" Постоянные "), key("постоянные"));
         assert_eq!(key("Cafe\u{301}"), key("café"));
         assert_ne!(key("a b"), key("ab"));
@@ -152,9 +122,9 @@ mod tests {
     #[test]
     fn a_name_that_is_empty_too_long_or_of_several_lines_is_refused_by_its_field() {
         for text in ["", "  ", "a\nb", "a\u{0}b", &"x".repeat(101), &"x".repeat(100_000)] {
-            let error = Name::parse(text, "segment.name").unwrap_err();
+            let error = name(text, "segment.name").unwrap_err();
             assert_eq!(error.violations[0].field, "segment.name");
         }
-        assert_eq!(Name::parse(&"é".repeat(100), "segment.name").unwrap().text.chars().count(), 100);
+        assert_eq!(name(&"é".repeat(100), "segment.name").unwrap().text.chars().count(), 100);
     }
 }

@@ -1,9 +1,10 @@
 //! One handler for each context that campaigns follows.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use chrono::{DateTime, Utc};
 use clientele_contracts::analytics::v1::CustomerMetricsRecorded;
 use clientele_contracts::customers::v1::{CustomerCreated, CustomerDeleted, CustomerUpdated};
 use clientele_contracts::platform::v1::Event;
@@ -32,15 +33,12 @@ struct Analytics(App);
 #[async_trait]
 impl Handler for Analytics {
     async fn apply(&self, work: &mut UnitOfWork, events: &[Event]) -> Result<(), Error> {
-        let mut newest: BTreeMap<CustomerId, NewFigures> = BTreeMap::new();
+        let mut new = Vec::new();
         for event in events {
             let Some(recorded) = event::decode::<CustomerMetricsRecorded>(event)? else { continue };
-            let new = figures(event, &recorded)?;
-            if newest.get(&new.customer).is_none_or(|known| known.version < new.version) {
-                newest.insert(new.customer, new);
-            }
+            new.push(figures(event, &recorded)?);
         }
-        Ok(self.0.learn_figures(work, newest.into_values().collect()).await?)
+        Ok(self.0.learn_figures(work, new).await?)
     }
 }
 
@@ -61,6 +59,7 @@ fn figures(event: &Event, recorded: &CustomerMetricsRecorded) -> Result<NewFigur
         customer: CustomerId::parse(&recorded.customer_id, "customer_id")?,
         version: version(event)?,
         figures,
+        at: recorded_at(event)?,
     })
 }
 
@@ -70,7 +69,7 @@ struct Customers(App);
 #[async_trait]
 impl Handler for Customers {
     async fn apply(&self, work: &mut UnitOfWork, events: &[Event]) -> Result<(), Error> {
-        let (mut wanted, mut gone) = (BTreeMap::new(), BTreeSet::new());
+        let (mut wanted, mut gone) = (BTreeMap::new(), BTreeMap::new());
         for event in events {
             let changed = if let Some(created) = event::decode::<CustomerCreated>(event)? {
                 created.customer_id
@@ -79,7 +78,7 @@ impl Handler for Customers {
             } else if let Some(deleted) = event::decode::<CustomerDeleted>(event)? {
                 let customer = CustomerId::parse(&deleted.customer_id, "customer_id")?;
                 wanted.remove(&customer);
-                gone.insert(customer);
+                gone.insert(customer, recorded_at(event)?);
                 continue;
             } else {
                 continue;
@@ -88,9 +87,12 @@ impl Handler for Customers {
             wanted.insert(customer, version(event)?);
         }
         let wanted: Vec<Wanted> = wanted.into_iter().map(|(customer, version)| Wanted { customer, version }).collect();
-        let gone: Vec<CustomerId> = gone.into_iter().collect();
         Ok(self.0.follow_customers(work, &wanted, &gone).await?)
     }
+}
+
+fn recorded_at(event: &Event) -> Result<DateTime<Utc>, Error> {
+    proto::required_instant(event.recorded_at, "recorded_at")
 }
 
 fn version(event: &Event) -> Result<i64, Error> {

@@ -1,14 +1,12 @@
 //! From what happened to the journal's entry: the public event, which carries ids and names of segments, and the
 //! after-image, which holds a customer's values and is sealed.
 
-use chrono::{DateTime, Utc};
 use clientele_contracts::campaigns::v1::{MembershipChange, SegmentEntered, SegmentLeft, SegmentRecorded};
 use clientele_platform::postgres::Entry;
 use clientele_platform::proto;
 
 use crate::contract::{self, Progress};
-use crate::domain::membership::{Cause, Pair};
-use crate::domain::rule::Reason;
+use crate::domain::course::Change;
 use crate::domain::segment::Segment;
 
 /// The kinds of aggregates in the journal.
@@ -28,17 +26,12 @@ pub(crate) fn segment(segment: &Segment, complete: bool) -> Entry {
     Entry::new(SEGMENT, segment.id.uuid(), segment.version, &event).image(&image)
 }
 
-/// A customer entered or left a segment, given the pair after it.
-pub(crate) fn membership(
-    pair: &Pair,
-    segment: &Segment,
-    changed_at: DateTime<Utc>,
-    cause: Cause,
-    reasons: &[Reason],
-) -> Entry {
+/// A customer entered or left a segment.
+pub(crate) fn membership(segment: &Segment, change: &Change) -> Entry {
+    let Change { pair, at, cause, reasons } = change;
     let (segment_id, customer_id) = (pair.segment.to_string(), pair.customer.to_string());
-    let (moment, segment_name) = (Some(proto::timestamp(changed_at)), segment.name.text.clone());
-    let set_off = contract::cause(cause).into();
+    let (moment, segment_name) = (Some(proto::timestamp(*at)), segment.name.text.clone());
+    let set_off = contract::cause(*cause).into();
     let image = MembershipChange {
         // The journal gives the event its id when it is written.
         id: String::new(),
@@ -56,5 +49,5 @@ pub(crate) fn membership(
         let event = SegmentLeft { segment_id, customer_id, left_at: moment, cause: set_off, segment_name };
         Entry::new(MEMBERSHIP, pair.id.uuid(), pair.version, &event)
     };
-    entry.customer(pair.customer).occurred_at(changed_at).image(&image)
+    entry.customer(pair.customer).occurred_at(*at).image(&image)
 }

@@ -4,12 +4,12 @@ use clientele_contracts::campaigns::v1 as pb;
 use clientele_contracts::campaigns::v1::segments_server::Segments;
 use clientele_kernel::{Error as KernelError, Etag, SegmentId, Violations};
 use clientele_platform::grpc::status;
-use clientele_platform::{Caller, proto};
+use clientele_platform::{Caller, Command, proto};
 use tonic::{Request, Response, Status};
 
-use crate::app::{App, Command};
+use crate::app::App;
 use crate::domain::field::Field;
-use crate::domain::segment::{Name, Statement, description};
+use crate::domain::segment::{self, Statement, description};
 use crate::{Error, contract};
 
 const CREATE: &str = "/clientele.campaigns.v1.Segments/CreateSegment";
@@ -74,14 +74,14 @@ impl SegmentService {
     async fn create(&self, caller: &Caller, request: &pb::CreateSegmentRequest) -> Result<pb::Segment, Error> {
         let segment = request.segment.clone().unwrap_or_default();
         let mut violations = Violations::new();
-        let name = violations.take("segment.name", Name::parse(&segment.name, "segment.name"));
+        let name = violations.take("segment.name", segment::name(&segment.name, "segment.name"));
         let described = description(&segment.description, "segment.description");
         let description = violations.take("segment.description", described);
         let rule = contract::read_rule(&segment.rule.unwrap_or_default(), "segment.rule");
         let rule = violations.take("segment.rule", rule);
         violations.into_result()?;
         let statement = Statement { name, description, rule, active: Some(true) };
-        let command = Command { caller, method: CREATE, request_id: &request.request_id, message: request };
+        let command = Command { caller, method: CREATE, request_id: &request.request_id, request };
         self.0.create(&command, statement).await
     }
 
@@ -94,7 +94,7 @@ impl SegmentService {
         let mask = violations.take("update_mask", mask).unwrap_or_default();
         let mut statement = Statement::default();
         if mask.contains(&"name") {
-            statement.name = violations.take("segment.name", Name::parse(&segment.name, "segment.name"));
+            statement.name = violations.take("segment.name", segment::name(&segment.name, "segment.name"));
         }
         if mask.contains(&"description") {
             let described = description(&segment.description, "segment.description");
@@ -110,7 +110,7 @@ impl SegmentService {
         let (Some(id), Some(etag), true) = (id, etag, violations.is_empty()) else {
             return Err(KernelError::invalid_all(violations.into_inner()).into());
         };
-        let command = Command { caller, method: UPDATE, request_id: &request.request_id, message: request };
+        let command = Command { caller, method: UPDATE, request_id: &request.request_id, request };
         self.0.update(&command, id, etag, statement).await
     }
 }

@@ -5,19 +5,14 @@ use std::collections::{BTreeMap, HashMap};
 
 use chrono::{DateTime, Utc};
 use clientele_kernel::{CustomerId, Partition, SegmentId};
-use clientele_platform::postgres::Error as StorageError;
+use clientele_platform::column;
+use clientele_platform::postgres::{Error as StorageError, assert_rows};
 use sqlx::{PgConnection, PgExecutor, PgPool};
 use uuid::Uuid;
 
 use super::person::uuids;
 use crate::domain::membership::{Membership, Pair, Step, StepKey};
 use crate::{Error, contract};
-
-macro_rules! column {
-    ($rows:expr, $row:pat => $value:expr) => {
-        &$rows.iter().map(|$row| $value).collect::<Vec<_>>()
-    };
-}
 
 /// Pairs by customer and segment.
 pub(crate) type Pairs = HashMap<(CustomerId, SegmentId), Pair>;
@@ -90,7 +85,7 @@ pub(crate) async fn put(conn: &mut PgConnection, pairs: &[Pair]) -> Result<(), E
         )
         .execute(conn)
         .await?;
-        super::assert_rows(done.rows_affected(), kept.len())?;
+        assert_rows(done.rows_affected(), kept.len())?;
     }
     Ok(())
 }
@@ -136,7 +131,7 @@ pub(crate) async fn raise_counts(
     )
     .execute(conn)
     .await?;
-    Ok(super::assert_rows(done.rows_affected(), changes.len())?)
+    Ok(assert_rows(done.rows_affected(), changes.len())?)
 }
 
 /// Customers of pairs whose result has changed by time, those that wait longest first; at most `limit`. One look at the

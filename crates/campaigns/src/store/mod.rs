@@ -13,11 +13,3 @@ pub(crate) mod person;
 pub(crate) mod progress;
 pub(crate) mod refresh;
 pub(crate) mod segment;
-
-use clientele_platform::postgres::Error as StorageError;
-
-/// Fails unless a statement touched as many rows as it must.
-fn assert_rows(actual: u64, expected: usize) -> Result<(), StorageError> {
-    let expected = expected as u64;
-    if actual == expected { Ok(()) } else { Err(StorageError::Rows { expected, actual }) }
-}

@@ -5,11 +5,11 @@ use std::collections::{BTreeMap, HashMap};
 
 use chrono::{DateTime, Utc};
 use clientele_kernel::{Currency, CustomerId};
-use clientele_platform::postgres::Error as StorageError;
+use clientele_platform::column;
+use clientele_platform::postgres::{Error as StorageError, assert_rows};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::assert_rows;
 use crate::Error;
 use crate::domain::person::{Facts, Figure, Kind, Person};
 
@@ -19,12 +19,8 @@ pub(crate) struct Versions {
     /// 0 while no facts are known.
     pub(crate) facts: i64,
     pub(crate) figures: i64,
-}
-
-macro_rules! column {
-    ($rows:expr, $row:pat => $value:expr) => {
-        &$rows.iter().map(|$row| $value).collect::<Vec<_>>()
-    };
+    /// As of when both are known.
+    pub(crate) known_at: Option<DateTime<Utc>>,
 }
 
 /// Sees to it that the customers have rows.
@@ -43,7 +39,7 @@ pub(crate) async fn ensure(conn: &mut PgConnection, ids: &[CustomerId]) -> Resul
 /// Locks the customers until the transaction ends; those without a row are left out.
 pub(crate) async fn lock(conn: &mut PgConnection, ids: &[CustomerId]) -> Result<BTreeMap<CustomerId, Versions>, Error> {
     let rows = sqlx::query!(
-        "select customer_id, facts_version, figures_version from campaigns.customer
+        "select customer_id, facts_version, figures_version, known_at from campaigns.customer
          where customer_id = any($1)
          order by customer_id
          for update",
@@ -51,8 +47,13 @@ pub(crate) async fn lock(conn: &mut PgConnection, ids: &[CustomerId]) -> Result<
     )
     .fetch_all(conn)
     .await?;
-    let versions = |facts, figures| Versions { facts, figures };
-    Ok(rows.into_iter().map(|row| (row.customer_id.into(), versions(row.facts_version, row.figures_version))).collect())
+    Ok(rows
+        .into_iter()
+        .map(|row| {
+            let versions = Versions { facts: row.facts_version, figures: row.figures_version, known_at: row.known_at };
+            (row.customer_id.into(), versions)
+        })
+        .collect())
 }
 
 /// Locks those of the customers whose facts are known and that nobody else works on at the moment.
@@ -167,6 +168,8 @@ pub(crate) struct NewFacts {
     pub(crate) customer: CustomerId,
     pub(crate) version: i64,
     pub(crate) facts: Facts,
+    /// As of when.
+    pub(crate) at: DateTime<Utc>,
 }
 
 /// Writes the facts of customers that have rows.
@@ -175,10 +178,10 @@ pub(crate) async fn put_facts(conn: &mut PgConnection, new: &[NewFacts]) -> Resu
         "update campaigns.customer c
          set facts_version = u.version, kind = u.kind, country = u.country, store_id = u.store_id,
              manager_id = u.manager_id, registered_at = u.registered_at, has_phone = u.has_phone,
-             has_email = u.has_email
+             has_email = u.has_email, known_at = greatest(c.known_at, u.at)
          from unnest($1::uuid[], $2::bigint[], $3::text[], $4::text[], $5::uuid[], $6::uuid[], $7::timestamptz[],
-                     $8::boolean[], $9::boolean[])
-              as u(id, version, kind, country, store_id, manager_id, registered_at, has_phone, has_email)
+                     $8::boolean[], $9::boolean[], $10::timestamptz[])
+              as u(id, version, kind, country, store_id, manager_id, registered_at, has_phone, has_email, at)
          where c.customer_id = u.id",
         column!(new, n => n.customer.uuid()),
         column!(new, n => n.version),
@@ -189,6 +192,7 @@ pub(crate) async fn put_facts(conn: &mut PgConnection, new: &[NewFacts]) -> Resu
         column!(new, n => n.facts.registered_at),
         column!(new, n => n.facts.has_phone),
         column!(new, n => n.facts.has_email),
+        column!(new, n => n.at),
     )
     .execute(conn)
     .await?;
@@ -201,17 +205,20 @@ pub(crate) struct NewFigures {
     pub(crate) customer: CustomerId,
     pub(crate) version: i64,
     pub(crate) figures: BTreeMap<Currency, Figure>,
+    /// As of when.
+    pub(crate) at: DateTime<Utc>,
 }
 
 /// Writes the figures of customers that have rows, in the place of those there are.
 pub(crate) async fn put_figures(conn: &mut PgConnection, new: &[NewFigures]) -> Result<(), Error> {
-    let customers = column!(new, n => n.customer.uuid()).clone();
+    let customers: Vec<Uuid> = new.iter().map(|n| n.customer.uuid()).collect();
     let done = sqlx::query!(
-        "update campaigns.customer c set figures_version = u.version
-         from unnest($1::uuid[], $2::bigint[]) as u(id, version)
+        "update campaigns.customer c set figures_version = u.version, known_at = greatest(c.known_at, u.at)
+         from unnest($1::uuid[], $2::bigint[], $3::timestamptz[]) as u(id, version, at)
          where c.customer_id = u.id",
         &customers,
         column!(new, n => n.version),
+        column!(new, n => n.at),
     )
     .execute(&mut *conn)
     .await?;

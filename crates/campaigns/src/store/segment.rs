@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use clientele_contracts::campaigns::v1 as pb;
 use clientele_kernel::SegmentId;
+use clientele_kernel::text::Name;
 use clientele_platform::postgres::{Error as StorageError, assert_one};
 use prost::Message;
 use sqlx::{PgConnection, PgExecutor, PgPool};
@@ -10,7 +11,7 @@ use uuid::Uuid;
 
 use crate::Error;
 use crate::contract::{self, Progress, read_rule};
-use crate::domain::segment::{Name, Segment};
+use crate::domain::segment::Segment;
 
 /// Waits until nobody decides memberships, and keeps everybody from it until the transaction ends: for a change of rules.
 pub(crate) async fn lock_rules(conn: &mut PgConnection) -> Result<(), Error> {

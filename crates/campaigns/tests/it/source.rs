@@ -13,11 +13,11 @@ use clientele_contracts::customers::v1::{
     CreateCustomerRequest, Customer, CustomerCreated, CustomerDeleted, CustomerKind, CustomerUpdated, Email,
     GetCustomerRequest, ListCustomersRequest, ListCustomersResponse, Phone, UpdateCustomerRequest,
 };
-use clientele_contracts::platform::v1::{Actor, ActorKind, Event, Origin, ReadFeedRequest, ReadFeedResponse};
-use clientele_kernel::{Ids, Partition, SystemClock, SystemEntropy};
+use clientele_contracts::platform::v1::{Event, ReadFeedRequest, ReadFeedResponse};
+use clientele_kernel::Clock;
 use clientele_platform::proto;
+use clientele_testkit::Journal;
 use prost::{Message, Name};
-use prost_types::Any;
 use tonic::service::Routes;
 use tonic::{Request, Response, Status};
 use uuid::Uuid;
@@ -84,15 +84,13 @@ pub(crate) fn with_email(mut customer: Customer) -> Customer {
 /// The journal of a context: events by partition, as the feed gives them; of customers also the records.
 #[derive(Debug)]
 pub(crate) struct Source {
-    context: &'static str,
-    ids: Ids,
+    pub(crate) journal: Journal,
+    clock: Arc<dyn Clock>,
     state: Mutex<State>,
 }
 
 #[derive(Debug, Default)]
 struct State {
-    partitions: HashMap<i16, Vec<Event>>,
-    versions: HashMap<Uuid, i64>,
     customers: HashMap<String, Customer>,
     /// Customers cannot be asked for.
     away: bool,
@@ -100,48 +98,21 @@ struct State {
 }
 
 impl Source {
-    pub(crate) fn new(context: &'static str) -> Arc<Self> {
-        let ids = Ids::new(Arc::new(SystemClock), Arc::new(SystemEntropy));
-        Arc::new(Self { context, ids, state: Mutex::default() })
+    pub(crate) fn new(context: &'static str, clock: Arc<dyn Clock>) -> Arc<Self> {
+        Arc::new(Self { journal: Journal::new(context), clock, state: Mutex::default() })
     }
 
     /// Writes an event of a customer: the next version, in the customer's partition.
     pub(crate) fn record<M: Message + Name>(&self, customer: Uuid, message: &M) -> Event {
-        let mut state = self.state.lock().unwrap();
-        let version = state.versions.entry(customer).or_default();
-        *version += 1;
-        let version = *version;
-        let partition = Partition::of(customer).number();
-        let events = state.partitions.entry(partition).or_default();
-        let moment = Some(proto::timestamp(at("2026-01-15T09:00:00Z")));
-        let event = Event {
-            id: self.ids.next::<Uuid>().to_string(),
-            context: self.context.to_owned(),
-            partition: partition.into(),
-            position: i64::try_from(events.len()).unwrap() + 1,
-            aggregate_type: "customer".to_owned(),
-            aggregate_id: customer.to_string(),
-            aggregate_version: version,
-            customer_id: customer.to_string(),
-            actor: Some(Actor { kind: ActorKind::User.into(), id: id(99).to_string() }),
-            origin: Origin::Web.into(),
-            integration: String::new(),
-            occurred_at: moment,
-            recorded_at: moment,
-            traceparent: String::new(),
-            data: Some(Any {
-                type_url: format!("type.googleapis.com/{}", M::full_name()),
-                value: message.encode_to_vec(),
-            }),
-        };
-        events.push(event.clone());
-        event
+        let moment = self.clock.now();
+        self.journal.record(customer, Some(customer), moment, moment, message)
     }
 
     /// The customer is as given from now on.
     pub(crate) fn save(&self, customer: &Customer) -> Event {
         let id: Uuid = customer.id.parse().unwrap();
-        let before = self.state.lock().unwrap().customers.insert(customer.id.clone(), customer.clone());
+        let saved = Customer { updated_at: Some(proto::timestamp(self.clock.now())), ..customer.clone() };
+        let before = self.state.lock().unwrap().customers.insert(customer.id.clone(), saved);
         if before.is_none() {
             self.record(id, &CustomerCreated { customer_id: customer.id.clone(), ..CustomerCreated::default() })
         } else {
@@ -171,29 +142,12 @@ impl Source {
         self.state.lock().unwrap().asked
     }
 
-    /// Position of the newest event of each partition that has one.
-    pub(crate) fn heads(&self) -> HashMap<i16, i64> {
-        let state = self.state.lock().unwrap();
-        state.partitions.iter().map(|(partition, events)| (*partition, i64::try_from(events.len()).unwrap())).collect()
-    }
-
     pub(crate) fn routes(self: &Arc<Self>) -> Routes {
-        match self.context {
+        match self.journal.context() {
             "analytics" => Routes::new(AnalyticsFeedServer::new(Served(self.clone()))),
             "customers" => Routes::new(CustomersFeedServer::new(Served(self.clone())))
                 .add_service(CustomersServer::new(Served(self.clone()))),
             other => panic!("{other} has no feed in these tests"),
-        }
-    }
-
-    fn read(&self, request: &ReadFeedRequest) -> ReadFeedResponse {
-        let state = self.state.lock().unwrap();
-        let all = state.partitions.get(&i16::try_from(request.partition).unwrap()).map_or(&[][..], Vec::as_slice);
-        let after = usize::try_from(request.after).unwrap().min(all.len());
-        let size = usize::try_from(request.page_size).unwrap();
-        ReadFeedResponse {
-            events: all[after..].iter().take(size).cloned().collect(),
-            head: i64::try_from(all.len()).unwrap(),
         }
     }
 }
@@ -204,14 +158,14 @@ struct Served(Arc<Source>);
 #[tonic::async_trait]
 impl AnalyticsFeed for Served {
     async fn read(&self, request: Request<ReadFeedRequest>) -> Result<Response<ReadFeedResponse>, Status> {
-        Ok(Response::new(self.0.read(request.get_ref())))
+        Ok(Response::new(self.0.journal.read(request.get_ref())))
     }
 }
 
 #[tonic::async_trait]
 impl CustomersFeed for Served {
     async fn read(&self, request: Request<ReadFeedRequest>) -> Result<Response<ReadFeedResponse>, Status> {
-        Ok(Response::new(self.0.read(request.get_ref())))
+        Ok(Response::new(self.0.journal.read(request.get_ref())))
     }
 }
 

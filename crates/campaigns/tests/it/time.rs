@@ -109,32 +109,115 @@ async fn a_clock_that_is_behind_takes_no_decision_of_time_back() {
     assert_eq!(world.changes(ann).await.len(), 1);
 }
 
+/// Holds every customer's row, until the events that were told wait for it.
+struct Held(sqlx::PgConnection);
+
+impl Held {
+    async fn new(world: &World) -> Self {
+        let mut conn = world.database.superuser().await;
+        sqlx::raw_sql("begin; select 1 from campaigns.customer for update").execute(&mut conn).await.unwrap();
+        Self(conn)
+    }
+
+    async fn awaited(&self, world: &World) {
+        clientele_testkit::eventually("an event's waiting for the lock", async || {
+            let mut conn = world.database.superuser().await;
+            let waits: bool = sqlx::query_scalar(
+                "select exists(select from pg_stat_activity where datname = current_database()
+                               and wait_event_type = 'Lock' and query like '%campaigns.customer%')",
+            )
+            .fetch_one(&mut conn)
+            .await
+            .unwrap();
+            waits.then_some(())
+        })
+        .await;
+    }
+
+    async fn release(mut self) {
+        sqlx::raw_sql("rollback").execute(&mut self.0).await.unwrap();
+    }
+}
+
 #[tokio::test]
-async fn a_decision_that_waited_for_the_customer_s_lock_is_of_the_moment_at_which_it_got_it() {
+async fn a_decision_that_had_to_wait_is_of_the_moment_of_its_event() {
     let world = World::new().await;
     let ann = id(10);
     let segment = world.segment("big spenders", gross_at_least(100)).await;
     world.buyer(ann, &[]).await;
-    let mut conn = world.database.superuser().await;
-    let mut held = sqlx::Connection::begin(&mut conn).await.unwrap();
-    sqlx::query("select 1 from campaigns.customer for update").execute(&mut *held).await.unwrap();
+    let held = Held::new(&world).await;
+    let moment = world.harness.host.clock.now();
     let bought = world.analytics.figures(ann, &[Totals::of(100, "2026-01-10T10:00:00Z")]);
     world.harness.host.bus.publish(&[bought]).await.unwrap();
-    clientele_testkit::eventually("the event's waiting for the lock", async || {
-        let mut other = world.database.superuser().await;
-        let waits: bool = sqlx::query_scalar(
-            "select exists(select from pg_stat_activity where datname = current_database()
-                           and wait_event_type = 'Lock' and query like '%campaigns.customer%')",
-        )
-        .fetch_one(&mut other)
-        .await
-        .unwrap();
-        waits.then_some(())
-    })
-    .await;
-    let moment = at("2026-01-16T10:00:00Z");
-    world.database.clock.set(moment);
-    held.rollback().await.unwrap();
+    held.awaited(&world).await;
+    world.database.clock.set(at("2026-01-16T10:00:00Z"));
+    held.release().await;
     world.wait_for(ann, &segment.id, true).await;
     assert_eq!(world.of(ann).await[0].entered_at, Some(proto::timestamp(moment)));
+}
+
+#[tokio::test]
+async fn an_event_that_comes_before_the_worker_of_time_makes_up_for_what_time_has_turned() {
+    let world = World::new().await;
+    let ann = id(10);
+    world.segment("gone quiet", quiet_for(90)).await;
+    world.segment("new for a month", not(quiet_for(30))).await;
+    world.buyer(ann, &[Totals::of(1, "2026-01-10T10:00:00Z")]).await;
+    let arrived = world.harness.host.clock.now();
+
+    // The worker of time passes over whom somebody else works on; the event stands in the queue.
+    let held = Held::new(&world).await;
+    let (first, second) = (at("2026-04-20T10:00:00Z"), at("2026-04-20T11:00:00Z"));
+    world.database.clock.set(first);
+    let mut events = vec![world.analytics.figures(ann, &[Totals::of(2, "2026-04-20T09:00:00Z")])];
+    world.database.clock.set(second);
+    // In the same batch an order is taken back.
+    events.push(world.analytics.figures(ann, &[Totals::of(1, "2026-01-10T10:00:00Z")]));
+    world.harness.host.bus.publish(&events).await.unwrap();
+    held.awaited(&world).await;
+    world.database.clock.set(at("2026-05-01T10:00:00Z"));
+    held.release().await;
+    world.settled().await;
+    world.quiet().await;
+
+    let mut told: Vec<_> = world.changes(ann).await.into_iter().collect();
+    told.reverse();
+    let told: Vec<_> = told
+        .iter()
+        .map(|change| {
+            let moment = proto::required_instant(change.changed_at, "changed_at").unwrap();
+            (change.segment_name.as_str(), change.entered, moment, change.cause())
+        })
+        .collect();
+    let (event, time) = (pb::MembershipCause::Event, pb::MembershipCause::Time);
+    let of =
+        |name: &str| told.iter().filter(|step| step.0 == name).map(|step| (step.1, step.2, step.3)).collect::<Vec<_>>();
+    assert_eq!(
+        of("gone quiet"),
+        [(true, at("2026-04-10T10:00:00Z"), time), (false, first, event), (true, second, event)]
+    );
+    assert_eq!(
+        of("new for a month"),
+        [
+            (true, arrived, event),
+            (false, at("2026-02-09T10:00:00Z"), time),
+            (true, first, event),
+            (false, second, event)
+        ]
+    );
+}
+
+#[tokio::test]
+async fn what_happened_before_there_was_the_rule_is_told_as_of_the_rule() {
+    let world = World::new().await;
+    let ann = id(10);
+    world.buyer(ann, &[]).await;
+    // Recorded, and not yet told.
+    let bought = world.analytics.figures(ann, &[Totals::of(100, "2026-01-10T10:00:00Z")]);
+    let created = at("2026-01-20T10:00:00Z");
+    world.database.clock.set(created);
+    let segment = world.segment("big spenders", gross_at_least(100)).await;
+    world.tell(&[bought]).await;
+    assert_eq!(world.members(&segment.id).await, [ann]);
+    assert_eq!(world.of(ann).await[0].entered_at, Some(proto::timestamp(created)));
 }

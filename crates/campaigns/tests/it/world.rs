@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use clientele_campaigns::{Config, MIGRATIONS, build};
 use clientele_contracts::campaigns::v1 as pb;
-use clientele_contracts::campaigns::v1::feed_client::FeedClient;
 use clientele_contracts::campaigns::v1::memberships_client::MembershipsClient;
 use clientele_contracts::campaigns::v1::operations_client::OperationsClient;
 use clientele_contracts::campaigns::v1::segments_client::SegmentsClient;
-use clientele_contracts::platform::v1::{Event, GetConsumerStatusRequest, Money, ReadFeedRequest};
+use clientele_contracts::platform::v1::{Event, GetConsumerStatusRequest, Money};
+use clientele_kernel::Clock;
 use clientele_platform::grpc::{Credential, Transport};
 use clientele_testkit::{Harness, TestDatabase, eventually};
 use prost_types::FieldMask;
@@ -34,7 +34,8 @@ impl World {
     pub(crate) async fn with_count_timeout(count_timeout: Duration) -> Self {
         let database = TestDatabase::new("campaigns", &MIGRATIONS).await;
         let harness = Harness::new(database.clock.clone());
-        let (analytics, customers) = (Source::new("analytics"), Source::new("customers"));
+        let clock = || -> Arc<dyn Clock> { database.clock.clone() };
+        let (analytics, customers) = (Source::new("analytics", clock()), Source::new("customers", clock()));
         let world = Self { analytics, customers, database, harness };
         world.serve();
         let deps = world.harness.deps(&world.database);
@@ -103,14 +104,7 @@ impl World {
     pub(crate) async fn settled(&self) {
         eventually("the consumers' coming to the end", async || {
             let status = self.operations().get_consumer_status(GetConsumerStatusRequest {}).await.ok()?.into_inner();
-            let arrived = |consumer: &str, source: &Source| {
-                source.heads().into_iter().all(|(partition, head)| {
-                    status
-                        .partitions
-                        .iter()
-                        .any(|p| p.consumer == consumer && p.partition == i32::from(partition) && p.position == head)
-                })
-            };
+            let arrived = |consumer: &str, source: &Source| source.journal.is_followed(consumer, &status);
             (arrived("campaigns.analytics", &self.analytics) && arrived("campaigns.customers", &self.customers))
                 .then_some(())
         })
@@ -228,13 +222,7 @@ impl World {
 
     /// Every event of the journal, by partition and position.
     pub(crate) async fn events(&self) -> Vec<Event> {
-        let mut feed = FeedClient::new(self.client());
-        let mut events = Vec::new();
-        for partition in 0..32 {
-            let request = ReadFeedRequest { partition, after: 0, page_size: 1000 };
-            events.extend(feed.read(request).await.unwrap().into_inner().events);
-        }
-        events
+        self.harness.events("campaigns").await
     }
 }
 

@@ -5,7 +5,7 @@ use std::fmt::Arguments;
 use std::future::Future;
 use std::time::{Duration, Instant};
 
-use backon::{ExponentialBuilder, Retryable};
+use backon::Retryable;
 use clientele_contracts::campaigns::v1::CreateSegmentRequest;
 use clientele_contracts::campaigns::v1::segments_client::SegmentsClient;
 use clientele_contracts::customers::v1::customers_client::CustomersClient;
@@ -35,6 +35,7 @@ use clientele_contracts::orders::v1::{
 };
 use clientele_contracts::platform::v1::{FieldViolation, UpsertOutcome};
 use clientele_kernel::{Code, Entropy, Error};
+use clientele_platform::backoff;
 use clientele_platform::grpc::{self, Clients, HEADER_INTEGRATION, HEADER_ORIGIN, Transport};
 use tonic::metadata::AsciiMetadataValue;
 use tonic::{Request, Response, Status};
@@ -371,7 +372,7 @@ impl<'a> Filler<'a> {
         F: Future<Output = Result<Response<R>, Status>>,
     {
         let attempt = || async { call(ask(message.clone())).await.map(Response::into_inner).map_err(grpc::error) };
-        let pauses = ExponentialBuilder::default().with_min_delay(Duration::from_millis(100)).with_max_times(6);
+        let pauses = backoff::pauses(Duration::from_millis(100), Duration::from_secs(10)).with_max_times(6);
         attempt.retry(pauses).when(Error::is_transient).await
     }
 }

@@ -165,6 +165,8 @@ impl Makers {
             Language::English => {
                 let first = dice.pick(if is_woman { &english::WOMEN } else { &english::MEN });
                 let last = dice.pick(&english::SURNAMES);
+                // Thomas Thomas exists, and looks like a mistake of ours.
+                let last = if last == first { dice.pick(&english::SURNAMES[..1]) } else { last };
                 (first, last.to_owned(), last)
             }
             Language::Spanish => {
@@ -175,8 +177,10 @@ impl Makers {
             Language::Portuguese => {
                 let first = dice.pick(if is_woman { &portuguese::WOMEN } else { &portuguese::MEN });
                 let (mother, last) = (dice.pick(&portuguese::SURNAMES), dice.pick(&portuguese::SURNAMES));
-                let link = dice.pick(&["", "", "da ", "dos "]);
-                (first, format!("{mother} {link}{last}"), last)
+                let linked = dice.chance(60);
+                let link = portuguese::LINKS.into_iter().find(|(name, _)| linked && *name == last);
+                let last_name = link.map_or_else(|| last.to_owned(), |(_, link)| format!("{link} {last}"));
+                (first, format!("{mother} {last_name}"), last)
             }
             Language::Russian => {
                 let (first, patronymic, last) = russian_name(dice, is_woman);
@@ -235,8 +239,9 @@ impl Makers {
     /// Addresses at domains that are kept for examples.
     fn emails(&mut self, language: Language, local: &str, is_company: bool) -> Vec<Email> {
         let count = self.dice.weighted(&[(0, 10), (1, 80), (2, 10)]).unwrap_or(1);
-        let plain: String =
-            deunicode(local).to_lowercase().chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '.' }).collect();
+        // Cyrillic soft and hard signs become quotes, which nobody puts into an address.
+        let letters = deunicode(local).to_lowercase().replace(['\'', '"', '`'], "");
+        let plain: String = letters.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '.' }).collect();
         let plain = plain.split('.').filter(|part| !part.is_empty()).collect::<Vec<_>>().join(".");
         let host = match language {
             Language::English => "mail.example",

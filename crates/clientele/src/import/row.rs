@@ -104,7 +104,7 @@ impl Layout {
             if value.chars().count() > most {
                 return Err(refuse(field, value, format!("is longer than {most} characters")));
             }
-            if value.chars().any(|c| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}')) {
+            if value.chars().any(clientele_kernel::text::breaks_line) {
                 return Err(refuse(field, value, "holds control characters".into()));
             }
             if value.contains(char::REPLACEMENT_CHARACTER) {

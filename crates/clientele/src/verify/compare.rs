@@ -9,25 +9,13 @@ use clientele_kernel::{Currency, Error};
 use clientele_platform::proto;
 use rust_decimal::Decimal;
 
+use super::found::{Difference, Found};
 use super::recompute::{Account, Books, Month};
-
-/// Figures that do not agree.
-#[derive(Debug)]
-pub(super) struct Difference {
-    /// Whose figure.
-    pub(super) subject: String,
-    /// Which figure.
-    pub(super) figure: String,
-    /// What analytics serves.
-    pub(super) served: String,
-    /// What the documents come to.
-    pub(super) recomputed: String,
-}
 
 /// Collects differences about one subject.
 pub(super) struct Comparison<'a> {
     pub(super) subject: String,
-    pub(super) found: &'a mut Vec<Difference>,
+    pub(super) found: &'a mut Found,
 }
 
 impl Comparison<'_> {

@@ -1,12 +1,15 @@
 //! `clientele verify`: recomputes every figure from the owning services' documents, over the public API, and says where
 //! what is served does not agree: figures to the cent, segments member by member, the ledger of sending letter by letter.
+//! Letters that are stuck are told, too.
 //!
+//! - [`found`]: what does not agree
 //! - [`recompute`]: figures from documents
 //! - [`compare`]: where they differ
 //! - [`segments`]: who should belong to which segment
-//! - [`ledger`]: what the ledger of sending says against what was sent
+//! - [`ledger`]: what the ledger of sending says against the journal and what was sent
 
 mod compare;
+mod found;
 mod ledger;
 mod recompute;
 mod segments;
@@ -21,7 +24,8 @@ use clientele_contracts::platform::v1::{GetConsumerStatusResponse, ReadFeedRespo
 use clientele_kernel::{Code, Error, PARTITIONS, SystemClock};
 use futures::{StreamExt, TryStreamExt};
 
-use self::compare::{Comparison, Difference};
+use self::compare::Comparison;
+use self::found::{Difference, Found};
 use self::recompute::{Account, Books};
 use crate::client::{Client, Connection};
 
@@ -58,7 +62,6 @@ const SCOPES: [&str; 13] = [
 ];
 const FOLLOWED: [&str; 4] = ["campaigns", "customers", "messaging", "orders"];
 const PAGE: &str = "200";
-const SHOWN: usize = 50;
 
 /// Verifies; an error when something does not agree.
 pub(crate) async fn run(arguments: Arguments) -> Result<(), Error> {
@@ -66,25 +69,22 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Error> {
         Client::connect(&arguments.connection, "verification of figures", &SCOPES, "api", &SystemClock).await?;
     let outcome = verify(&client, &arguments).await;
     client.close().await?;
-    let differences = outcome?;
-    for difference in differences.iter().take(SHOWN) {
-        say(format_args!(
-            "{}: {} is served as {}, recomputed it is {}",
-            difference.subject, difference.figure, difference.served, difference.recomputed
-        ));
+    let found = outcome?;
+    for line in found.shown() {
+        say(format_args!("{line}"));
     }
-    if differences.is_empty() {
+    if found.count() == 0 {
         say(format_args!("everything agrees"));
         return Ok(());
     }
-    Err(Error::new(Code::FailedPrecondition, "FIGURES_DIFFER", format!("{} things do not agree", differences.len())))
+    Err(Error::new(Code::FailedPrecondition, "FIGURES_DIFFER", format!("{} things do not agree", found.count())))
 }
 
-async fn verify(client: &Client, arguments: &Arguments) -> Result<Vec<Difference>, Error> {
+async fn verify(client: &Client, arguments: &Arguments) -> Result<Found, Error> {
     caught_up(client, Duration::from_secs(arguments.patience)).await?;
     let (books, documents) = books(client, arguments.report_zone, "").await?;
     say(format_args!("read {documents} orders and credit notes"));
-    let mut found = Vec::new();
+    let mut found = Found::default();
     let served = figures(client, &books, &mut found).await?;
     say(format_args!("compared the figures of {served} customers and currencies"));
 
@@ -105,7 +105,7 @@ async fn verify(client: &Client, arguments: &Arguments) -> Result<Vec<Difference
     let patience = Duration::from_secs(arguments.patience);
     let compared = segments::compare(client, &books, arguments.report_zone, patience, &mut found).await?;
     say(format_args!("compared the members of {compared} segments"));
-    let compared = ledger::compare(client, &mut found).await?;
+    let compared = ledger::compare(client, patience, &mut found).await?;
     say(format_args!("compared {compared} letters of the ledger"));
     Ok(found)
 }
@@ -181,7 +181,7 @@ async fn books(client: &Client, zone: Tz, customer: &str) -> Result<(Books, u64)
 }
 
 /// Compares every customer's totals, both ways: figures without documents are as wrong as documents without figures.
-async fn figures(client: &Client, books: &Books, found: &mut Vec<Difference>) -> Result<usize, Error> {
+async fn figures(client: &Client, books: &Books, found: &mut Found) -> Result<usize, Error> {
     let mut left: BTreeMap<&(String, String), &Account> =
         books.accounts.iter().filter(|((customer, _), _)| !customer.is_empty()).collect();
     let mut served = 0;
@@ -208,7 +208,7 @@ async fn figures(client: &Client, books: &Books, found: &mut Vec<Difference>) ->
     Ok(served)
 }
 
-async fn details(client: &Client, books: &Books, found: &mut Vec<Difference>) -> Result<(), Error> {
+async fn details(client: &Client, books: &Books, found: &mut Found) -> Result<(), Error> {
     let customers: BTreeSet<&String> =
         books.accounts.keys().map(|(customer, _)| customer).filter(|c| !c.is_empty()).collect();
     // Compared as they come: all of them at once may be more than fits into memory.
@@ -228,7 +228,7 @@ async fn details(client: &Client, books: &Books, found: &mut Vec<Difference>) ->
     Ok(())
 }
 
-fn missing(found: &mut Vec<Difference>, subject: String) {
+fn missing(found: &mut Found, subject: String) {
     found.push(Difference {
         subject,
         figure: "every figure".into(),

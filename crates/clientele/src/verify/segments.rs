@@ -17,8 +17,8 @@ use clientele_contracts::platform::v1::GetConsumerStatusResponse;
 use clientele_kernel::{Clock, Code, Currency, Error, Money, SystemClock};
 use clientele_platform::proto;
 
-use super::Difference;
 use super::recompute::{Account, Books};
+use super::{Difference, Found};
 use crate::client::Client;
 
 /// How many customers that differ are read again at a time: where there are more, it is not the house's going on.
@@ -45,7 +45,7 @@ pub(super) async fn compare(
     books: &Books,
     zone: Tz,
     patience: Duration,
-    found: &mut Vec<Difference>,
+    found: &mut Found,
 ) -> Result<usize, Error> {
     parked(client).await?;
     let mut people = people(client, books).await?;

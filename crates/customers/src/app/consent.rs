@@ -2,10 +2,10 @@
 
 use clientele_contracts::customers::v1 as pb;
 use clientele_kernel::{ContactPointId, CustomerId, paging};
-use clientele_platform::Caller;
+use clientele_platform::{Begun, Caller, Command};
 use prost::Message;
 
-use super::{App, Command};
+use super::App;
 use crate::domain::consent::{
     Author, Channel, Entry, GivenAddress, Key, Ledger, MOST_HOLDERS, Permission, Point, Purpose, Refusal, State,
     Statement, TypedAddress, Verdict, Written, points, require_kind, states, verdict, withdrawals,
@@ -44,10 +44,10 @@ impl App {
         statement: Statement,
     ) -> Result<pb::ConsentEntry, Error> {
         let draft = statement.check(command.caller.origin)?;
-        let mut uow = self.db.begin(command.caller).await?;
-        if let Some(answer) = uow.replay(command.method, command.request_id, command.message).await? {
-            return Ok(answer);
-        }
+        let mut uow = match command.begin(&self.db).await? {
+            Begun::Known(answer) => return Ok(answer),
+            Begun::New(uow) => uow,
+        };
         // The customer's row is what makes two writers of one ledger take turns, and keeps the contact points as they are.
         let customer = store::customer::lock(uow.conn(), &[id]).await?.pop().ok_or(Error::NotFound(id))?;
         let point = draft.point(&points(&customer))?;
@@ -145,16 +145,25 @@ impl App {
                 }
             }
         };
-        let customers: Vec<CustomerId> = holders.iter().map(|(holder, _)| *holder).collect();
+        let own = holders.iter().find(|(holder, _)| *holder == id).map(|(_, point)| point.id);
+        // Whoever else has the address, the customer asked about may have taken back what was given for it, or all there is.
+        let customers: Vec<CustomerId> = holders.iter().map(|(holder, _)| *holder).chain([id]).collect();
         let newest = store::consent::newest(pool, &customers).await?;
+        let withdrawn = match (own, holders.first(), newest.get(&id)) {
+            (None, Some((_, point)), Some(newest)) => withdrawals(newest, channel, Some(&point.address), purpose),
+            _ => Vec::new(),
+        };
         let of = |(holder, point): &(CustomerId, Point)| -> Verdict {
             verdict(newest.get(holder).map_or(&[], Vec::as_slice), channel, point, purpose)
         };
-        let point = holders.iter().find(|(holder, _)| *holder == id).map(|(_, point)| point.id);
-        Ok(Answer { permission: Permission::of_all(holders.iter().map(of).collect()), point, address })
+        let mut verdicts: Vec<Verdict> = holders.iter().map(of).collect();
+        if !withdrawn.is_empty() {
+            verdicts.push(Verdict::Withdrawn(withdrawn));
+        }
+        Ok(Answer { permission: Permission::of_all(verdicts), point: own, address })
     }
 
-    /// The answer for an address that no contact point has. The customer may have taken back all there is, or what was given
+    /// The answer for an address that nobody has. The customer may have taken back all there is, or what was given
     /// for this address while it was theirs: whoever asks must not get past that with the address alone.
     async fn of_nobody_s(
         &self,

@@ -4,15 +4,15 @@ use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
 use clientele_contracts::customers::v1 as pb;
-use clientele_kernel::{CustomerId, Error as KernelError, Etag};
+use clientele_kernel::{CustomerId, Error as KernelError, Etag, Reference};
+use clientele_platform::{Begun, Command};
 use prost::Message;
 use sqlx::PgConnection;
 
-use super::{App, Command};
+use super::App;
 use crate::domain::contact::{MOST_PHONES, SHOWN_PHONES};
 use crate::domain::customer::{Customer, Draft, Event, Field, Repeats, Statement};
 use crate::domain::duplicate::View;
-use crate::domain::reference::Reference;
 use crate::events::publish;
 use crate::store::customer::Change;
 use crate::{Error, contract, store};
@@ -28,10 +28,10 @@ impl App {
         statement: Statement,
     ) -> Result<pb::Customer, Error> {
         let draft = statement.check(self.region, Repeats::Refuse).map_err(within_customer)?;
-        let mut uow = self.db.begin(command.caller).await?;
-        if let Some(answer) = uow.replay(command.method, command.request_id, command.message).await? {
-            return Ok(answer);
-        }
+        let mut uow = match command.begin(&self.db).await? {
+            Begun::Known(answer) => return Ok(answer),
+            Begun::New(uow) => uow,
+        };
         let now = uow.now();
         let customer = Customer::create(draft, now, self.db.ids()).map_err(within_customer)?;
         require_free(uow.conn(), &customer.references, customer.id).await?;
@@ -52,10 +52,10 @@ impl App {
         statement: Statement,
     ) -> Result<pb::Customer, Error> {
         let draft: Draft = statement.only(fields).check(self.region, Repeats::Refuse).map_err(within_customer)?;
-        let mut uow = self.db.begin(command.caller).await?;
-        if let Some(answer) = uow.replay(command.method, command.request_id, command.message).await? {
-            return Ok(answer);
-        }
+        let mut uow = match command.begin(&self.db).await? {
+            Begun::Known(answer) => return Ok(answer),
+            Begun::New(uow) => uow,
+        };
         let now = uow.now();
         let before = store::customer::lock(uow.conn(), &[id]).await?.pop().ok_or(Error::NotFound(id))?;
         etag.require(before.version)?;

@@ -10,8 +10,8 @@
 //! - [`history`]: what changed, and what was
 
 use clientele_contracts::platform::v1::{ReadFeedRequest, ReadFeedResponse};
+use clientele_platform::feed;
 use clientele_platform::postgres::Database;
-use clientele_platform::{Caller, feed};
 
 use crate::Error;
 use crate::domain::contact::Region;
@@ -30,19 +30,6 @@ pub(crate) mod upsert;
 pub(crate) struct App {
     db: Database,
     region: Option<Region>,
-}
-
-/// A command as it arrived, for the answer to a repetition.
-#[derive(Debug)]
-pub(crate) struct Command<'a, M> {
-    /// In whose name.
-    pub(crate) caller: &'a Caller,
-    /// gRPC path of the method.
-    pub(crate) method: &'static str,
-    /// Makes a repetition harmless; empty for none.
-    pub(crate) request_id: &'a str,
-    /// The request itself.
-    pub(crate) message: &'a M,
 }
 
 impl App {

@@ -25,6 +25,7 @@ pub(crate) fn import(import: &Import) -> pb::Import {
         reason: warning.reason,
         column: warning.column,
         description: warning.description,
+        metadata: warning.metadata.into_iter().collect(),
     });
     pb::Import {
         columns: columns.collect(),
@@ -55,6 +56,8 @@ pub(crate) fn brief(import: &Import) -> pb::Import {
         created_at: Some(proto::timestamp(import.created_at)),
         updated_at: Some(proto::timestamp(import.updated_at)),
         file_expires_at: import.file_expires_at.map(proto::timestamp),
+        failure_reason: import.work.failure.reason.clone(),
+        failure_metadata: import.work.failure.metadata.clone().into_iter().collect(),
     }
 }
 
@@ -87,6 +90,7 @@ pub(crate) fn state(state: State) -> pb::ImportState {
         State::Cancelled => pb::ImportState::Cancelled,
         State::Undoing => pb::ImportState::Undoing,
         State::Undone => pb::ImportState::Undone,
+        State::Expired => pb::ImportState::Expired,
     }
 }
 

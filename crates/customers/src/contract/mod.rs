@@ -6,7 +6,7 @@ pub(crate) mod import;
 
 use clientele_contracts::customers::v1 as pb;
 use clientele_contracts::platform::v1::ExternalReference;
-use clientele_kernel::{CustomerId, EmailId, Error, Etag, PhoneId, StoreId, UserId};
+use clientele_kernel::{CustomerId, EmailId, Error, Etag, PhoneId, Reference, StoreId, UserId};
 use clientele_platform::postgres::Error as StorageError;
 use clientele_platform::proto;
 use uuid::Uuid;
@@ -14,7 +14,6 @@ use uuid::Uuid;
 use crate::domain::contact::{Address, Email, Phone, PhoneNumber, SHOWN_PHONES};
 use crate::domain::customer::{Customer, EmailStatement, Kind, PhoneStatement, Statement};
 use crate::domain::duplicate::View;
-use crate::domain::reference::Reference;
 
 /// A customer as people see it.
 pub(crate) fn customer(view: &View) -> pb::Customer {

@@ -3,11 +3,9 @@
 use std::str::FromStr;
 
 use clientele_kernel::error::shorten;
-use clientele_kernel::{EmailId, Error, PhoneId, Violations};
+use clientele_kernel::{EmailId, Error, PhoneId, Violation, Violations, text};
 use email_address::{EmailAddress, Options};
 use phonenumber::Mode;
-
-use super::text;
 
 /// How many phones a customer may have.
 pub(crate) const MOST_PHONES: usize = 500;
@@ -41,8 +39,10 @@ impl PhoneNumber {
         let mut violations = Violations::new();
         let typed = violations.take("number", text::line(number, 50, "number")).unwrap_or_default();
         if violations.is_empty() {
-            violations.check(typed.chars().count() >= 3 && typed.chars().any(char::is_numeric), "number", || {
-                format!("`{}` is not a phone number: 3 to 50 characters with digits are wanted", shorten(&typed))
+            violations.require(typed.chars().count() >= 3 && typed.chars().any(char::is_numeric), || {
+                let shown = shorten(&typed);
+                let description = format!("`{shown}` is not a phone number: 3 to 50 characters with digits are wanted");
+                Violation::new("number", description).because("PHONE_INVALID").with("value", shown)
             });
         }
         let label = violations.take("label", text::line(label, 50, "label"));
@@ -133,10 +133,12 @@ impl Address {
         let options = Options::default().without_display_text().without_domain_literal().with_minimum_sub_domains(2);
         match EmailAddress::parse_with_options(&typed, options) {
             Ok(parsed) if !parsed.local_part().starts_with('"') => Ok(Self(typed)),
-            _ => Err(Error::invalid(
-                "address",
-                format!("`{}` is not an e-mail address: something like `name@example.com` is wanted", shorten(&typed)),
-            )),
+            _ => {
+                let shown = shorten(&typed);
+                let description =
+                    format!("`{shown}` is not an e-mail address: something like `name@example.com` is wanted");
+                Err(Violation::new("address", description).because("EMAIL_INVALID").with("value", shown).into())
+            }
         }
     }
 

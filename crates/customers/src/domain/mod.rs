@@ -4,12 +4,10 @@
 //! - [`consent`]: what customers agreed to, and what follows for one contact point
 //! - [`contact`]: phones and e-mail addresses, and when two of them are the same
 //! - [`listing`]: what a list can be sorted by
-//! - [`reference`]: how other systems name a customer
 //! - [`duplicate`]: customers that share a contact point
 //! - [`history`]: what differs between two states
 //! - [`import`]: files by hand: states, fields, what rows mean
 //! - [`search`]: one spelling for all scripts, for what is stored and for what is asked
-//! - [`text`]: what a line of text may hold
 
 pub(crate) mod consent;
 pub(crate) mod contact;
@@ -18,6 +16,4 @@ pub(crate) mod duplicate;
 pub(crate) mod history;
 pub(crate) mod import;
 pub(crate) mod listing;
-pub(crate) mod reference;
 pub(crate) mod search;
-pub(crate) mod text;

@@ -4,20 +4,13 @@
 //! Folding is lossy on purpose: letters that romanise alike find each other. It is done here and not in the database,
 //! so that a change of its rules is a change of this file and a rewrite of one column.
 
-use clientele_kernel::Error;
-use clientele_kernel::error::shorten;
-use unicode_normalization::UnicodeNormalization;
-use unicode_normalization::char::is_combining_mark;
+use clientele_kernel::{Error, search};
 
 use super::customer::Customer;
 
-/// The longest query, in characters, and the most words of one.
-const MOST_CHARACTERS: usize = 200;
-const MOST_WORDS: usize = 10;
-
 /// The name as it sorts: without case and accents, each script in its own order.
 pub(crate) fn sort_name(name: &str) -> String {
-    without_marks(name).flat_map(char::to_lowercase).take(300).collect()
+    search::plain(name).chars().take(300).collect()
 }
 
 /// Everything a customer can be found by, folded, parted by spaces.
@@ -39,17 +32,7 @@ pub(crate) struct Word {
 
 /// Reads a query into its words, all of which must occur.
 pub(crate) fn words(query: &str) -> Result<Vec<Word>, Error> {
-    if query.chars().nth(MOST_CHARACTERS).is_some() {
-        return Err(Error::invalid("query", format!("is too long: at most {MOST_CHARACTERS} characters are wanted")));
-    }
-    if query.contains('\0') {
-        return Err(Error::invalid("query", format!("`{}` has a NUL character: plain text is wanted", shorten(query))));
-    }
-    let words: Vec<Word> = query.split_whitespace().map(word).filter(|word| !word.spellings.is_empty()).collect();
-    if words.len() > MOST_WORDS {
-        return Err(Error::invalid("query", format!("has {} words: at most {MOST_WORDS} are wanted", words.len())));
-    }
-    Ok(words)
+    search::words(query, |text| Some(word(text)).filter(|word| !word.spellings.is_empty()))
 }
 
 fn word(text: &str) -> Word {
@@ -89,8 +72,8 @@ fn spellings(word: &str) -> Vec<String> {
 /// One spelling for all scripts: without accents, in Latin letters where the letter has a romanisation, in lower case.
 fn fold(word: &str) -> String {
     let mut folded = String::with_capacity(word.len());
-    // Lower case first: of some letters only the small one has a romanisation.
-    for c in without_marks(word).flat_map(char::to_lowercase).filter(|c| !is_combining_mark(*c) || is_kana_mark(*c)) {
+    // The plain form is in lower case: of some letters only the small one has a romanisation.
+    for c in search::plain(word).chars() {
         match c {
             // The soft and hard signs have no sound of their own; as apostrophes they would stand in the way.
             'ь' | 'ъ' => {}
@@ -103,21 +86,6 @@ fn fold(word: &str) -> String {
         }
     }
     folded
-}
-
-/// The marks that turn one kana into another: no accents.
-fn is_kana_mark(c: char) -> bool {
-    matches!(c, '\u{3099}' | '\u{309a}')
-}
-
-/// Compatibility forms resolved and accents removed, yet composed: what is left of Korean syllables stays whole.
-fn without_marks(text: &str) -> impl Iterator<Item = char> {
-    text.nfkd()
-        .filter(|c| !is_combining_mark(*c) || is_kana_mark(*c))
-        .collect::<String>()
-        .nfc()
-        .collect::<Vec<_>>()
-        .into_iter()
 }
 
 fn is_cyrillic(word: &str) -> bool {

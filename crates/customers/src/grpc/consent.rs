@@ -6,12 +6,12 @@ use clientele_contracts::customers::v1::{
     MaySendRequest, MaySendResponse, SetConsentRequest,
 };
 use clientele_kernel::{ContactPointId, CustomerId, Error as KernelError, Violations};
-use clientele_platform::Caller;
 use clientele_platform::grpc::status;
+use clientele_platform::{Caller, Command};
 use tonic::{Request, Response, Status};
 
+use crate::app::App;
 use crate::app::consent::Recipient;
-use crate::app::{App, Command};
 use crate::domain::consent::{Refusal, Statement};
 use crate::{Error, contract};
 
@@ -69,7 +69,7 @@ impl ConsentsService {
             granted: request.granted,
             evidence: request.evidence.clone(),
         };
-        let command = Command { caller, method: SET, request_id: &request.request_id, message: request };
+        let command = Command { caller, method: SET, request_id: &request.request_id, request };
         self.0.set_consent(&command, id, statement).await
     }
 

@@ -10,11 +10,11 @@ use clientele_contracts::customers::v1::{
 };
 use clientele_kernel::{CustomerId, Error as KernelError, Etag, Violations};
 use clientele_platform::grpc::status;
-use clientele_platform::{Caller, proto};
+use clientele_platform::{Caller, Command, proto};
 use tonic::{Request, Response, Status};
 
+use crate::app::App;
 use crate::app::upsert::UpsertStatement;
-use crate::app::{App, Command};
 use crate::domain::customer::Field;
 use crate::{Error, contract};
 
@@ -106,7 +106,7 @@ impl CustomersService {
     async fn create(&self, caller: &Caller, request: &CreateCustomerRequest) -> Result<Customer, Error> {
         let customer = request.customer.clone().ok_or_else(|| KernelError::invalid("customer", "is missing"))?;
         let statement = contract::statement(customer).map_err(|error| error.within("customer"))?;
-        let command = Command { caller, method: CREATE, request_id: &request.request_id, message: request };
+        let command = Command { caller, method: CREATE, request_id: &request.request_id, request };
         self.0.create(&command, statement).await
     }
 
@@ -124,7 +124,7 @@ impl CustomersService {
         };
         let fields: BTreeSet<Field> =
             Field::UPDATABLE.into_iter().filter(|field| mask.contains(&field.as_str())).collect();
-        let command = Command { caller, method: UPDATE, request_id: &request.request_id, message: request };
+        let command = Command { caller, method: UPDATE, request_id: &request.request_id, request };
         self.0.update(&command, id, etag, &fields, statement).await
     }
 
@@ -135,7 +135,7 @@ impl CustomersService {
     ) -> Result<BatchUpsertCustomersResponse, Error> {
         require_batch("entries", request.entries.len())?;
         let entries = request.entries.iter().cloned().map(entry).collect();
-        let command = Command { caller, method: BATCH_UPSERT, request_id: &request.request_id, message: request };
+        let command = Command { caller, method: BATCH_UPSERT, request_id: &request.request_id, request };
         self.0.batch_upsert(&command, entries).await
     }
 }

@@ -12,12 +12,11 @@ use clientele_contracts::customers::v1::{
 use clientele_contracts::google::api::HttpBody;
 use clientele_kernel::{Error as KernelError, Etag, ImportId, Violations};
 use clientele_platform::grpc::status;
-use clientele_platform::{Caller, proto};
+use clientele_platform::{Caller, Command, proto};
 use futures::{Stream, StreamExt};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
 
-use crate::app::Command;
 use crate::app::import::{ImportChange, Imports, preview_rows};
 use crate::{Error, contract};
 
@@ -143,7 +142,7 @@ impl ImportsRpc for ImportsService {
 impl ImportsService {
     async fn create(&self, caller: &Caller, request: &CreateImportRequest) -> Result<Import, Error> {
         let kind = contract::import::parse_kind(request.kind)?;
-        let command = Command { caller, method: CREATE, request_id: &request.request_id, message: request };
+        let command = Command { caller, method: CREATE, request_id: &request.request_id, request };
         self.0.create(&command, kind, &request.file_name, contract::import::import).await
     }
 

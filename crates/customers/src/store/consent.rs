@@ -4,11 +4,11 @@ use std::collections::{HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
 use clientele_kernel::{Actor, ActorKind, ContactPointId, CustomerId, Origin};
-use clientele_platform::postgres::Error as StorageError;
+use clientele_platform::column;
+use clientele_platform::postgres::{Error as StorageError, assert_rows};
 use sqlx::{PgConnection, PgExecutor};
 use uuid::Uuid;
 
-use super::customer::assert_rows;
 use crate::Error;
 use crate::domain::consent::{Channel, Entry, Key, Point, PointKind, Purpose, TypedAddress};
 
@@ -31,9 +31,11 @@ struct EntryRow {
     origin: String,
     integration: Option<String>,
     recorded_at: DateTime<Utc>,
+    cleared_at: Option<DateTime<Utc>>,
 }
 
-/// The newest entry of each key of these customers. Which contact point had an address is no part of the key.
+/// The newest entry of each key of these customers. Which contact point had an address is no part of the key. Of entries
+/// whose addresses were cleared nobody knows which were for the same: a consent among them hides no withdrawal.
 pub(crate) async fn newest(
     executor: impl PgExecutor<'_>,
     customers: &[CustomerId],
@@ -45,12 +47,14 @@ pub(crate) async fn newest(
     let ids: Vec<Uuid> = customers.iter().map(|id| id.uuid()).collect();
     let rows = sqlx::query_as!(
         EntryRow,
-        "select distinct on (e.customer_id, e.channel, e.contact_point_id is null, e.address_key, e.purpose)
+        "select distinct on (e.customer_id, e.channel, e.contact_point_id is null, e.address_key, e.purpose, k.apart)
                 e.id, e.customer_id, e.ordinal, e.channel, e.contact_point_id, e.address, e.address_key, e.purpose,
-                e.granted, e.evidence, e.actor_kind, e.actor_id, e.origin, e.integration, e.recorded_at
-         from customers.consent_entry e
+                e.granted, e.evidence, e.actor_kind, e.actor_id, e.origin, e.integration, e.recorded_at, e.cleared_at
+         from customers.consent_entry e,
+              lateral (select e.cleared_at is not null and e.contact_point_id is not null and e.granted as apart) as k
          where e.customer_id = any($1)
-         order by e.customer_id, e.channel, e.contact_point_id is null, e.address_key, e.purpose, e.ordinal desc",
+         order by e.customer_id, e.channel, e.contact_point_id is null, e.address_key, e.purpose, k.apart,
+                  e.ordinal desc",
         &ids,
     )
     .fetch_all(executor)
@@ -72,7 +76,7 @@ pub(crate) async fn before(
     let rows = sqlx::query_as!(
         EntryRow,
         "select e.id, e.customer_id, e.ordinal, e.channel, e.contact_point_id, e.address, e.address_key, e.purpose,
-                e.granted, e.evidence, e.actor_kind, e.actor_id, e.origin, e.integration, e.recorded_at
+                e.granted, e.evidence, e.actor_kind, e.actor_id, e.origin, e.integration, e.recorded_at, e.cleared_at
          from customers.consent_entry e
          where e.customer_id = $1 and e.ordinal < $2
          order by e.ordinal desc
@@ -111,6 +115,7 @@ fn entry(row: EntryRow) -> Result<Entry, Error> {
         origin: Origin::parse(&row.origin).ok_or_else(|| corrupt("origin"))?,
         integration: row.integration,
         recorded_at: row.recorded_at,
+        cleared: row.cleared_at.is_some() && row.contact_point_id.is_some(),
     })
 }
 
@@ -118,11 +123,6 @@ fn entry(row: EntryRow) -> Result<Entry, Error> {
 pub(crate) async fn append(conn: &mut PgConnection, entries: &[Entry]) -> Result<(), Error> {
     if entries.is_empty() {
         return Ok(());
-    }
-    macro_rules! column {
-        ($entry:ident => $value:expr) => {
-            &entries.iter().map(|$entry| $value).collect::<Vec<_>>()
-        };
     }
     let address = |entry: &Entry, part: fn(&TypedAddress) -> &String| {
         entry.key.point.as_ref().map(|(_, address)| part(address).clone()).unwrap_or_default()
@@ -134,25 +134,25 @@ pub(crate) async fn append(conn: &mut PgConnection, entries: &[Entry]) -> Result
          select * from unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::text[], $5::uuid[], $6::text[], $7::text[],
                               $8::text[], $9::boolean[], $10::text[], $11::text[], $12::text[], $13::text[],
                               $14::text[], $15::timestamptz[])",
-        column!(e => e.id.uuid()),
-        column!(e => e.customer_id.uuid()),
-        column!(e => e.ordinal),
-        column!(e => e.key.channel.as_str().to_owned()),
-        column!(e => e.key.point.as_ref().map(|(id, _)| id.uuid())) as &[Option<Uuid>],
-        column!(e => address(e, |address| &address.typed)),
-        column!(e => address(e, |address| &address.key)),
-        column!(e => e.key.purpose.map_or(EVERY, Purpose::as_str).to_owned()),
-        column!(e => e.granted),
-        column!(e => e.evidence.clone()),
-        column!(e => e.actor.kind.as_str().to_owned()),
-        column!(e => e.actor.id.clone()),
-        column!(e => e.origin.as_str().to_owned()),
-        column!(e => e.integration.clone()) as &[Option<String>],
-        column!(e => e.recorded_at),
+        column!(entries, e => e.id.uuid()),
+        column!(entries, e => e.customer_id.uuid()),
+        column!(entries, e => e.ordinal),
+        column!(entries, e => e.key.channel.as_str().to_owned()),
+        column!(entries, e => e.key.point.as_ref().map(|(id, _)| id.uuid())) as &[Option<Uuid>],
+        column!(entries, e => address(e, |address| &address.typed)),
+        column!(entries, e => address(e, |address| &address.key)),
+        column!(entries, e => e.key.purpose.map_or(EVERY, Purpose::as_str).to_owned()),
+        column!(entries, e => e.granted),
+        column!(entries, e => e.evidence.clone()),
+        column!(entries, e => e.actor.kind.as_str().to_owned()),
+        column!(entries, e => e.actor.id.clone()),
+        column!(entries, e => e.origin.as_str().to_owned()),
+        column!(entries, e => e.integration.clone()) as &[Option<String>],
+        column!(entries, e => e.recorded_at),
     )
     .execute(conn)
     .await?;
-    assert_rows(done.rows_affected(), entries.len())
+    Ok(assert_rows(done.rows_affected(), entries.len())?)
 }
 
 /// Those of the customers who have entries.
@@ -185,11 +185,6 @@ pub(crate) async fn known_grants(conn: &mut PgConnection, grants: &[Brought]) ->
     if grants.is_empty() {
         return Ok(HashSet::new());
     }
-    macro_rules! column {
-        ($grant:ident => $value:expr) => {
-            &grants.iter().map(|$grant| $value).collect::<Vec<_>>()
-        };
-    }
     let places = sqlx::query_scalar!(
         r#"select w.place as "place!"
            from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[])
@@ -199,11 +194,11 @@ pub(crate) async fn known_grants(conn: &mut PgConnection, grants: &[Brought]) ->
                where e.customer_id = w.customer_id and e.channel = w.channel and e.address_key = w.address_key
                  and e.purpose = w.purpose and e.granted and e.evidence = w.evidence
            )"#,
-        column!(g => g.customer.uuid()),
-        column!(g => g.channel.as_str().to_owned()),
-        column!(g => g.address_key.clone()),
-        column!(g => g.purpose.map_or(EVERY, Purpose::as_str).to_owned()),
-        column!(g => g.evidence.clone()),
+        column!(grants, g => g.customer.uuid()),
+        column!(grants, g => g.channel.as_str().to_owned()),
+        column!(grants, g => g.address_key.clone()),
+        column!(grants, g => g.purpose.map_or(EVERY, Purpose::as_str).to_owned()),
+        column!(grants, g => g.evidence.clone()),
     )
     .fetch_all(conn)
     .await?;

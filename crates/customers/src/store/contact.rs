@@ -2,10 +2,12 @@
 
 use std::collections::{BTreeMap, HashSet};
 
+use clientele_platform::column;
+use clientele_platform::postgres::assert_rows;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::customer::{Change, assert_rows};
+use super::customer::Change;
 use crate::Error;
 use crate::domain::contact::{Email, Phone};
 use crate::domain::customer::Customer;
@@ -77,26 +79,21 @@ async fn insert(conn: &mut PgConnection, points: Vec<Point<'_>>) -> Result<(), E
     if points.is_empty() {
         return Ok(());
     }
-    macro_rules! column {
-        ($point:ident => $value:expr) => {
-            &points.iter().map(|$point| $value).collect::<Vec<_>>()
-        };
-    }
     let done = sqlx::query!(
         "insert into customers.contact_point (id, customer_id, kind, ordinal, typed, key, e164, label)
          select * from unnest($1::uuid[], $2::uuid[], $3::text[], $4::integer[], $5::text[], $6::text[], $7::text[], $8::text[])",
-        column!(p => p.id),
-        column!(p => p.customer_id),
-        column!(p => p.kind.to_owned()),
-        column!(p => p.ordinal),
-        column!(p => p.typed.to_owned()),
-        column!(p => p.key.clone()),
-        column!(p => p.e164.map(str::to_owned)) as &[Option<String>],
-        column!(p => p.label.to_owned()),
+        column!(points, p => p.id),
+        column!(points, p => p.customer_id),
+        column!(points, p => p.kind.to_owned()),
+        column!(points, p => p.ordinal),
+        column!(points, p => p.typed.to_owned()),
+        column!(points, p => p.key.clone()),
+        column!(points, p => p.e164.map(str::to_owned)) as &[Option<String>],
+        column!(points, p => p.label.to_owned()),
     )
     .execute(conn)
     .await?;
-    assert_rows(done.rows_affected(), points.len())
+    Ok(assert_rows(done.rows_affected(), points.len())?)
 }
 
 /// Raises and lowers how many customers have each key.

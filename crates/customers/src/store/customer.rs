@@ -1,8 +1,9 @@
 //! Reads customers, writes created and changed ones, many at a time.
 
 use chrono::{DateTime, Utc};
-use clientele_kernel::CustomerId;
-use clientele_platform::postgres::Error as StorageError;
+use clientele_kernel::{CustomerId, Reference};
+use clientele_platform::column;
+use clientele_platform::postgres::{Error as StorageError, assert_rows};
 use serde::Deserialize;
 use sqlx::types::Json;
 use sqlx::{PgConnection, PgExecutor};
@@ -13,7 +14,6 @@ use crate::Error;
 use crate::domain::contact::{Address, Email, MOST_PHONES, Phone, PhoneNumber};
 use crate::domain::customer::{Customer, Kind};
 use crate::domain::duplicate::{MOST_COUNTED, View};
-use crate::domain::reference::Reference;
 use crate::domain::search;
 
 struct CustomerRow {
@@ -208,13 +208,7 @@ pub(crate) async fn delete(conn: &mut PgConnection, customers: &[Customer]) -> R
     contact::save(conn, &changes).await?;
     let ids: Vec<Uuid> = customers.iter().map(|customer| customer.id.uuid()).collect();
     let done = sqlx::query!("delete from customers.customer where id = any($1)", &ids).execute(conn).await?;
-    assert_rows(done.rows_affected(), customers.len())
-}
-
-macro_rules! column {
-    ($customers:ident, $customer:ident => $value:expr) => {
-        &$customers.iter().map(|$customer| $value).collect::<Vec<_>>()
-    };
+    Ok(assert_rows(done.rows_affected(), customers.len())?)
 }
 
 async fn insert(conn: &mut PgConnection, customers: &[&Customer]) -> Result<(), Error> {
@@ -248,7 +242,7 @@ async fn insert(conn: &mut PgConnection, customers: &[&Customer]) -> Result<(), 
     )
     .execute(conn)
     .await?;
-    assert_rows(done.rows_affected(), customers.len())
+    Ok(assert_rows(done.rows_affected(), customers.len())?)
 }
 
 async fn update(conn: &mut PgConnection, customers: &[&Customer]) -> Result<(), Error> {
@@ -281,15 +275,9 @@ async fn update(conn: &mut PgConnection, customers: &[&Customer]) -> Result<(), 
     )
     .execute(conn)
     .await?;
-    assert_rows(done.rows_affected(), customers.len())
+    Ok(assert_rows(done.rows_affected(), customers.len())?)
 }
 
 fn phone_count(customer: &Customer) -> i32 {
     i32::try_from(customer.phones.len()).unwrap_or(i32::MAX)
-}
-
-/// Fails unless a statement touched as many rows as it must.
-pub(super) fn assert_rows(actual: u64, expected: usize) -> Result<(), Error> {
-    let expected = expected as u64;
-    if actual == expected { Ok(()) } else { Err(StorageError::Rows { expected, actual }.into()) }
 }

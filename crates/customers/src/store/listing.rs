@@ -4,7 +4,7 @@
 use chrono::{DateTime, Utc};
 use clientele_kernel::CustomerId;
 use clientele_platform::filter::{Comparison, Op, Value};
-use clientele_platform::postgres::Error as StorageError;
+use clientele_platform::postgres::{Error as StorageError, pattern};
 use sqlx::types::Json;
 use sqlx::{PgPool, Postgres, QueryBuilder};
 use uuid::Uuid;
@@ -117,7 +117,7 @@ fn push_conditions(query: &mut QueryBuilder<Postgres>, selection: &Selection) {
         query.push(" and (");
         for (i, spelling) in word.spellings.iter().enumerate() {
             query.push(if i == 0 { "c.search_text like " } else { " or c.search_text like " });
-            query.push_bind(part(spelling));
+            query.push_bind(pattern(spelling));
         }
         query.push(")");
     }
@@ -134,7 +134,7 @@ fn push_comparison(query: &mut QueryBuilder<Postgres>, Comparison { field, op, v
             query.push(if differs { "not exists" } else { "exists" });
             query.push(" (select from customers.reference r where r.customer_id = c.id and r.source ");
             match op {
-                Op::Has => query.push("like ").push_bind(part(source)),
+                Op::Has => query.push("like ").push_bind(pattern(source)),
                 _ => query.push("= ").push_bind(source.clone()),
             };
             query.push(")");
@@ -159,7 +159,7 @@ fn push_comparison(query: &mut QueryBuilder<Postgres>, Comparison { field, op, v
         (field, Value::Text(text)) if *op == Op::Has => {
             // The columns compare byte by byte, and by that collation only ASCII letters have a lower case.
             query.push("lower(c.").push(field).push(" collate \"und-x-icu\") like ");
-            query.push_bind(part(&text.to_lowercase()));
+            query.push_bind(pattern(&text.to_lowercase()));
         }
         (field, value) => {
             // Only `:` has no operator in SQL, and only texts know it.
@@ -172,29 +172,5 @@ fn push_comparison(query: &mut QueryBuilder<Postgres>, Comparison { field, op, v
                 Value::Id(id) => query.push_bind(*id),
             };
         }
-    }
-}
-
-/// A pattern for "has this part": what means something in a pattern is taken literally.
-fn part(text: &str) -> String {
-    let mut pattern = String::with_capacity(text.len() + 2);
-    pattern.push('%');
-    for c in text.chars() {
-        if matches!(c, '%' | '_' | '\\') {
-            pattern.push('\\');
-        }
-        pattern.push(c);
-    }
-    pattern.push('%');
-    pattern
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_means_something_in_a_pattern_is_taken_literally() {
-        assert_eq!(part(r"50%_\"), r"%50\%\_\\%");
     }
 }

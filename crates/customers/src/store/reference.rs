@@ -2,12 +2,12 @@
 
 use std::collections::HashMap;
 
-use clientele_kernel::CustomerId;
+use clientele_kernel::{CustomerId, Reference};
+use clientele_platform::postgres::assert_rows;
 use sqlx::PgConnection;
 
-use super::customer::{Change, assert_rows};
+use super::customer::Change;
 use crate::Error;
-use crate::domain::reference::Reference;
 
 /// The owners of those of the references that belong to somebody.
 pub(crate) async fn owners<'a>(
@@ -64,5 +64,5 @@ pub(super) async fn save(conn: &mut PgConnection, changes: &[Change<'_>]) -> Res
     )
     .execute(conn)
     .await?;
-    assert_rows(done.rows_affected(), rows.len())
+    Ok(assert_rows(done.rows_affected(), rows.len())?)
 }

@@ -9,6 +9,7 @@ use clientele_contracts::customers::v1::{
     SetConsentRequest, UpsertConsent, UpsertCustomer,
 };
 use clientele_contracts::platform::v1::{Origin, UpsertOutcome};
+use clientele_kernel::Clock;
 use clientele_platform::grpc::{HEADER_ORIGIN, Transport};
 use prost::Message;
 use tonic::{Code, Request, Status};
@@ -59,6 +60,14 @@ impl World {
     async fn log(&self, customer: &Customer) -> Vec<ConsentEntry> {
         let request = ListConsentEntriesRequest { customer_id: customer.id.clone(), ..Default::default() };
         self.consents().list_consent_entries(request).await.unwrap().into_inner().entries
+    }
+
+    /// Clears what is personal in the customer's entries, as the service would.
+    async fn clear(&self, customer: &Customer) -> Result<i64, sqlx::Error> {
+        let id: uuid::Uuid = customer.id.parse().unwrap();
+        let now = Clock::now(&*self.database.clock);
+        let query = sqlx::query_scalar("select customers.clear_consent_entries($1, $2)").bind(id).bind(now);
+        query.fetch_one(self.database.db.pool()).await
     }
 
     async fn ask(&self, request: MaySendRequest) -> MaySendResponse {
@@ -300,6 +309,24 @@ async fn for_an_address_of_others_all_of_them_must_agree() {
 }
 
 #[tokio::test]
+async fn an_address_that_is_others_now_is_closed_by_what_the_customer_withdrew_for_it() {
+    let world = World::new().await;
+    let ana = world.ana().await;
+    let off = world.set(withdrawn(&ana, Email, &ana.emails[0].id, Marketing)).await;
+    let ana = world.update(Customer { emails: vec![email("new@example.com")], ..ana }, &["emails"]).await;
+    let bea = world.create(Customer { emails: vec![email("ANA@example.com")], ..named("Bea") }).await;
+    world.set(given(&bea, Email, "", EVERY)).await;
+
+    let answer = world.ask(letter(&ana, "ana@example.com", Marketing)).await;
+    assert_eq!((answer.reason.as_str(), answer.entry_ids), ("CONSENT_WITHDRAWN", vec![off.id]));
+    assert!(world.ask(letter(&ana, "ana@example.com", Service)).await.allowed);
+    assert!(world.ask(letter(&bea, "ana@example.com", Marketing)).await.allowed, "it is Bea's own to agree to");
+    let all = world.set(withdrawn(&ana, Email, "", Service)).await;
+    let answer = world.ask(letter(&ana, "ana@example.com", Service)).await;
+    assert_eq!((answer.reason.as_str(), answer.entry_ids), ("CONSENT_WITHDRAWN", vec![all.id]));
+}
+
+#[tokio::test]
 async fn a_withdrawal_stands_against_an_address_that_nobody_has() {
     let world = World::new().await;
     let ana = world.ana().await;
@@ -461,7 +488,7 @@ async fn what_is_published_of_an_entry_holds_neither_address_nor_evidence() {
 }
 
 #[tokio::test]
-async fn the_service_can_neither_change_nor_remove_an_entry_but_clear_what_is_personal() {
+async fn the_service_can_neither_change_nor_remove_nor_clear_an_entry() {
     let world = World::new().await;
     let ana = world.ana().await;
     world.set(given(&ana, Email, &ana.emails[0].id, EVERY)).await;
@@ -472,13 +499,71 @@ async fn the_service_can_neither_change_nor_remove_an_entry_but_clear_what_is_pe
         "update customers.consent_entry set granted = false",
         "update customers.consent_entry set granted = false, address = '', address_key = '', evidence = ''",
         "update customers.consent_entry set evidence = 'another'",
+        "update customers.consent_entry set address = '', address_key = '', evidence = ''",
+        "update customers.consent_entry set address = '', address_key = '', evidence = '', cleared_at = recorded_at",
+        "insert into customers.consent_entry
+         select customer_id, customer_id, ordinal + 1, channel, contact_point_id, '', '', purpose, granted, evidence, actor_kind,
+                actor_id, origin, integration, recorded_at, null from customers.consent_entry",
     ] {
         assert!(sqlx::query(statement).execute(pool).await.is_err(), "{statement}");
     }
     assert_eq!(world.letters(&ana).await, (true, true));
-    let erase = "update customers.consent_entry set address = '', address_key = '', evidence = ''";
-    assert_eq!(sqlx::query(erase).execute(pool).await.unwrap().rows_affected(), 1);
-    assert_eq!(world.log(&ana).await[0].address, "");
+    assert_eq!(world.log(&ana).await[0].address, "Ana@example.com");
+}
+
+#[tokio::test]
+async fn entries_are_cleared_once_the_contact_points_of_their_customer_are_gone_and_no_others() {
+    let world = World::new().await;
+    let (ana, bea) = (world.ana().await, world.ana().await);
+    for customer in [&ana, &bea] {
+        let request = SetConsentRequest {
+            evidence: "signed form 7".to_owned(),
+            ..given(customer, Email, &customer.emails[0].id, EVERY)
+        };
+        world.set(request).await;
+    }
+    let error = world.clear(&ana).await.unwrap_err();
+    assert!(error.to_string().contains("which are still there"), "{error}");
+    assert_eq!(world.log(&ana).await[0].evidence, "signed form 7");
+
+    let gone = Customer { emails: Vec::new(), phones: Vec::new(), ..ana.clone() };
+    world.update(gone, &["emails", "phones"]).await;
+    assert_eq!(world.clear(&ana).await.unwrap(), 1);
+    let entry = &world.log(&ana).await[0];
+    assert_eq!((entry.address.as_str(), entry.evidence.as_str(), entry.granted), ("", "", true));
+    assert_eq!(entry.contact_point_id, ana.emails[0].id, "that there was an entry stays");
+    assert_eq!(world.clear(&ana).await.unwrap(), 0);
+    assert_eq!(world.log(&bea).await[0].evidence, "signed form 7");
+}
+
+#[tokio::test]
+async fn a_withdrawal_whose_address_was_cleared_stands_against_every_address_until_consent_is_given_for_it() {
+    let world = World::new().await;
+    let ana = world.ana().await;
+    world.set(given(&ana, Email, "", EVERY)).await;
+    let off = world.set(withdrawn(&ana, Email, &ana.emails[0].id, Marketing)).await;
+    // A consent made later for another address, whose address is cleared too, hides nothing.
+    let other = Customer { emails: vec![email("other@example.com")], ..ana.clone() };
+    let ana = world.update(other, &["emails"]).await;
+    world.set(given(&ana, Email, &ana.emails[0].id, Marketing)).await;
+    let ana = world.update(Customer { emails: Vec::new(), phones: Vec::new(), ..ana }, &["emails", "phones"]).await;
+    world.clear(&ana).await.unwrap();
+
+    for address in ["ana@example.com", "nobody@example.com", "no address"] {
+        let answer = world.ask(letter(&ana, address, Marketing)).await;
+        assert_eq!(
+            (answer.reason.as_str(), answer.entry_ids),
+            ("CONSENT_WITHDRAWN", vec![off.id.clone()]),
+            "{address}"
+        );
+    }
+    let ana = world.update(Customer { emails: vec![email("new@example.com")], ..ana }, &["emails"]).await;
+    assert_eq!(world.letters(&ana).await, (false, true));
+    assert_eq!(world.ask(letter(&ana, "new@example.com", Marketing)).await.reason, "CONSENT_WITHDRAWN");
+    world.set(given(&ana, Email, &ana.emails[0].id, Marketing)).await;
+    assert_eq!(world.letters(&ana).await, (true, true));
+    assert!(world.ask(letter(&ana, "new@example.com", Marketing)).await.allowed);
+    assert_eq!(world.ask(letter(&ana, "other@example.com", Marketing)).await.reason, "CONSENT_WITHDRAWN");
 }
 
 #[tokio::test]

@@ -8,6 +8,7 @@ mod duplicate;
 mod feed;
 mod history;
 mod hostile;
+mod identity;
 mod import;
 mod listing;
 mod neighbours;

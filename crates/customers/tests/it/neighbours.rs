@@ -28,6 +28,14 @@ pub(crate) struct Known {
     pub(crate) failures: u32,
     /// So many calls came.
     pub(crate) calls: u32,
+    /// Nobody is there: calls come to nothing.
+    pub(crate) away: bool,
+    /// What is asked is refused for good.
+    pub(crate) refusing: bool,
+    /// Of more orders than these at once the answer comes too late, after all is done.
+    pub(crate) most_at_once: Option<usize>,
+    /// The sizes in bytes of the batches of orders that came.
+    pub(crate) batches: Vec<usize>,
     /// Where calls came from.
     pub(crate) origins: BTreeSet<String>,
 }
@@ -62,7 +70,12 @@ impl Known {
     fn upsert_one(&mut self, order: &orders::Order, validate_only: bool) -> orders::UpsertOrderResult {
         let key = order.reference.clone().unwrap_or_default().external_id;
         if order.status == "unheard_of" {
-            let violation = FieldViolation { field: "status".into(), description: "there is no such status".into() };
+            let violation = FieldViolation {
+                field: "status".into(),
+                description: "there is no such status".into(),
+                reason: "STATUS_UNKNOWN".into(),
+                metadata: [("value".to_owned(), order.status.clone())].into(),
+            };
             return orders::UpsertOrderResult {
                 outcome: UpsertOutcome::Refused.into(),
                 violations: vec![violation],
@@ -113,6 +126,11 @@ impl Known {
         orders::BatchRevertOrdersResponse { outcomes }
     }
 
+    /// Forgets what was answered, as after a day.
+    pub(crate) fn forget_answers(&mut self) {
+        self.answers.clear();
+    }
+
     /// Does the work once for each request id, and fails after it when told to: the caller cannot know.
     fn answer<M: Message + Default>(
         &mut self,
@@ -120,6 +138,12 @@ impl Known {
         work: impl FnOnce(&mut Self) -> M,
     ) -> Result<Response<M>, Status> {
         self.calls += 1;
+        if self.away {
+            return Err(Status::unavailable("nobody is there"));
+        }
+        if self.refusing {
+            return Err(Status::invalid_argument("nothing of this is wanted"));
+        }
         let answer = match self.answers.get(id) {
             Some(known) => M::decode(known.as_slice()).unwrap(),
             None => work(self),
@@ -181,7 +205,12 @@ impl Orders for Neighbours {
         let request = request.into_inner();
         let mut known = self.known();
         known.origins.extend(origin);
-        known.answer(&request.request_id.clone(), |known| known.upsert(&request))
+        known.batches.push(request.encoded_len());
+        let answer = known.answer(&request.request_id.clone(), |known| known.upsert(&request))?;
+        if known.most_at_once.is_some_and(|most| request.orders.len() > most) {
+            return Err(Status::deadline_exceeded("too late"));
+        }
+        Ok(answer)
     }
 
     async fn batch_revert_orders(
@@ -190,6 +219,20 @@ impl Orders for Neighbours {
     ) -> Result<Response<orders::BatchRevertOrdersResponse>, Status> {
         let request = request.into_inner();
         self.known().answer(&request.request_id.clone(), |known| known.revert(&request))
+    }
+
+    async fn find_order_versions(
+        &self,
+        request: Request<orders::FindOrderVersionsRequest>,
+    ) -> Result<Response<orders::FindOrderVersionsResponse>, Status> {
+        let known = self.known();
+        let version = |reference: clientele_contracts::platform::v1::ExternalReference| {
+            let (order, version) = known.orders.get(&reference.external_id)?;
+            let order_id = order.id.clone();
+            Some(orders::OrderVersion { reference: Some(reference), order_id, version: *version })
+        };
+        let orders = request.into_inner().references.into_iter().filter_map(version).collect();
+        Ok(Response::new(orders::FindOrderVersionsResponse { orders }))
     }
 
     async fn find_buyers(

@@ -5,13 +5,12 @@ use std::time::Duration;
 
 use clientele_contracts::customers::v1::customers_client::CustomersClient;
 use clientele_contracts::customers::v1::duplicates_client::DuplicatesClient;
-use clientele_contracts::customers::v1::feed_client::FeedClient;
 use clientele_contracts::customers::v1::history_client::HistoryClient;
 use clientele_contracts::customers::v1::{
     BatchUpsertCustomersRequest, CreateCustomerRequest, Customer, Email, GetCustomerRequest, ListCustomersRequest,
     ListCustomersResponse, Phone, UpdateCustomerRequest, UpsertCustomer, UpsertCustomerResult,
 };
-use clientele_contracts::platform::v1::{Event, ExternalReference, ReadFeedRequest};
+use clientele_contracts::platform::v1::{Event, ExternalReference};
 use clientele_customers::{Config, MIGRATIONS, build};
 use clientele_kernel::SystemEntropy;
 use clientele_platform::Service;
@@ -26,12 +25,14 @@ use tokio_util::sync::CancellationToken;
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
 
+use crate::identity::Identity;
 use crate::neighbours::Neighbours;
 
 pub(crate) struct World {
     pub(crate) harness: Harness,
     pub(crate) database: TestDatabase,
     pub(crate) neighbours: Neighbours,
+    pub(crate) identity: Identity,
     background: Mutex<Vec<AbortHandle>>,
 }
 
@@ -53,7 +54,9 @@ impl World {
         let neighbours = Neighbours::default();
         harness.host.network.serve("orders", neighbours.orders());
         harness.host.network.serve("messaging", neighbours.messaging());
-        let world = Self { harness, database, neighbours, background: Mutex::default() };
+        let identity = Identity::default();
+        harness.host.network.serve("identity", identity.routes(harness.issuer.routes()));
+        let world = Self { harness, database, neighbours, identity, background: Mutex::default() };
         let service = world.start_again().await;
         let deps = world.harness.deps(&world.database);
         world.harness.start(service, &deps);
@@ -139,13 +142,7 @@ impl World {
 
     /// Every event of the journal, by partition and position.
     pub(crate) async fn events(&self) -> Vec<Event> {
-        let mut client = FeedClient::new(self.transport());
-        let mut events = Vec::new();
-        for partition in 0..32 {
-            let request = ReadFeedRequest { partition, after: 0, page_size: 1000 };
-            events.extend(client.read(request).await.unwrap().into_inner().events);
-        }
-        events
+        self.harness.events("customers").await
     }
 }
 

@@ -18,7 +18,6 @@ use crate::lock::DataDirLock;
 /// The superuser of every cluster made here.
 pub(crate) const SUPERUSER: &str = "postgres";
 
-const POLL: Duration = Duration::from_millis(10);
 /// Recovery after a crash takes as long as there is to be recovered.
 const READY_DEADLINE: Duration = Duration::from_mins(5);
 /// How long sessions of a killed server may hold on to its shared memory.
@@ -250,28 +249,8 @@ fn quoted(path: &str) -> String {
 }
 
 async fn wait_until_ready(child: &Child, cluster: &Path) -> Result<()> {
-    let begun = Instant::now();
-    let mut told = begun;
-    loop {
-        if let Some(exit) = child.ended() {
-            return Err(Error::Ended(exit));
-        }
-        if cluster::ready(cluster, child.pid()) {
-            return Ok(());
-        }
-        if begun.elapsed() > READY_DEADLINE {
-            return Err(Error::NotReady {
-                program: KIND.program,
-                waited_s: READY_DEADLINE.as_secs(),
-                last_lines: child.last_lines(),
-            });
-        }
-        if told.elapsed() > Duration::from_secs(5) {
-            told = Instant::now();
-            tracing::info!(waited_s = begun.elapsed().as_secs(), "waiting for PostgreSQL, which may be recovering");
-        }
-        tokio::time::sleep(POLL).await;
-    }
+    let ready = async || cluster::ready(cluster, child.pid()).then_some(());
+    child.until_ready(&KIND, READY_DEADLINE, ready).await
 }
 
 fn escaped(bytes: &[u8]) -> String {

@@ -176,5 +176,6 @@ pub(super) mod tests {
             assert!(permissions.contains_key(permission), "{permission}");
         }
         assert!(messages.iter().any(|name| name == NOTIFICATION));
+        assert!(permissions.contains_key(ALL_IMPORTS), "{ALL_IMPORTS}");
     }
 }

@@ -75,6 +75,8 @@ pub(super) struct Operation {
     pub(super) description: String,
     #[serde(rename = "x-permission", skip_serializing_if = "Option::is_none")]
     pub(super) permission: Option<String>,
+    #[serde(rename = "x-also-permissions", skip_serializing_if = "<[String]>::is_empty")]
+    pub(super) also: &'static [String],
     #[serde(rename = "x-grpc-method")]
     pub(super) grpc_method: String,
     pub(super) security: Vec<Requirement>,

@@ -197,6 +197,20 @@ mod tests {
     }
 
     #[test]
+    fn an_operation_tells_what_it_needs_and_what_it_asks_about_besides() {
+        let document: serde_json::Value = serde_json::from_str(&super::generate(&POOL).unwrap()).unwrap();
+        let of = |operation: &str| {
+            let paths =
+                document["paths"].as_object().unwrap().values().flat_map(|path| path.as_object().unwrap().values());
+            let found = paths.into_iter().find(|found| found["operationId"] == operation).unwrap();
+            (found["x-permission"].clone(), found.get("x-also-permissions").cloned())
+        };
+        let also = serde_json::json!(["messaging.dialog.reassign"]);
+        assert_eq!(of("Dialogs_AssignDialog"), ("messaging.dialog.write".into(), Some(also)));
+        assert_eq!(of("Dialogs_GetDialog"), ("messaging.dialog.read".into(), None));
+    }
+
+    #[test]
     fn operation_ids_are_unique() {
         let document: serde_json::Value = serde_json::from_str(&super::generate(&POOL).unwrap()).unwrap();
         let mut seen = std::collections::BTreeSet::new();

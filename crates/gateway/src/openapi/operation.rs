@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use clientele_contracts::access::Access;
+use clientele_contracts::access::{self, Access};
 use http::Method;
 use prost_reflect::{Kind, MessageDescriptor, ServiceDescriptor};
 
@@ -50,6 +50,7 @@ impl<'a> Operations<'a> {
                 Some(Access::Permission(permission)) => Some(permission.clone()),
                 _ => None,
             },
+            also: access::also(&binding.grpc_path()),
             grpc_method: method.full_name().to_owned(),
             security: security(binding),
             parameters: self.parameters(binding, names),

@@ -73,12 +73,17 @@ function operationView(api, path, verb, operation) {
   const needs = permission ?? (operation.security.length === 0 ? 'nothing: open to all' : 'to be signed in');
   view.append(...paragraphs(operation.description));
   view.append(element('p', {}, 'Needs ', element('code', {}, needs)));
+  const also = operation['x-also-permissions'] ?? [];
+  if (also.length > 0) {
+    const names = also.flatMap((name) => [' ', element('code', {}, name)]);
+    view.append(element('p', { class: 'quiet' }, 'For a part of what it does, also', ...names));
+  }
   view.append(element('p', { class: 'quiet' }, 'gRPC ', element('code', {}, operation['x-grpc-method'])));
   if (operation.parameters) view.append(parametersView(api, operation.parameters));
   const body = operation.requestBody?.content['application/json'].schema;
   if (body) view.append(element('p', {}, 'Body'), schemaView(api, body));
   view.append(element('p', {}, 'Answer'), schemaView(api, operation.responses[200].content['application/json'].schema));
-  return { view, words: `${verb} ${path} ${operation.operationId} ${operation.summary} ${needs}`.toLowerCase() };
+  return { view, words: `${verb} ${path} ${operation.operationId} ${operation.summary} ${needs} ${also.join(' ')}`.toLowerCase() };
 }
 
 async function show() {

@@ -1,5 +1,6 @@
 //! What the widget on pages of other sites speaks.
 
+use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -17,7 +18,7 @@ use prost_types::Any;
 use tower::ServiceExt;
 
 use crate::services::method;
-use crate::world::{Answer, World, request};
+use crate::world::{Answer, World, from, request};
 
 const VISIT: &str = "/clientele.messaging.v1.Visitors/StartVisit";
 const LIST: &str = "/clientele.messaging.v1.Visitors/ListVisitorMessages";
@@ -82,6 +83,17 @@ async fn a_page_of_another_site_may_use_what_the_widget_speaks_and_nothing_else(
 }
 
 #[tokio::test]
+async fn a_stranger_brings_no_more_than_a_message_takes() {
+    let world = World::new();
+    visitors(&world);
+    let with = |length: usize| post("messages:list", &format!(r#"{{"visitorSecret":"s1{}"}}"#, " ".repeat(length)));
+    let refused = world.send(with(128 * 1024)).await;
+    assert_eq!(refused.status, StatusCode::PAYLOAD_TOO_LARGE);
+    // Each of 4,000 characters beyond the basic plane may be written as two escapes of six bytes.
+    assert_eq!(world.send(with(48_000)).await.status, StatusCode::UNAUTHORIZED, "it is read, and known to be wrong");
+}
+
+#[tokio::test]
 async fn which_page_it_is_the_browser_says_and_not_the_page() {
     let world = World::new();
     let origins = visitors(&world);
@@ -89,6 +101,26 @@ async fn which_page_it_is_the_browser_says_and_not_the_page() {
     let silent = request("POST", "/v1/widget/site1/visits").header("content-type", "application/json");
     world.send(silent.body(Body::from(r#"{"pageOrigin":"https://allowed.example"}"#)).unwrap()).await;
     assert_eq!(*origins.lock().unwrap(), [SHOP, ""]);
+}
+
+#[tokio::test]
+async fn one_address_begins_so_many_visits_and_whoever_is_visiting_goes_on() {
+    let world = World::with(|settings| {
+        settings.gateway.visit_burst = NonZeroU32::new(2).unwrap();
+        settings.gateway.visit_rate = NonZeroU32::new(1).unwrap();
+    });
+    visitors(&world);
+    let visit = async |address| world.send(from(address, post("visits", "{}"))).await;
+    for left in ["\"visits\";r=1;t=1", "\"visits\";r=0;t=2"] {
+        let answer = visit("192.0.2.1").await;
+        assert_eq!((answer.status, answer.header("ratelimit")), (StatusCode::OK, left));
+    }
+    let refused = visit("192.0.2.1").await;
+    assert_eq!((refused.status, refused.reason().as_str()), (StatusCode::TOO_MANY_REQUESTS, "RATE_LIMITED"));
+    assert_eq!(refused.header("retry-after"), "1");
+    let reading = post("messages:list", r#"{"visitorSecret":"s1"}"#);
+    assert_eq!(world.send(from("192.0.2.1", reading)).await.status, StatusCode::OK);
+    assert_eq!(visit("192.0.2.2").await.status, StatusCode::OK, "another address is not affected");
 }
 
 fn dialog(id: &str, last_sequence: i64) -> Event {

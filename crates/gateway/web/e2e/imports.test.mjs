@@ -96,7 +96,7 @@ test('what is missing before a run is named, and the page says which dates it ca
   await visit({}, async (page) => {
     await upload(page, 'sales of 2020.csv', 'order no,date,total\n1,03/04/2020,10.00\n2,05/06/2020,12.50\n', true);
     await step(page, /How we read it/)
-      .getByText('Day or month may come first')
+      .getByText('can be read day first or month first')
       .waitFor();
     const columns = step(page, /Columns to fields/);
     await columns.getByText('Before it can be run:').waitFor();
@@ -135,5 +135,39 @@ test('a file that is empty or too many at once is not even sent', async () => {
       .setInputFiles({ name: 'nothing.csv', mimeType: 'text/csv', buffer: Buffer.alloc(0) });
     await page.getByText('“nothing.csv” is empty.').waitFor();
     assert.equal(await page.getByRole('button', { name: 'Upload' }).isDisabled(), true);
+  });
+});
+
+test('why a row is refused is said in the reader’s language, beside a table that the keyboard reaches', async () => {
+  await visit({ language: 'es' }, async (page) => {
+    const rows = Array.from({ length: 1_200 }, (_, index) => `${index};Fila ${index};sin arroba ${index}`);
+    await page.goto('/imports/new');
+    await page.locator('input[type=file]').setInputFiles({
+      name: 'rechazos.csv',
+      mimeType: 'text/csv',
+      buffer: Buffer.from(['id;name;e-mail', '0;corta', ...rows].join('\n')),
+    });
+    await page.getByRole('button', { name: 'Subir', exact: true }).click();
+    await page.waitForURL(/\/imports\/[0-9a-f-]{36}$/);
+    await step(page, /Cómo lo leemos/)
+      .getByText(/1 fila tiene más o menos columnas que 3; la primera es la línea 2/)
+      .waitFor();
+    const trial = step(page, /Prueba/);
+    await trial.getByRole('button', { name: 'Probar sin escribir' }).press('Enter');
+    await trial.getByText('la fila tiene 2 columnas y la tabla 3').waitFor();
+    await trial.getByText('«sin arroba 0» no es una dirección de correo').first().waitFor();
+    assert.match(
+      await page.evaluate(() => document.activeElement?.closest('section')?.textContent ?? ''),
+      /Prueba/,
+      'the focus stays in the step whose button is gone',
+    );
+    const frame = trial.getByRole('region', { name: 'Filas rechazadas' });
+    assert.ok((await frame.getByRole('row').count()) < 100, 'only what is in sight is in the document');
+    await frame.focus();
+    while (!(await trial.getByText(/Se ven 1201 de 1201|Se ven 1\.201 de 1\.201/).isVisible())) {
+      await page.keyboard.press('End');
+    }
+    await frame.getByText('1202').waitFor();
+    await assertAccessible(page);
   });
 });

@@ -50,9 +50,41 @@ test('a visitor and a colleague write to each other, and each message is there a
     );
     await page.getByRole('button', { name: 'Close', exact: true }).click();
     await messages(page).getByText('The dialog was closed').waitFor();
-    await say('one more thing');
+    await say('one more thing: https://shop.example/lamp?x=1.');
     await messages(page).getByText('one more thing').waitFor();
+    const link = messages(page).getByRole('link', { name: 'https://shop.example/lamp?x=1', exact: true });
+    assert.equal(await link.getAttribute('rel'), 'noopener noreferrer nofollow', 'the other site learns nothing of us');
     await page.getByRole('button', { name: 'Close', exact: true }).waitFor();
+  });
+});
+
+test('the list is read on by itself as one comes to its end', async () => {
+  const { channel } = await visitor();
+  const createdAt = new Date(Date.now() - 60_000).toISOString();
+  const entries = Array.from({ length: 50 }, (_, index) => ({
+    reference: { source: 'before', externalId: `${channel.id}-${index}` },
+    channelId: channel.id,
+    customerId: world.ids.ana,
+    messages: [{ fromCustomer: true, text: `old ${index}`, createdAt }],
+  }));
+  for (const half of [entries, entries.map((one) => ({ ...one, reference: { ...one.reference, source: 'older' } }))]) {
+    await api.call('POST', '/v1/dialogs:batchImport', { entries: half });
+  }
+  await visit({}, async (page) => {
+    await page.goto('/inbox?state=closed');
+    const list = page.getByRole('region', { name: 'List of dialogs' });
+    await list.getByRole('link').nth(49).waitFor();
+    await list.getByRole('link').first().focus();
+    for (let step = 0; step < 60; step += 1) await page.keyboard.press('j');
+    await until('there are more', async () => (await list.getByRole('link').count()) >= 100);
+    await page.keyboard.press('j');
+    assert.ok(
+      await page.evaluate(() => {
+        const links = [...document.querySelectorAll('[data-dialog]')];
+        return links.indexOf(/** @type {Element} */ (document.activeElement)) >= 50;
+      }),
+      'one goes on from where one was',
+    );
   });
 });
 
@@ -111,7 +143,8 @@ test('a message that does not arrive says so, survives a reload and is sent once
     );
     await box.fill('this one is lost');
     await box.press('Enter');
-    await messages(page).getByRole('alert').waitFor();
+    await messages(page).getByRole('alert').getByText('The server could not be reached').waitFor();
+    assert.equal(await messages(page).getByText('Failed to fetch').count(), 0, 'what the browser says helps nobody');
     await page.reload();
     await messages(page).getByText('not sent').waitFor();
     await context.unroute('**/v1/dialogs/*/messages');

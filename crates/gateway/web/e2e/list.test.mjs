@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { until } from './support/api.mjs';
-import { openCard, openList, visit, world } from './support/browser.mjs';
+import { assertAccessible, openCard, openList, visit, world } from './support/browser.mjs';
 
 /** @typedef {import('playwright-core').Page} Page */
 
@@ -193,6 +193,7 @@ test('an address that leads nowhere says so', async () => {
   await visit({}, async (page) => {
     await page.goto('/nowhere');
     await page.getByRole('heading', { name: 'No such page' }).waitFor();
+    await assertAccessible(page);
     await page.getByRole('link', { name: 'To the customers' }).click();
     await page.getByRole('row').nth(1).waitFor();
   });
@@ -200,4 +201,26 @@ test('an address that leads nowhere says so', async () => {
     await openCard(page, '01890000-0000-7000-8000-000000000000').catch(() => undefined);
     await page.getByRole('heading', { name: 'No such customer' }).waitFor();
   });
+  await visit({ expected: /status of 400/ }, async (page) => {
+    await openCard(page, 'no-id-at-all').catch(() => undefined);
+    await page.getByRole('heading', { name: 'No such customer' }).waitFor();
+  });
+});
+
+test('whatever the width, the columns of the list fit into it', async () => {
+  for (const width of [700, 1024, 1366, 1440, 1920]) {
+    await visit({ language: 'ru', viewport: { width, height: 820 } }, async (page) => {
+      await openList(page, '?source=crowd');
+      const wider = await page
+        .getByRole('grid')
+        .evaluate((grid) => Number(grid.parentElement?.scrollWidth) - Number(grid.parentElement?.clientWidth));
+      assert.equal(wider, 0, `the list is ${wider} px wider than its frame in a window of ${width} px`);
+      const cut = await page
+        .getByRole('columnheader')
+        .evaluateAll((heads) =>
+          heads.filter((head) => head.scrollWidth > head.clientWidth).map((head) => head.textContent),
+        );
+      assert.deepEqual(cut, [], `headings are cut in a window of ${width} px`);
+    });
+  }
 });

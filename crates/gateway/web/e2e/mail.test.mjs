@@ -38,6 +38,7 @@ test('consents are off at birth, given by a box, told of who and when, and taken
     await openCard(page, customer.id);
     const contacts = page.getByRole('region', { name: 'Contact points' });
     const email = contacts.getByRole('checkbox', { name: `E-mail, ${address}` });
+    await email.waitFor();
     for (const box of await contacts.getByRole('checkbox').all()) assert.ok(!(await box.isChecked()));
     assert.equal(await contacts.getByRole('checkbox').count(), 3);
     await email.check();

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { until } from './support/api.mjs';
-import { api, openList, visit, world } from './support/browser.mjs';
+import { api, assertNoSidewaysScroll, openList, PHONE, visit, world } from './support/browser.mjs';
 
 /** An import that has been tried; its end is told to whoever began it. */
 async function triedImport() {
@@ -54,5 +54,21 @@ test('notifications are marked as read one by one and all at once', async () => 
     await page.keyboard.press('Escape');
     await list.waitFor({ state: 'detached' });
     assert.equal((await api.call('GET', '/v1/notifications?unread=true')).unreadCount, 0);
+  });
+});
+
+test('on a phone the notifications stay within the window, also where words are long', async () => {
+  await visit({ viewport: PHONE, language: 'es' }, async (page) => {
+    await openList(page);
+    await page.getByRole('button', { name: /^Notificaciones/ }).click();
+    const list = page.getByRole('dialog', { name: 'Notificaciones' });
+    await list.getByRole('button', { name: 'Marcar todo como leído' }).waitFor();
+    const { left, right } = await list.evaluate((box) => box.getBoundingClientRect());
+    assert.ok(left >= 0 && right <= PHONE.width, `from ${left} to ${right}`);
+    await assertNoSidewaysScroll(page);
+    for (const name of await page.getByRole('navigation', { name: 'Principal' }).getByRole('link').all()) {
+      const lines = () => name.evaluate((link) => link.getBoundingClientRect().height);
+      if (await name.isVisible()) assert.ok((await lines()) < 50, 'a name in the bar stands on one line');
+    }
   });
 });

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { api, visit, world } from './support/browser.mjs';
+import { until } from './support/api.mjs';
+import { api, openCard, visit, world } from './support/browser.mjs';
 
 const REFUSED = /status of 401|status of 429/;
 
@@ -84,6 +85,7 @@ test('what was typed when the session ended is still there, and is saved by pres
     await over(page).getByRole('button', { name: 'Sign in' }).click();
     await over(page).waitFor({ state: 'detached' });
     assert.equal(await name.inputValue(), 'Interrupted, then saved');
+    assert.equal(await page.getByText(/sign in again/i).count(), 0, 'whoever has signed in is not told to');
     await name.press('Enter');
     await page.getByRole('heading', { level: 1, name: 'Interrupted, then saved' }).waitFor();
   });
@@ -128,6 +130,25 @@ test('signing in again in one tab lets the other tabs go on', async () => {
     await over(page).getByRole('button', { name: 'Sign in' }).click();
     await over(second).waitFor({ state: 'detached' });
     await second.getByRole('link', { name: 'ООО «Ромашка»' }).waitFor();
+  });
+});
+
+test('signing out in one tab leaves nothing of it in the others', async () => {
+  await visit({ signedIn: false, expected: REFUSED }, async (page, context) => {
+    await page.goto('/customers');
+    await signIn(page);
+    await page.getByRole('row').nth(1).waitFor();
+    const second = await context.newPage();
+    await openCard(second, world.ids.ana);
+    await second.keyboard.press('e');
+    await second.getByRole('textbox', { name: 'Subject' }).fill('Between us');
+    await page.getByRole('button', { name: /^Account of/ }).click();
+    await page.getByRole('menuitem', { name: 'Sign out' }).click();
+    await second.getByRole('heading', { name: 'Sign in' }).waitFor();
+    assert.equal(await second.getByText('Ana Souza').count(), 0);
+    const kept = () =>
+      second.evaluate(() => JSON.stringify([...Object.values(sessionStorage), ...Object.values(localStorage)]));
+    await until('nothing is kept', async () => !(await kept()).includes('Between us'));
   });
 });
 

@@ -9,14 +9,22 @@ import { api, assertAccessible, PHONE, shot, visit, world } from './support/brow
 /** The page of a shop, on an origin of its own, with a policy that allows no inline styles. */
 let page = '';
 const shop = createServer((request, response) => {
-  const language = new URL(request.url ?? '/', 'http://shop').searchParams.get('lang') ?? 'en';
+  const { searchParams: asked } = new URL(request.url ?? '/', 'http://shop');
+  const language = asked.get('lang') ?? 'en';
   response.setHeader('Content-Type', 'text/html; charset=utf-8');
+  if (asked.has('careless')) return void response.end(careless());
   response.setHeader(
     'Content-Security-Policy',
     `default-src 'none'; script-src ${world.url}; connect-src ${world.url}; img-src 'self'`,
   );
   response.end(`<!doctype html><html lang="${language}"><title>Shop</title><body><main><h1>Shop</h1></main>${page}`);
 });
+/** A page that names the script twice, reads from right to left, has no doctype, and styles whatever it finds. */
+const careless = () => `<html dir="rtl" lang="en"><head><title>Shop</title><style>
+  * { color: red !important; font-size: 40px !important; letter-spacing: 9px !important; text-transform: uppercase !important; }
+  body > * { opacity: 0.3 !important; transform: rotate(9deg) !important; pointer-events: none !important; }
+  clientele-widget { display: none !important; }
+  </style>${page.replace(' async', '')}${page.replace(' async', '')}</head><body><h1>Shop</h1></body></html>`;
 let origin = '';
 /** @type {any} */
 let channel;
@@ -66,7 +74,6 @@ test('a visitor writes from a page of another site, and the answer is there at o
     await shot(at, 'widget');
 
     await at.reload();
-    await at.getByRole('button', { name: 'Open chat' }).click();
     await dialog(at).getByText('Until eight').waitFor();
     await dialog(at).getByRole('button', { name: 'Close chat' }).click();
     await answer(id, 'Come by');
@@ -92,6 +99,88 @@ test('what is written without a connection is sent once there is one, and only o
     const { messages } = await api.call('GET', `/v1/dialogs/${id}/messages`);
     const said = messages.filter((/** @type {any} */ message) => message.text === 'From the tunnel');
     assert.equal(said.length, 1);
+  });
+});
+
+test('a visitor has one dialog in all tabs, and goes on from page to page where they were', async () => {
+  await visit({ signedIn: false }, async (first, context) => {
+    await first.goto(origin);
+    const second = await context.newPage();
+    await second.goto(origin);
+    await first.bringToFront();
+    await open(first);
+    await dialog(first).getByLabel('Name').fill('Tabitha');
+    await dialog(first).getByLabel('Your message').fill('In the first tab');
+    await dialog(first).getByRole('button', { name: 'Send' }).dblclick();
+    await dialog(first).getByText('Sent', { exact: false }).waitFor();
+    const { id } = await begunBy('Tabitha');
+    await second.bringToFront();
+    await second.getByRole('button', { name: 'Open chat' }).click();
+    await dialog(second).getByText('In the first tab').waitFor();
+    await answer(id, 'To both of them');
+    await dialog(first).getByText('To both of them').waitFor();
+    await dialog(second).getByText('To both of them').waitFor();
+    await dialog(second).getByLabel('Your message').fill('Half a sen');
+    await second.goto(`${origin}/?page=2`);
+    await dialog(second).getByText('To both of them').waitFor();
+    assert.equal(await dialog(second).getByLabel('Your message').inputValue(), 'Half a sen');
+    await dialog(second).getByLabel('Your message').press('Enter');
+    await dialog(first).getByText('Half a sen').waitFor();
+    await second.reload();
+    await dialog(second).getByText('Half a sen').waitFor();
+    assert.equal(await dialog(second).getByLabel('Your message').inputValue(), '', 'what was sent is no draft');
+    const said = async () => {
+      const { messages } = await api.call('GET', `/v1/dialogs/${id}/messages`);
+      return messages.map((/** @type {any} */ message) => message.text).filter(Boolean);
+    };
+    await until('it has arrived', async () => (await said()).includes('Half a sen'));
+    assert.deepEqual(await said(), ['In the first tab', 'To both of them', 'Half a sen'], 'each once, in one dialog');
+  });
+});
+
+test('addresses can be followed, and each text is read in its own direction', async () => {
+  await visit({ signedIn: false }, async (at) => {
+    await at.goto(origin);
+    await open(at);
+    await dialog(at).getByLabel('Name').fill('Linda');
+    const box = dialog(at).getByLabel('Your message');
+    await box.fill('is https://shop.example/a?b=1&c=2, right?');
+    await box.press('Enter');
+    const link = dialog(at).getByRole('link', { name: 'https://shop.example/a?b=1&c=2', exact: true });
+    await link.waitFor();
+    assert.deepEqual(
+      await link.evaluate((a) => [a.getAttribute('href'), a.getAttribute('target'), a.getAttribute('rel')]),
+      ['https://shop.example/a?b=1&c=2', '_blank', 'noopener noreferrer nofollow'],
+    );
+    await box.fill('שלום!');
+    await box.press('Enter');
+    const direction = () =>
+      dialog(at)
+        .getByText('שלום!')
+        .evaluate((text) => getComputedStyle(text).direction);
+    assert.equal(await direction(), 'rtl');
+  });
+});
+
+test('a careless page has the widget once, as it looks everywhere', async () => {
+  const looks = (/** @type {Page} */ at) =>
+    dialog(at)
+      .getByRole('button', { name: 'Send' })
+      .evaluate((button) => {
+        const { color, fontSize, letterSpacing, textTransform, direction } = getComputedStyle(button);
+        const { width, height } = button.getBoundingClientRect();
+        return { color, fontSize, letterSpacing, textTransform, direction, width, height };
+      });
+  await visit({ signedIn: false }, async (at) => {
+    await at.goto(origin);
+    await open(at);
+    const usual = await looks(at);
+    await dialog(at).getByRole('button', { name: 'Close chat' }).click();
+    await at.goto(`${origin}/?careless`);
+    await open(at);
+    assert.deepEqual(await looks(at), usual);
+    assert.equal(await at.locator('clientele-widget').count(), 1);
+    await shot(at, 'widget-careless');
   });
 });
 

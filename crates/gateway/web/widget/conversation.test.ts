@@ -14,6 +14,8 @@ class Gateway {
   readonly posts: string[] = [];
   readonly listeners = new Set<ServerResponse>();
   secret = 'clv_1';
+  /** How many visitors have become known. */
+  visitors = 0;
   /** Answers of the next requests by path, instead of the usual ones: a status, or `lose` the answer after the work is done. */
   readonly next = new Map<string, (number | 'lose')[]>();
   readonly server: Server = createServer((request, response) => void this.#answer(request, response));
@@ -52,13 +54,10 @@ class Gateway {
     if (path !== 'visits' && body.visitorSecret !== this.secret) return json({ reason: 'UNAUTHENTICATED' }, 401);
     const dialogId = this.messages.length > 0 ? 'd1' : '';
     const answers: Record<string, () => object> = {
-      visits: () => ({
-        visitorSecret: this.secret,
-        greeting: 'Hello',
-        channelName: 'Shop',
-        dialogId,
-        lastSequence: '0',
-      }),
+      visits: () => {
+        if (body.visitorSecret !== this.secret) this.visitors += 1;
+        return { visitorSecret: this.secret, greeting: 'Hello', channelName: 'Shop', dialogId, lastSequence: '0' };
+      },
       messages: () => {
         this.posts.push(body.clientMessageId);
         return this.#add('DIALOG_MESSAGE_KIND_CUSTOMER', body.text, body.clientMessageId);
@@ -85,10 +84,14 @@ class Gateway {
 let gateway: Gateway;
 let api: Api;
 let keep: Keep;
+/** Says that another tab has changed what is kept. */
+let otherTab: () => void;
+/** Of the page: it says `online`. */
+let network: EventTarget;
 const conversations: Conversation[] = [];
 
 function converse(): Conversation {
-  const conversation = new Conversation(api, keep, new EventTarget(), 1);
+  const conversation = new Conversation(api, keep, network, 1);
   conversations.push(conversation);
   return conversation;
 }
@@ -98,8 +101,13 @@ const shown = (conversation: Conversation) =>
 
 beforeEach(async () => {
   gateway = new Gateway();
+  network = new EventTarget();
   api = await gateway.listen();
-  keep = { secret: '', read: 0, unsent: [] };
+  const watchers = new Set<() => void>();
+  otherTab = () => {
+    for (const watcher of watchers) watcher();
+  };
+  keep = { secret: '', read: 0, unsent: [], watch: (listener) => watchers.add(listener) };
 });
 
 afterEach(async () => {
@@ -165,14 +173,12 @@ test('whoever comes back sees all that was said, however many pages it has', asy
 });
 
 test('a secret that is known no more begins a new visit and loses no message', async () => {
-  keep.secret = 'clv_gone';
-  gateway.next.set('visits', []);
   const conversation = converse();
   await conversation.begin();
-  keep.secret = 'clv_gone';
+  gateway.secret = 'clv_2';
   conversation.say('hello?');
   await vi.waitFor(() => expect(shown(conversation)).toEqual(['me: hello? (sent)']));
-  expect(keep.secret).toBe('clv_1');
+  expect(keep.secret).toBe('clv_2');
 });
 
 test('a stream that ends is taken up again, and what came meanwhile is read', async () => {
@@ -185,6 +191,64 @@ test('a stream that ends is taken up again, and what came meanwhile is read', as
   }
   gateway.say('while you were away');
   await vi.waitFor(() => expect(shown(conversation)).toContain('them: while you were away (sent)'));
+});
+
+test('a visitor has one dialog, however many tabs show it, and each of them is told what is said', async () => {
+  const [first, second] = [converse(), converse()];
+  await first.begin();
+  otherTab();
+  first.say('hello');
+  await vi.waitFor(() => expect(shown(first)).toEqual(['me: hello (sent)']));
+  otherTab();
+  await vi.waitFor(() => expect(shown(second)).toEqual(['me: hello (sent)']));
+  await vi.waitFor(() => expect(gateway.listeners.size).toBe(2));
+  gateway.say('good day');
+  await vi.waitFor(() => expect(shown(second)).toContain('them: good day (sent)'));
+  await vi.waitFor(() => expect(shown(first)).toContain('them: good day (sent)'));
+  expect(gateway.visitors).toBe(1);
+});
+
+test('the tab that begins later goes on as the visitor whom the faster one has become', async () => {
+  const slow = converse();
+  const beginning = slow.begin();
+  keep.secret = 'clv_1';
+  gateway.say('said to the other tab');
+  await beginning;
+  await vi.waitFor(() => expect(shown(slow)).toEqual(['them: said to the other tab (sent)']));
+  expect(keep.secret).toBe('clv_1');
+});
+
+test('what could not be sent for long is sent when the network is back, and what was refused is not', async () => {
+  const conversation = converse();
+  await conversation.begin();
+  gateway.next.set('messages', [400, ...Array(8).fill(503)]);
+  conversation.say('refused');
+  conversation.say('lost');
+  await vi.waitFor(() => expect(shown(conversation)).toEqual(['me: refused (failed)', 'me: lost (failed)']));
+  network.dispatchEvent(new Event('online'));
+  await vi.waitFor(() => expect(shown(conversation)).toEqual(['me: lost (sent)', 'me: refused (failed)']));
+});
+
+test('a stream that died with the network before is taken up anew over the next one', async () => {
+  const conversation = converse();
+  conversation.say('hi');
+  await vi.waitFor(() => expect(gateway.listeners.size).toBe(1));
+  const [dead] = gateway.listeners;
+  // Nothing comes over it any more, and neither side knows.
+  gateway.listeners.delete(dead as ServerResponse);
+  network.dispatchEvent(new Event('online'));
+  await vi.waitFor(() => expect(gateway.listeners.size).toBe(1));
+  gateway.say('there you are');
+  await vi.waitFor(() => expect(shown(conversation)).toContain('them: there you are (sent)'));
+});
+
+test('a gateway that does not answer is said to be out of reach until it does', async () => {
+  gateway.next.set('visits', [503, 503, 503]);
+  const conversation = converse();
+  const told: boolean[] = [];
+  conversation.changed = () => told.push(conversation.unreachable);
+  expect(await conversation.begin()).toBe(true);
+  expect([told, conversation.unreachable]).toEqual([[true, false], false]);
 });
 
 test('a page that may not have the widget is told so once', async () => {

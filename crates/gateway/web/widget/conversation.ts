@@ -27,6 +27,8 @@ export class Conversation {
   title = '';
   /** What keeps the widget from working at all, in the gateway's words. */
   refused = '';
+  /** Whether the gateway does not answer at the moment. */
+  unreachable = false;
   /** Called after each change. */
   changed: () => void = () => {};
 
@@ -34,14 +36,18 @@ export class Conversation {
   readonly #keep: Keep;
   readonly #network: EventTarget;
   readonly #lines = new Map<number, Line>();
-  readonly #failed = new Set<string>();
+  /** What did not arrive, and whether it may do so later without being changed. */
+  readonly #failed = new Map<string, { passing: boolean }>();
   #seen = 0;
+  /** The secret with which all that is here was read. */
+  #secret = '';
   #dialog = false;
   #beginning: Promise<boolean> | undefined;
   #reading: Promise<void> | undefined;
   #readAgain = false;
   #sending = false;
   #listening = false;
+  #connection = new AbortController();
   readonly #stop = new AbortController();
   /** The shortest pause before another try, doubled each time. */
   readonly #pause: number;
@@ -52,6 +58,8 @@ export class Conversation {
     this.#keep = keep;
     this.#network = network;
     this.#pause = pause;
+    keep.watch(() => this.#otherTab());
+    network.addEventListener('online', () => this.#online(), { signal: this.#stop.signal });
   }
 
   /** Whether the visitor has been here before. */
@@ -102,6 +110,11 @@ export class Conversation {
     return this.#beginning;
   }
 
+  /** Reads what may have been missed, for whoever comes back to the page. */
+  refresh(): void {
+    if (this.#dialog) void this.#read();
+  }
+
   /** Ends everything, for tests and pages that take the widget away. */
   end(): void {
     this.#stop.abort();
@@ -124,8 +137,13 @@ export class Conversation {
   async #begin(): Promise<boolean> {
     for (let attempt = 0; ; attempt += 1) {
       try {
-        const visit = await this.#api.visit(this.#keep.secret);
+        const { secret } = this.#keep;
+        const visit = await this.#api.visit(secret);
+        // Another tab was faster: all of them are the same visitor.
+        if (this.#keep.secret !== secret) continue;
+        this.#secret = visit.visitorSecret;
         this.#keep.secret = visit.visitorSecret;
+        this.unreachable = false;
         this.greeting = visit.greeting;
         this.title = visit.channelName;
         this.#dialog = visit.dialogId !== '';
@@ -143,6 +161,11 @@ export class Conversation {
           console.error(`clientele: the widget is refused: ${error.reason}`);
           this.changed();
           return false;
+        }
+        // Whoever has only just lost the connection for a moment need not hear of it.
+        if (attempt > 0 && !this.unreachable) {
+          this.unreachable = true;
+          this.changed();
         }
         if (attempt + 1 >= ATTEMPTS || !(await this.#wait(attempt, error.retryAfter))) return false;
       }
@@ -166,10 +189,13 @@ export class Conversation {
   }
 
   async #deliver(unsent: Unsent): Promise<void> {
+    let passing = true;
     for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
+      let secret = '';
       try {
         if (!(await this.begin())) break;
-        const message = await this.#api.post({ visitorSecret: this.#keep.secret, ...unsent });
+        secret = this.#secret;
+        const message = await this.#api.post({ visitorSecret: secret, ...unsent });
         this.#keep.unsent = this.#keep.unsent.filter((other) => other.clientMessageId !== unsent.clientMessageId);
         this.#take([message]);
         if (!this.#dialog) {
@@ -181,23 +207,50 @@ export class Conversation {
         if (!(error instanceof Failure)) throw error;
         if (error.status === 401) {
           // The gateway knows the secret no more: begin as somebody new, and send the same message.
-          this.#forget();
+          if (this.#keep.secret === secret) {
+            this.#keep.secret = '';
+            this.#keep.read = 0;
+          }
+          if (this.#secret === secret) this.#forget();
         } else if (!error.passing) {
+          passing = false;
           break;
         }
         if (!(await this.#wait(attempt, error.retryAfter))) break;
       }
     }
-    this.#failed.add(unsent.clientMessageId);
+    this.#failed.set(unsent.clientMessageId, { passing });
   }
 
   #forget(): void {
-    this.#keep.secret = '';
-    this.#keep.read = 0;
+    this.#secret = '';
     this.#beginning = undefined;
     this.#dialog = false;
     this.#lines.clear();
     this.#seen = 0;
+    this.#connection.abort();
+  }
+
+  /** Another tab has begun, written or read: this one goes along. */
+  #otherTab(): void {
+    const { secret, unsent } = this.#keep;
+    if (secret !== '' && secret !== this.#secret) {
+      this.#forget();
+      void this.begin();
+    } else if (secret !== '' && !this.#dialog && unsent.length === 0) {
+      // What the other tab wrote has arrived, so there is a dialog now.
+      this.#beginning = undefined;
+      void this.begin();
+    }
+    this.changed();
+  }
+
+  /** The network is back: what was open over the one before may be dead without knowing it. */
+  #online(): void {
+    this.#connection.abort();
+    for (const [id, { passing }] of this.#failed) if (passing) this.#failed.delete(id);
+    if (this.#keep.unsent.length > 0) void this.#send();
+    else if (this.unreachable) void this.begin();
   }
 
   /** Reads what is new. Asked for again while it reads, it reads once more. */
@@ -212,8 +265,11 @@ export class Conversation {
   async #readOn(): Promise<void> {
     while (this.#readAgain) {
       this.#readAgain = false;
+      const secret = this.#secret;
       try {
-        const page = await this.#api.list(this.#keep.secret, this.#seen);
+        const page = await this.#api.list(secret, this.#seen);
+        // Meanwhile somebody new has begun: this is not theirs.
+        if (secret !== this.#secret) return;
         this.#take(page.messages);
         this.#seen = Math.max(this.#seen, ...page.messages.map((message) => Number(message.sequence)));
         this.#readAgain ||= page.more;
@@ -247,14 +303,15 @@ export class Conversation {
     try {
       for (let attempt = 0; this.#dialog && !this.#stop.signal.aborted; attempt += 1) {
         let pause = 0;
+        this.#connection = new AbortController();
         try {
           await this.#api.listen(
-            this.#keep.secret,
+            this.#secret,
             (last) => {
               attempt = 0;
               if (last === 0 || last > this.#seen) void this.#read();
             },
-            this.#stop.signal,
+            AbortSignal.any([this.#stop.signal, this.#connection.signal]),
           );
         } catch (error) {
           if (error instanceof Failure && !error.passing) return;

@@ -8,21 +8,23 @@
 import { Api } from './api';
 import { Conversation } from './conversation';
 import { Panel } from './panel';
-import { keep } from './storage';
+import { desk, keep } from './storage';
 import { textsFor } from './texts';
 
 const script = document.currentScript as HTMLScriptElement | null;
 
 function start(src: string, site: string) {
+  // One is enough, however often the page names the script.
+  if (document.querySelector('clientele-widget')) return;
   const conversation = new Conversation(new Api(new URL(src).origin, site), keep(site), window);
-  new Panel(conversation, textsFor(document.documentElement.lang)).mount();
+  new Panel(conversation, textsFor(document.documentElement.lang), desk(site)).mount();
   // Whoever has been here before is told of answers that came meanwhile; of others nothing is sent before they open it.
   if (conversation.known) void conversation.begin();
 }
 
 if (!script?.src || !script.dataset.site) {
   console.error('clientele: the widget needs its own script tag with data-site');
-} else if (!document.querySelector('clientele-widget')) {
+} else {
   const { src } = script;
   const { site } = script.dataset;
   if (document.body) start(src, site);

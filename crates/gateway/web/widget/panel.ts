@@ -1,4 +1,6 @@
+import { type Stretch, stretches } from '../src/shared/lib/links';
 import type { Conversation, Line } from './conversation';
+import type { Desk } from './storage';
 import { STYLE } from './style';
 import type { Texts } from './texts';
 
@@ -13,6 +15,8 @@ const CROSS = 'M6 6l12 12M18 6L6 18';
 export class Panel {
   readonly #conversation: Conversation;
   readonly #texts: Texts;
+  readonly #desk: Desk;
+  readonly #moment: Intl.DateTimeFormat;
   readonly #time: Intl.DateTimeFormat;
   readonly #host = document.createElement('clientele-widget');
   readonly #root = element('div', { class: 'root' });
@@ -30,12 +34,14 @@ export class Panel {
   readonly #text: HTMLTextAreaElement;
   readonly #shown = new Map<string, { node: HTMLElement; state: string }>();
 
-  constructor(conversation: Conversation, texts: Texts) {
+  constructor(conversation: Conversation, texts: Texts, desk: Desk) {
     this.#conversation = conversation;
     this.#texts = texts;
+    this.#desk = desk;
     // Of the visitor's own languages the page's: a date in English is another in Britain than in America.
     const locale = navigator.languages.find((own) => own.toLowerCase().startsWith(texts.language)) ?? texts.language;
-    this.#time = new Intl.DateTimeFormat(locale, { dateStyle: 'short', timeStyle: 'short' });
+    this.#moment = new Intl.DateTimeFormat(locale, { dateStyle: 'short', timeStyle: 'short' });
+    this.#time = new Intl.DateTimeFormat(locale, { timeStyle: 'short' });
     this.#dot = element('span', { class: 'dot', hidden: '' });
     // Beside the launcher, not in it: a live region must be there before what it says.
     this.#unread = element('span', { class: 'unseen', role: 'status' });
@@ -51,12 +57,12 @@ export class Panel {
       icon(BUBBLE),
       this.#dot,
     );
-    this.#title = element('h2', { id: 'title' }, texts.title);
+    this.#title = element('h2', { id: 'title', dir: 'auto' }, texts.title);
     const close = element('button', { class: 'close', type: 'button', 'aria-label': texts.close }, icon(CROSS));
     this.#log = element('div', { class: 'log', role: 'log', 'aria-label': texts.log, tabindex: '0' });
-    this.#notice = element('p', { class: 'state failed', role: 'alert', hidden: '' });
+    this.#notice = element('p', { class: 'state failed', role: 'alert' });
     const optional = (label: string) => `${label} (${texts.optional})`;
-    this.#name = element('input', { id: 'name', maxlength: '100', autocomplete: 'name' });
+    this.#name = element('input', { id: 'name', maxlength: '100', autocomplete: 'name', dir: 'auto' });
     this.#email = element('input', { id: 'email', type: 'email', maxlength: '254', autocomplete: 'email' });
     this.#who = element(
       'div',
@@ -64,7 +70,7 @@ export class Panel {
       element('div', {}, element('label', { for: 'name' }, optional(texts.name)), this.#name),
       element('div', {}, element('label', { for: 'email' }, optional(texts.email)), this.#email),
     );
-    this.#text = element('textarea', { id: 'text', maxlength: String(LONGEST_TEXT), required: '' });
+    this.#text = element('textarea', { id: 'text', maxlength: String(LONGEST_TEXT), dir: 'auto' });
     this.#form = element(
       'form',
       {},
@@ -99,6 +105,12 @@ export class Panel {
       event.preventDefault();
       this.#say();
     });
+    this.#form.addEventListener('input', () => this.#keepDraft());
+    document.addEventListener('visibilitychange', () => {
+      if (document.hidden) return;
+      conversation.refresh();
+      this.#render();
+    });
     conversation.changed = () => this.#render();
   }
 
@@ -110,6 +122,10 @@ export class Panel {
     shadow.adoptedStyleSheets = [sheet];
     shadow.append(this.#root);
     document.body.append(this.#host);
+    // Whoever goes on to another page of the site goes on with what they were at, and keeps the focus where it is.
+    const { text, name, email } = this.#desk.draft;
+    [this.#text.value, this.#name.value, this.#email.value] = [text, name, email];
+    if (this.#desk.open) this.#show();
   }
 
   get #isOpen(): boolean {
@@ -117,20 +133,23 @@ export class Panel {
   }
 
   #open(): void {
+    this.#show();
+    this.#text.focus();
+  }
+
+  #show(): void {
+    this.#desk.open = true;
     this.#panel.hidden = false;
     this.#root.classList.add('open');
     this.#launcher.setAttribute('aria-expanded', 'true');
     this.#launcher.setAttribute('aria-label', this.#texts.close);
     this.#render();
     this.#log.scrollTop = this.#log.scrollHeight;
-    this.#text.focus();
-    void this.#conversation.begin().then((begun) => {
-      this.#notice.hidden = begun;
-      this.#notice.textContent = begun ? '' : this.#texts.unreachable;
-    });
+    void this.#conversation.begin();
   }
 
   #close(): void {
+    this.#desk.open = false;
     this.#panel.hidden = true;
     this.#root.classList.remove('open');
     this.#launcher.setAttribute('aria-expanded', 'false');
@@ -140,19 +159,26 @@ export class Panel {
 
   #say(): void {
     const text = this.#text.value.trim();
+    this.#text.focus();
     if (!text) return;
     this.#conversation.say(text, this.#name.value.trim(), this.#email.value.trim());
     this.#text.value = '';
-    this.#text.focus();
+    this.#keepDraft();
     this.#log.scrollTop = this.#log.scrollHeight;
   }
 
+  #keepDraft(): void {
+    this.#desk.draft = { text: this.#text.value, name: this.#name.value, email: this.#email.value };
+  }
+
   #render(): void {
-    const { lines, greeting, title, refused, begun } = this.#conversation;
+    const { lines, greeting, title, refused, begun, unreachable } = this.#conversation;
     // A page that may not have the widget has none.
     this.#host.hidden = refused !== '';
     this.#title.textContent = title || this.#texts.title;
     this.#who.hidden = begun;
+    const notice = unreachable ? this.#texts.unreachable : '';
+    if (this.#notice.textContent !== notice) this.#notice.textContent = notice;
     const atEnd = this.#log.scrollHeight - this.#log.scrollTop - this.#log.clientHeight < NEAR_END;
     const all: Line[] = greeting ? [{ id: 'greeting', mine: false, text: greeting, state: 'sent' }, ...lines] : lines;
     for (const [id, { node }] of this.#shown) {
@@ -178,7 +204,7 @@ export class Panel {
       else this.#log.insertBefore(shown.node, before);
     }
     if (atEnd) this.#log.scrollTop = this.#log.scrollHeight;
-    if (this.#isOpen) this.#conversation.markRead();
+    if (this.#isOpen && !document.hidden) this.#conversation.markRead();
     const { unread } = this.#conversation;
     this.#dot.hidden = !unread;
     const text = unread ? this.#texts.unread : '';
@@ -190,9 +216,9 @@ export class Panel {
     const node = element('div', { class: line.mine ? 'line mine' : 'line' });
     node.append(
       element('span', { class: 'unseen' }, `${line.mine ? you : them}: `),
-      element('p', { class: 'text' }, line.text),
+      element('p', { class: 'text', dir: 'auto' }, ...stretches(line.text).map(written)),
     );
-    const when = line.at ? this.#time.format(line.at) : '';
+    const when = line.at ? this.#when(line.at) : '';
     const words = line.mine ? [{ queued, sent, failed }[line.state], when] : [when];
     const state = element('p', { class: line.state === 'failed' ? 'state failed' : 'state' });
     state.append(words.filter(Boolean).join(' · '));
@@ -207,6 +233,15 @@ export class Panel {
     node.append(state);
     return node;
   }
+
+  #when(at: Date): string {
+    return (at.toDateString() === new Date().toDateString() ? this.#time : this.#moment).format(at);
+  }
+}
+
+/** A stretch of a text; what leads elsewhere opens beside the page and tells nothing of it. */
+function written({ text, href }: Stretch): Node | string {
+  return href ? element('a', { href, target: '_blank', rel: 'noopener noreferrer nofollow' }, text) : text;
 }
 
 function element<K extends keyof HTMLElementTagNameMap>(

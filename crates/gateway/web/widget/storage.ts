@@ -7,65 +7,121 @@ export interface Keep {
   /** Sequence number of the last answer that was shown. */
   read: number;
   unsent: Unsent[];
+  /** Calls back when another tab of the browser has changed something here. */
+  watch(listener: () => void): void;
 }
+
+/** What is being written, and whether the panel is open: for this tab, from page to page. */
+export interface Desk {
+  draft: Draft;
+  open: boolean;
+}
+
+export type Draft = { text: string; name: string; email: string };
 
 /** More than anybody has waiting; what is beyond is sent, but forgotten with the page. */
 const MOST_KEPT = 20;
 
-/** Kept in the browser for this site; where it keeps nothing, as long as the page lives. */
+/**
+ * Kept in the browser for this site; where it keeps nothing, as long as the page lives. It is read anew each time: a
+ * visitor has one dialog, however many tabs show it.
+ */
 export function keep(site: string): Keep {
-  const name = (what: string) => `clientele:${site}:${what}`;
-  const read = (what: string) => {
-    try {
-      return localStorage.getItem(name(what));
-    } catch {
-      return null;
-    }
-  };
-  const write = (what: string, value: string) => {
-    try {
-      if (value) localStorage.setItem(name(what), value);
-      else localStorage.removeItem(name(what));
-    } catch {
-      // The browser keeps nothing here, or is full.
-    }
-  };
-  let secret = read('secret') ?? '';
-  let seen = Number(read('read')) || 0;
-  let unsent = parse(read('unsent'));
+  const kept = place(() => localStorage, site);
+  let beyond: Unsent[] = [];
   return {
     get secret() {
-      return secret;
+      return kept.read('secret');
     },
     set secret(value) {
-      secret = value;
-      write('secret', value);
+      kept.write('secret', value);
     },
     get read() {
-      return seen;
+      return Number(kept.read('read')) || 0;
     },
     set read(value) {
-      seen = value;
-      write('read', value > 0 ? String(value) : '');
+      kept.write('read', value > 0 ? String(value) : '');
     },
     get unsent() {
-      return unsent;
+      return [...list(kept.read('unsent')), ...beyond];
     },
     set unsent(value) {
-      unsent = value;
-      write('unsent', value.length > 0 ? JSON.stringify(value.slice(0, MOST_KEPT)) : '');
+      const first = value.slice(0, MOST_KEPT);
+      beyond = value.slice(MOST_KEPT);
+      kept.write('unsent', first.length > 0 ? JSON.stringify(first) : '');
+    },
+    watch(listener) {
+      addEventListener('storage', ({ key }) => {
+        if (key === null || key.startsWith(kept.name(''))) listener();
+      });
+    },
+  };
+}
+
+export function desk(site: string): Desk {
+  const kept = place(() => sessionStorage, site);
+  return {
+    get draft() {
+      const draft = object(kept.read('draft'));
+      const field = (name: string) => (typeof draft[name] === 'string' ? draft[name] : '');
+      return { text: field('text'), name: field('name'), email: field('email') };
+    },
+    set draft(value) {
+      kept.write('draft', Object.values(value).some(Boolean) ? JSON.stringify(value) : '');
+    },
+    get open() {
+      return kept.read('open') === 'yes';
+    },
+    set open(value) {
+      kept.write('open', value ? 'yes' : '');
+    },
+  };
+}
+
+function place(storage: () => Storage, site: string) {
+  /** What the browser would not keep: it forbids it, or is full. */
+  const refused = new Map<string, string>();
+  const name = (what: string) => `clientele:${site}:${what}`;
+  return {
+    name,
+    read: (what: string): string => {
+      const here = refused.get(what);
+      if (here !== undefined) return here;
+      try {
+        return storage().getItem(name(what)) ?? '';
+      } catch {
+        return '';
+      }
+    },
+    write: (what: string, value: string) => {
+      try {
+        if (value) storage().setItem(name(what), value);
+        else storage().removeItem(name(what));
+        refused.delete(what);
+      } catch {
+        refused.set(what, value);
+      }
     },
   };
 }
 
 /** Scripts of the page can write there too, so nothing is taken on trust. */
-function parse(text: string | null): Unsent[] {
+function parse(text: string): unknown {
   try {
-    const value: unknown = JSON.parse(text ?? '[]');
-    return Array.isArray(value) ? value.filter(isUnsent) : [];
+    return JSON.parse(text || 'null');
   } catch {
-    return [];
+    return null;
   }
+}
+
+function object(text: string): Record<string, unknown> {
+  const value = parse(text);
+  return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {};
+}
+
+function list(text: string): Unsent[] {
+  const value = parse(text);
+  return Array.isArray(value) ? value.filter(isUnsent) : [];
 }
 
 function isUnsent(value: unknown): value is Unsent {

@@ -1,7 +1,11 @@
-/** The widget's own styles. The page's do not reach into the shadow root, except by inheritance, which ends here. */
+/**
+ * The widget's own styles. The page's do not reach into the shadow root, except by inheritance, which ends here: what is
+ * important inside outweighs what is important outside. The direction is that of the languages it speaks; what people
+ * write has its own.
+ */
 export const STYLE = `
-:host { all: initial; }
-:host([hidden]) { display: none; }
+:host { all: initial !important; direction: ltr !important; }
+:host([hidden]) { display: none !important; }
 * { box-sizing: border-box; }
 .root {
   --ink: #1b1f24; --soft: #59636e; --paper: #fff; --line: #d1d9e0; --mine: #0b5cad; --on-mine: #fff; --theirs: #eef1f4;
@@ -41,9 +45,11 @@ h2 { flex: 1; margin: 0; font-size: 16px; overflow-wrap: anywhere; }
 .line.mine { align-self: end; text-align: end; }
 .text { display: inline-block; padding: 8px 12px; border-radius: 12px; background: var(--theirs); white-space: pre-wrap;
   overflow-wrap: anywhere; text-align: start; margin: 0; }
+.text a { color: inherit; }
 .mine .text { background: var(--mine); color: var(--on-mine); }
 .state { font-size: 12px; color: var(--soft); margin: 2px 4px 0; }
 .state.failed { color: var(--bad); }
+[role=alert]:empty { display: none; }
 .again { text-decoration: underline; min-height: 24px; padding: 0 4px; }
 form { border-top: 1px solid var(--line); padding: 12px 16px; display: grid; gap: 8px; }
 .who { display: grid; grid-template-columns: 1fr 1fr; gap: 8px; }

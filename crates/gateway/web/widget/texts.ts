@@ -39,7 +39,7 @@ const TEXTS: Record<string, Texts> = {
     failed: 'Not sent',
     again: 'Try again',
     unread: 'There is an answer you have not read',
-    unreachable: 'The chat cannot be reached at the moment. Please try again later.',
+    unreachable: 'The chat cannot be reached at the moment. What you write is kept and sent later.',
   },
   es: {
     language: 'es',
@@ -59,7 +59,7 @@ const TEXTS: Record<string, Texts> = {
     failed: 'No enviado',
     again: 'Intentar de nuevo',
     unread: 'Hay una respuesta que no ha leído',
-    unreachable: 'No se puede acceder al chat en este momento. Inténtelo más tarde.',
+    unreachable: 'No se puede acceder al chat en este momento. Lo que escriba se guarda y se envía después.',
   },
   pt: {
     language: 'pt',
@@ -79,7 +79,7 @@ const TEXTS: Record<string, Texts> = {
     failed: 'Não enviada',
     again: 'Tentar de novo',
     unread: 'Há uma resposta que você não leu',
-    unreachable: 'O chat não está acessível no momento. Tente mais tarde.',
+    unreachable: 'O chat não está acessível no momento. O que você escrever fica guardado e é enviado depois.',
   },
   ru: {
     language: 'ru',
@@ -99,7 +99,7 @@ const TEXTS: Record<string, Texts> = {
     failed: 'Не отправлено',
     again: 'Попробовать ещё раз',
     unread: 'Есть непрочитанный ответ',
-    unreachable: 'Чат сейчас недоступен. Попробуйте позже.',
+    unreachable: 'Чат сейчас недоступен. То, что вы напишете, сохранится и будет отправлено позже.',
   },
 };
 

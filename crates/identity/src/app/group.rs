@@ -2,8 +2,8 @@
 
 use clientele_contracts::identity::v1 as pb;
 use clientele_kernel::{Etag, GroupId};
-use clientele_platform::Caller;
 use clientele_platform::postgres::{Database, UnitOfWork};
+use clientele_platform::{Begun, Caller, Command};
 
 use crate::Error;
 use crate::domain::group::{Group, GroupChange, NewGroup};
@@ -39,10 +39,11 @@ impl Groups {
         new: NewGroup,
         request: pb::CreateGroupRequest,
     ) -> Result<pb::Group, Error> {
-        let mut uow = self.db.begin(caller).await?;
-        if let Some(answer) = uow.replay(CREATE, &request.request_id, &request).await? {
-            return Ok(answer);
-        }
+        let command = Command { caller, method: CREATE, request_id: &request.request_id, request: &request };
+        let mut uow = match command.begin(&self.db).await? {
+            Begun::Known(answer) => return Ok(answer),
+            Begun::New(uow) => uow,
+        };
         require_reach(caller, &new.permissions)?;
         let group = insert(&mut uow, new).await?;
         let answer = contract::group(&group);
@@ -58,10 +59,11 @@ impl Groups {
         change: GroupChange,
         request: pb::UpdateGroupRequest,
     ) -> Result<pb::Group, Error> {
-        let mut uow = self.db.begin(caller).await?;
-        if let Some(answer) = uow.replay(UPDATE, &request.request_id, &request).await? {
-            return Ok(answer);
-        }
+        let command = Command { caller, method: UPDATE, request_id: &request.request_id, request: &request };
+        let mut uow = match command.begin(&self.db).await? {
+            Begun::Known(answer) => return Ok(answer),
+            Begun::New(uow) => uow,
+        };
         let before = store::group::lock(uow.conn(), id).await?.ok_or(Error::GroupNotFound(id))?;
         if before.is_administrators() {
             return Err(Error::AdministratorsFixed);

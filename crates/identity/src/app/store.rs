@@ -2,8 +2,8 @@
 
 use clientele_contracts::identity::v1 as pb;
 use clientele_kernel::{Etag, StoreId};
-use clientele_platform::Caller;
 use clientele_platform::postgres::Database;
+use clientele_platform::{Begun, Caller, Command};
 
 use crate::Error;
 use crate::domain::store::{NewStore, Store, StoreChange};
@@ -38,10 +38,11 @@ impl Stores {
         new: NewStore,
         request: pb::CreateStoreRequest,
     ) -> Result<pb::Store, Error> {
-        let mut uow = self.db.begin(caller).await?;
-        if let Some(answer) = uow.replay(CREATE, &request.request_id, &request).await? {
-            return Ok(answer);
-        }
+        let command = Command { caller, method: CREATE, request_id: &request.request_id, request: &request };
+        let mut uow = match command.begin(&self.db).await? {
+            Begun::Known(answer) => return Ok(answer),
+            Begun::New(uow) => uow,
+        };
         let created = new.into_store(uow.id(), uow.now());
         store::store::insert(uow.conn(), &created).await?;
         uow.record(publish::store_recorded(&created));
@@ -58,10 +59,11 @@ impl Stores {
         change: StoreChange,
         request: pb::UpdateStoreRequest,
     ) -> Result<pb::Store, Error> {
-        let mut uow = self.db.begin(caller).await?;
-        if let Some(answer) = uow.replay(UPDATE, &request.request_id, &request).await? {
-            return Ok(answer);
-        }
+        let command = Command { caller, method: UPDATE, request_id: &request.request_id, request: &request };
+        let mut uow = match command.begin(&self.db).await? {
+            Begun::Known(answer) => return Ok(answer),
+            Begun::New(uow) => uow,
+        };
         let before = store::store::lock(uow.conn(), id).await?.ok_or(Error::StoreNotFound(id))?;
         etag.require(before.version)?;
         let after = before.changed(change, uow.now());

@@ -36,7 +36,7 @@ impl Throttle {
         }
         subjects.push((Subject::of(SubjectKind::Login, login_key), &self.login));
 
-        let mut tx = self.db.pool().begin().await?;
+        let mut tx = self.db.transaction().await?;
         let mut counted = Vec::new();
         for (subject, limits) in subjects {
             let tally = store::throttle::lock(&mut tx, subject, now).await?;
@@ -53,7 +53,7 @@ impl Throttle {
 
     /// Takes an attempt back that was not looked at after all.
     pub(crate) async fn withdraw(&self, admission: Admission) -> Result<(), Error> {
-        let mut tx = self.db.pool().begin().await?;
+        let mut tx = self.db.transaction().await?;
         for (subject, tally) in &admission.0 {
             store::throttle::take_back(&mut tx, *subject, tally).await?;
         }

@@ -4,9 +4,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use clientele_contracts::identity::v1 as pb;
-use clientele_kernel::{ActorKind, Error as KernelError, Etag, GroupId, SessionId, UserId};
-use clientele_platform::Caller;
+use clientele_kernel::{Error as KernelError, Etag, GroupId, SessionId, UserId};
 use clientele_platform::postgres::{Database, UnitOfWork};
+use clientele_platform::{Begun, Caller, Command};
 
 use super::password::Passwords;
 use super::throttle::Throttle;
@@ -61,10 +61,11 @@ impl Users {
             id => self.passwords.fingerprint(password.clone(), id).await?,
         };
         let hash = self.passwords.hash(password).await?;
-        let mut uow = self.db.begin(caller).await?;
-        if let Some(answer) = uow.replay(CREATE, &request.request_id, &request).await? {
-            return Ok(answer);
-        }
+        let command = Command { caller, method: CREATE, request_id: &request.request_id, request: &request };
+        let mut uow = match command.begin(&self.db).await? {
+            Begun::Known(answer) => return Ok(answer),
+            Begun::New(uow) => uow,
+        };
         require_existing(&mut uow, &new.group_ids).await?;
         require_reach(&mut uow, &new.group_ids).await?;
         let user = new.into_user(uow.id(), uow.now());
@@ -84,10 +85,11 @@ impl Users {
         change: UserChange,
         request: pb::UpdateUserRequest,
     ) -> Result<pb::User, Error> {
-        let mut uow = self.db.begin(caller).await?;
-        if let Some(answer) = uow.replay(UPDATE, &request.request_id, &request).await? {
-            return Ok(answer);
-        }
+        let command = Command { caller, method: UPDATE, request_id: &request.request_id, request: &request };
+        let mut uow = match command.begin(&self.db).await? {
+            Begun::Known(answer) => return Ok(answer),
+            Begun::New(uow) => uow,
+        };
         let before = store::user::lock(uow.conn(), id).await?.ok_or(Error::UserNotFound(id))?;
         etag.require(before.version)?;
         if let Some(groups) = &change.group_ids {
@@ -158,10 +160,7 @@ impl Users {
 
 /// The user who calls; an error for programs and services.
 pub(crate) fn user_of(caller: &Caller) -> Result<UserId, Error> {
-    match caller.actor.kind {
-        ActorKind::User => caller.actor.id.parse().map_err(|_| Error::NotAUser),
-        ActorKind::ApiKey | ActorKind::Service => Err(Error::NotAUser),
-    }
+    caller.user().ok_or(Error::NotAUser)
 }
 
 async fn require_existing(uow: &mut UnitOfWork, groups: &[GroupId]) -> Result<(), Error> {

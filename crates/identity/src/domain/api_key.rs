@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
+use clientele_kernel::text::Name;
 use clientele_kernel::{ApiKeyId, Error, UserId, Violations};
 
 use super::permission::Permissions;
-use super::text::Line;
 
 const LONGEST_NAME: usize = 100;
 
@@ -42,7 +42,7 @@ impl NewApiKey {
         now: DateTime<Utc>,
     ) -> Result<Self, Error> {
         let mut violations = Violations::new();
-        let name = violations.take("name", Line::parse(name, LONGEST_NAME, "name"));
+        let name = violations.take("name", Name::parse(name, LONGEST_NAME, "name"));
         violations.check(!scopes.is_empty(), "scopes", || "is empty: name at least one permission".to_owned());
         let scopes = violations.take("scopes", Permissions::parse(scopes, "scopes"));
         violations.check(expires_at.is_none_or(|moment| moment > now), "expires_at", || {

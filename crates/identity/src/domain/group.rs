@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
+use clientele_kernel::text::Name;
 use clientele_kernel::{Error, GroupId, Violations};
 
 use super::permission::Permissions;
-use super::text::Line;
 
 const LONGEST_NAME: usize = 100;
 
@@ -17,7 +17,7 @@ pub(crate) const ADMINISTRATORS: &str = "Administrators";
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Group {
     pub(crate) id: GroupId,
-    pub(crate) name: Line,
+    pub(crate) name: Name,
     pub(crate) permissions: Permissions,
     pub(crate) version: i64,
     pub(crate) created_at: DateTime<Utc>,
@@ -27,7 +27,7 @@ pub(crate) struct Group {
 /// What a new group is made from.
 #[derive(Debug, Clone)]
 pub(crate) struct NewGroup {
-    pub(crate) name: Line,
+    pub(crate) name: Name,
     pub(crate) permissions: Permissions,
 }
 
@@ -46,7 +46,7 @@ impl NewGroup {
 
     /// The group that may do everything.
     pub(crate) fn administrators() -> Self {
-        let name = Line { text: ADMINISTRATORS.to_owned(), key: super::text::key(ADMINISTRATORS) };
+        let name = Name::of(ADMINISTRATORS);
         Self { name, permissions: Permissions::Everything }
     }
 
@@ -59,7 +59,7 @@ impl NewGroup {
 /// The fields of a group to change; `None` leaves a field as it is.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct GroupChange {
-    pub(crate) name: Option<Line>,
+    pub(crate) name: Option<Name>,
     pub(crate) permissions: Option<BTreeSet<String>>,
 }
 
@@ -89,8 +89,8 @@ impl Group {
 }
 
 /// Reads a group's name.
-pub(crate) fn parse_name(text: &str) -> Result<Line, Error> {
-    Line::parse(text, LONGEST_NAME, "group.name")
+pub(crate) fn parse_name(text: &str) -> Result<Name, Error> {
+    Name::parse(text, LONGEST_NAME, "group.name")
 }
 
 /// Reads a group's permissions.

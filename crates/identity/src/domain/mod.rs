@@ -8,7 +8,6 @@ pub(crate) mod permission;
 pub(crate) mod secret;
 pub(crate) mod session;
 pub(crate) mod store;
-pub(crate) mod text;
 pub(crate) mod throttle;
 pub(crate) mod token;
 pub(crate) mod user;

@@ -3,9 +3,8 @@
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 use clientele_kernel::error::shorten;
+use clientele_kernel::text::Name;
 use clientele_kernel::{Error, StoreId, Violations};
-
-use super::text::Line;
 
 const LONGEST_NAME: usize = 200;
 
@@ -13,7 +12,7 @@ const LONGEST_NAME: usize = 200;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Store {
     pub(crate) id: StoreId,
-    pub(crate) name: Line,
+    pub(crate) name: Name,
     pub(crate) time_zone: Tz,
     pub(crate) active: bool,
     pub(crate) version: i64,
@@ -24,7 +23,7 @@ pub(crate) struct Store {
 /// What a new store is made from.
 #[derive(Debug, Clone)]
 pub(crate) struct NewStore {
-    name: Line,
+    name: Name,
     time_zone: Tz,
 }
 
@@ -51,7 +50,7 @@ impl NewStore {
 /// The fields of a store to change; `None` leaves a field as it is.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct StoreChange {
-    pub(crate) name: Option<Line>,
+    pub(crate) name: Option<Name>,
     pub(crate) time_zone: Option<Tz>,
     pub(crate) active: Option<bool>,
 }
@@ -70,8 +69,8 @@ impl Store {
 }
 
 /// Reads a store's name.
-pub(crate) fn parse_name(text: &str) -> Result<Line, Error> {
-    Line::parse(text, LONGEST_NAME, "store.name")
+pub(crate) fn parse_name(text: &str) -> Result<Name, Error> {
+    Name::parse(text, LONGEST_NAME, "store.name")
 }
 
 /// Reads a store's time zone.

@@ -3,10 +3,9 @@
 use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
+use clientele_kernel::text::{self, Name};
 use clientele_kernel::{Error, GroupId, UserId, Violations};
 use email_address::EmailAddress;
-
-use super::text::{self, Line};
 
 const LONGEST_LOGIN: usize = 254;
 const LONGEST_NAME: usize = 200;
@@ -14,23 +13,23 @@ const MOST_GROUPS: usize = 100;
 
 /// What a user signs in with: an e-mail address as typed, and the key by which it is compared.
 #[derive(Clone, PartialEq, Eq)]
-pub(crate) struct Login(Line);
+pub(crate) struct Login(Name);
 
 impl Login {
     /// Reads a login. An address of one label, `admin@localhost`, is one: installations without mail have such users.
     pub(crate) fn parse(text: &str, field: &str) -> Result<Self, Error> {
-        let line = Line::parse(text, LONGEST_LOGIN, field)?;
+        let name = Name::parse(text, LONGEST_LOGIN, field)?;
         // The address itself is left out of the error: it is personal, and errors are logged.
-        let address: Result<EmailAddress, _> = line.text.parse();
+        let address: Result<EmailAddress, _> = name.text.parse();
         match address {
-            Ok(address) if address.as_str() == address.email() => Ok(Self(line)),
+            Ok(address) if address.as_str() == address.email() => Ok(Self(name)),
             _ => Err(Error::invalid(field, "is not an e-mail address such as `anna@example.org`")),
         }
     }
 
     /// A login as it was stored.
     pub(crate) fn stored(text: String, key: String) -> Self {
-        Self(Line { text, key })
+        Self(Name { text, key })
     }
 
     /// As it was typed.
@@ -167,7 +166,7 @@ impl User {
 
 /// Reads a display name.
 pub(crate) fn parse_display_name(text: &str) -> Result<String, Error> {
-    Line::parse(text, LONGEST_NAME, "user.display_name").map(|line| line.text)
+    Name::parse(text, LONGEST_NAME, "user.display_name").map(|name| name.text)
 }
 
 /// Reads the groups of a user: sorted, each once.

@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use clientele_kernel::GroupId;
+use clientele_kernel::text::Name;
 use clientele_platform::postgres::assert_one;
 use sqlx::{PgConnection, PgExecutor};
 use uuid::Uuid;
@@ -9,7 +10,6 @@ use uuid::Uuid;
 use crate::Error;
 use crate::domain::group::Group;
 use crate::domain::permission::Permissions;
-use crate::domain::text::Line;
 
 struct Row {
     id: Uuid,
@@ -31,7 +31,7 @@ impl From<Row> for Group {
         };
         Self {
             id: row.id.into(),
-            name: Line { text: row.name, key: row.name_key },
+            name: Name { text: row.name, key: row.name_key },
             permissions,
             version: row.version,
             created_at: row.created_at,

@@ -3,13 +3,13 @@
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 use clientele_kernel::StoreId;
+use clientele_kernel::text::Name;
 use clientele_platform::postgres::{self, assert_one};
 use sqlx::{PgConnection, PgExecutor};
 use uuid::Uuid;
 
 use crate::Error;
 use crate::domain::store::Store;
-use crate::domain::text::Line;
 
 struct Row {
     id: Uuid,
@@ -30,7 +30,7 @@ impl TryFrom<Row> for Store {
         Ok(Self {
             id: row.id.into(),
             time_zone: row.time_zone.parse::<Tz>().map_err(corrupt)?,
-            name: Line { text: row.name, key: row.name_key },
+            name: Name { text: row.name, key: row.name_key },
             active: row.active,
             version: row.version,
             created_at: row.created_at,

@@ -83,3 +83,20 @@ async fn the_permissions_that_exist_are_those_that_methods_declare() {
     let read = listed.iter().find(|permission| permission.name == "identity.store.read").unwrap();
     assert_eq!(read.methods, ["clientele.identity.v1.Stores.GetStore", "clientele.identity.v1.Stores.ListStores"]);
 }
+
+#[tokio::test]
+async fn a_group_and_a_key_can_be_given_what_a_method_only_asks_about() {
+    let house = House::new().await;
+    let administrator = house.administrator().await;
+    let names = ["customers.import.read_all", "messaging.dialog.reassign"];
+    let group = house.group(&administrator, "Team leads", &names).await.unwrap();
+    assert_eq!(group.permissions, names);
+    let key = house.key(&administrator, &names).await.unwrap();
+    assert_eq!(house.of_key(&key.secret).await.unwrap().principal.unwrap_or_default().permissions, names);
+
+    let mut groups = GroupsClient::new(administrator);
+    let listed = groups.list_permissions(pb::ListPermissionsRequest {}).await.unwrap().into_inner().permissions;
+    let reassign = listed.iter().find(|permission| permission.name == "messaging.dialog.reassign").unwrap();
+    let methods = ["clientele.messaging.v1.Dialogs.AssignDialog", "clientele.messaging.v1.Dialogs.CloseDialog"];
+    assert_eq!(reassign.methods, methods);
+}

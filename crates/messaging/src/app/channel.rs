@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use clientele_kernel::{ChannelId, Entropy, Error, Etag, paging};
 use clientele_platform::postgres::Database;
+use clientele_platform::{Begun, Command};
 use prost::Message;
 
-use super::command::{Begun, Command};
 use crate::domain::channel::{Channel, ChannelChange};
 use crate::events::publish;
 use crate::store;

@@ -8,6 +8,7 @@ use clientele_platform::postgres::Database;
 use tokio::sync::Notify;
 
 use super::customer::{Customers, Verdict};
+use super::waiting::Waiting;
 use crate::domain::email::{Accepted, Destination, Draft, Letter, Sender};
 use crate::domain::ledger::{State, reason};
 use crate::domain::template::{Content, Known, Texts};
@@ -32,6 +33,7 @@ pub(crate) struct Letters {
     db: Database,
     customers: Customers,
     house: Arc<House>,
+    waiting: Arc<Waiting>,
     /// Told when a letter waits to be sent.
     wake: Arc<Notify>,
 }
@@ -56,8 +58,14 @@ pub(crate) struct LetterPage {
 }
 
 impl Letters {
-    pub(crate) fn new(db: Database, customers: Customers, house: Arc<House>, wake: Arc<Notify>) -> Self {
-        Self { db, customers, house, wake }
+    pub(crate) fn new(
+        db: Database,
+        customers: Customers,
+        house: Arc<House>,
+        waiting: Waiting,
+        wake: Arc<Notify>,
+    ) -> Self {
+        Self { db, customers, house, waiting: Arc::new(waiting), wake }
     }
 
     /// Accepts a letter for sending. The same request id with the same request gives the same letter, for ever.
@@ -67,6 +75,7 @@ impl Letters {
             return Ok(known);
         }
         let (destination, content) = self.compose(caller, &draft).await?;
+        self.waiting.admit().await?;
         let mut uow = self.db.begin(caller).await?;
         let letter = Letter::accept(Accepted {
             id: uow.id(),
@@ -193,7 +202,7 @@ fn check_request_id(request_id: &str) -> Result<(), Error> {
 fn reused() -> Error {
     let description = "was used for another letter: take a new one".to_owned();
     Error {
-        violations: vec![Violation { field: "request_id".to_owned(), description }],
+        violations: vec![Violation::new("request_id", description)],
         ..Error::failed_precondition("REQUEST_ID_REUSED", "this request id was used for another letter")
     }
 }

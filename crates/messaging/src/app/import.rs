@@ -2,14 +2,13 @@
 
 use std::collections::{HashMap, HashSet};
 
-use clientele_kernel::{Error, LetterId, Violation, Violations};
+use clientele_kernel::{Error, LetterId, Reference, Violation, Violations};
 use clientele_platform::postgres::{Database, UnitOfWork};
+use clientele_platform::{Begun, Command};
 use prost::Message;
 
-use super::command::{Begun, Command};
 use super::customer::Customers;
 use crate::domain::email::{Imported, Letter};
-use crate::domain::reference::Reference;
 use crate::events::publish;
 use crate::store;
 
@@ -57,7 +56,7 @@ impl Batch {
     }
 
     fn refuse(&mut self, place: usize, field: &str, description: &str) {
-        let violation = Violation { field: field.to_owned(), description: description.to_owned() };
+        let violation = Violation::new(field, description);
         self.outcomes[place] = Some(Recorded::Refused(vec![violation]));
     }
 
@@ -93,7 +92,7 @@ impl Imports {
         batch.settle(|entry| {
             (!people.contains_key(&entry.customer_id)).then(|| {
                 let description = format!("there is no customer `{}`", entry.customer_id);
-                Recorded::Refused(vec![Violation { field: "customer_id".to_owned(), description }])
+                Recorded::Refused(vec![Violation::new("customer_id", description)])
             })
         });
 
@@ -148,7 +147,7 @@ async fn settle_known(uow: &mut UnitOfWork, batch: &mut Batch) -> Result<(), Err
             Recorded::Unchanged(letter.id)
         } else {
             let description = "is that of a letter recorded before with other content: what was sent does not change";
-            Recorded::Refused(vec![Violation { field: "reference".to_owned(), description: description.to_owned() }])
+            Recorded::Refused(vec![Violation::new("reference", description)])
         })
     });
     Ok(())

@@ -1,18 +1,17 @@
 //! What can be done with messaging: use cases that change state, questions that do not, and the worker that sends.
 //!
 //! - [`email`]: asks for letters, shows them; [`import`]: records what another system sent
+//! - [`waiting`]: how many letters may wait to be sent
 //! - [`template`]: templates of letters
 //! - [`mailbox`]: the captured mailbox
 //! - [`send`]: claims letters, asks for consent, hands them over, settles them
 //! - [`customer`]: what customers says of a customer, and whether it may be written to
-//! - [`command`]: a command as it came in
 //! - [`channel`], [`visitor`]: channels, and what visitors do through them
 //! - [`dialog`]: what the team does with dialogs
 //! - [`notification`]: what colleagues are told
 //! - [`lookup`]: whether users and customers that a command names exist
 
 pub(crate) mod channel;
-pub(crate) mod command;
 pub(crate) mod customer;
 pub(crate) mod dialog;
 pub(crate) mod email;
@@ -23,3 +22,4 @@ pub(crate) mod notification;
 pub(crate) mod send;
 pub(crate) mod template;
 pub(crate) mod visitor;
+pub(crate) mod waiting;

@@ -8,7 +8,6 @@ use clientele_platform::Caller;
 use clientele_platform::postgres::{Database, UnitOfWork};
 use uuid::Uuid;
 
-use super::command::user;
 use crate::domain::notification::{Kind, MOST_KEPT, Notification};
 use crate::events::publish;
 use crate::store;
@@ -122,7 +121,7 @@ impl Notifications {
 
 /// Who the caller is: notifications are for people.
 fn own(caller: &Caller) -> Result<UserId, Error> {
-    user(caller).ok_or_else(|| {
+    caller.user().ok_or_else(|| {
         Error::new(Code::PermissionDenied, "NOT_A_USER", "only a user who has signed in has notifications")
     })
 }

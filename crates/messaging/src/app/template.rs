@@ -2,9 +2,9 @@
 
 use clientele_kernel::{Error, Etag, TemplateId, paging};
 use clientele_platform::postgres::Database;
+use clientele_platform::{Begun, Command};
 use prost::Message;
 
-use super::command::{Begun, Command};
 use crate::domain::template::{Template, TemplateContent};
 use crate::events::publish;
 use crate::store;

@@ -2,14 +2,12 @@
 
 use chrono::{DateTime, Utc};
 use clientele_contracts::messaging::v1 as pb;
-use clientele_kernel::{ChannelId, CustomerId, Error, UserId, Violations};
+use clientele_kernel::{ChannelId, CustomerId, Error, Reference, UserId, Violations, text};
 use clientele_platform::proto;
 
 use crate::domain::dialog::import::{MOST_MESSAGES, Record, RecordedMessage};
 use crate::domain::dialog::message::{Content, Message, Note, Speaker};
 use crate::domain::dialog::{Dialog, State};
-use crate::domain::prose;
-use crate::domain::reference::Reference;
 
 /// How many characters of the last message a dialog shows.
 const SHOWN: usize = 200;
@@ -18,7 +16,7 @@ const SHOWN: usize = 200;
 pub(crate) fn encode(dialog: &Dialog) -> pb::Dialog {
     let mut encoded = image(dialog);
     if let Some(last) = &mut encoded.last_message {
-        last.text = prose::beginning(&last.text, SHOWN);
+        last.text = text::beginning(&last.text, SHOWN);
     }
     encoded
 }
@@ -108,7 +106,7 @@ pub(crate) fn record(sent: pb::ImportedDialog, now: DateTime<Utc>) -> Result<Rec
     let reference = sent
         .reference
         .as_ref()
-        .map(|sent| Reference::check(&sent.source, &sent.external_id, "reference", &mut violations));
+        .and_then(|sent| Reference::check(&sent.source, &sent.external_id, "reference", &mut violations));
     let channel_id = violations.take("channel_id", ChannelId::parse(&sent.channel_id, "channel_id"));
     let customer_id = violations.take("customer_id", CustomerId::parse(&sent.customer_id, "customer_id"));
     let count = sent.messages.len();

@@ -3,23 +3,21 @@
 use chrono::{DateTime, Utc};
 use clientele_contracts::messaging::v1 as pb;
 use clientele_contracts::platform::v1::ExternalReference;
-use clientele_kernel::{ConsentEntryId, CustomerId, EmailId, Error, TemplateId, Violations};
+use clientele_kernel::{ConsentEntryId, CustomerId, EmailId, Error, Reference, TemplateId, Violations, text};
 use clientele_platform::proto;
 use sha2::{Digest, Sha256};
 
 use crate::domain::address::Address;
 use crate::domain::email::{Draft, Imported, Letter, Purpose, Recipient};
 use crate::domain::ledger::State;
-use crate::domain::reference::Reference;
 use crate::domain::template::{LONGEST_SUBJECT, LONGEST_TEXT, Texts, Variables};
-use crate::domain::{prose, text};
 
 /// A letter as callers see one.
 pub(crate) fn encode(letter: &Letter) -> pb::Email {
     let id = |id: Option<EmailId>| id.map(|id| id.to_string()).unwrap_or_default();
     let reference = letter.reference.as_ref().map(|reference| ExternalReference {
-        source: reference.source.clone(),
-        external_id: reference.external_id.clone(),
+        source: reference.source().to_owned(),
+        external_id: reference.external_id().to_owned(),
     });
     pb::Email {
         id: letter.id.to_string(),
@@ -43,6 +41,7 @@ pub(crate) fn encode(letter: &Letter) -> pb::Email {
         created_at: Some(proto::timestamp(letter.created_at)),
         settled_at: letter.settled_at.map(proto::timestamp),
         reference,
+        claimed_until: letter.claimed_until.map(proto::timestamp),
     }
 }
 
@@ -167,15 +166,15 @@ pub(crate) fn imported(entry: &pb::ImportedEmail, now: DateTime<Utc>) -> Result<
     let customer_id = violations.take("customer_id", CustomerId::parse(&entry.customer_id, "customer_id"));
     let to_address = violations.take("to_address", Address::parse(&entry.to_address, "to_address"));
     let from_address = violations.take("from_address", Address::parse(&entry.from_address, "from_address"));
-    let subject = text::shown(&entry.subject, "subject", LONGEST_SUBJECT, &mut violations);
-    let text = prose::optional(&entry.text, "text", LONGEST_TEXT, &mut violations);
+    let subject = violations.or_default(text::line(&entry.subject, LONGEST_SUBJECT, "subject"));
+    let text = violations.or_default(text::prose(&entry.text, LONGEST_TEXT, "text"));
     let purpose = purpose_in(entry.purpose, &mut violations);
     let sent_at = violations.take("sent_at", proto::required_instant(entry.sent_at, "sent_at"));
     if let Some(sent_at) = sent_at {
         violations.check(sent_at <= now, "sent_at", || "is in the future".to_owned());
     }
-    match (customer_id, to_address, from_address, sent_at) {
-        (Some(customer_id), Some(to), Some(from), Some(sent_at)) if violations.is_empty() => {
+    match (reference, customer_id, to_address, from_address, sent_at) {
+        (Some(reference), Some(customer_id), Some(to), Some(from), Some(sent_at)) if violations.is_empty() => {
             let (to_address, from_address) = (to.as_str().to_owned(), from.as_str().to_owned());
             Ok(Imported { reference, customer_id, to_address, from_address, subject, text, purpose, sent_at })
         }

@@ -6,11 +6,9 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, Utc};
 use clientele_kernel::error::shorten;
+use clientele_kernel::text::{self, Name};
 use clientele_kernel::{ChannelId, Code, Entropy, Error, StoreId, Violations};
-use unicode_normalization::UnicodeNormalization;
 use url::Url;
-
-use super::{prose, text};
 
 const LONGEST_NAME: usize = 100;
 const LONGEST_GREETING: usize = 500;
@@ -55,26 +53,11 @@ impl PageOrigin {
     }
 }
 
-/// A channel's name with the key by which it is compared.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct ChannelName {
-    pub(crate) text: String,
-    pub(crate) key: String,
-}
-
-impl ChannelName {
-    fn check(raw: &str, violations: &mut Violations) -> Self {
-        let text = text::required(raw, "name", LONGEST_NAME, violations);
-        let key = text.nfc().flat_map(char::to_lowercase).nfc().collect();
-        Self { text, key }
-    }
-}
-
 /// A channel.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Channel {
     pub(crate) id: ChannelId,
-    pub(crate) name: ChannelName,
+    pub(crate) name: Name,
     pub(crate) site_key: String,
     /// Empty for any page.
     pub(crate) allowed_origins: Vec<PageOrigin>,
@@ -99,7 +82,7 @@ pub(crate) struct ChannelStatement<'a> {
 /// A statement that is right.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct ChannelChange {
-    name: Option<ChannelName>,
+    name: Option<Name>,
     allowed_origins: Option<Vec<PageOrigin>>,
     #[expect(clippy::option_option, reason = "left as it is, taken away, or set")]
     store_id: Option<Option<StoreId>>,
@@ -111,14 +94,14 @@ impl ChannelStatement<'_> {
     /// Reads what was said; the error names every field that is wrong, within the channel.
     pub(crate) fn check(self) -> Result<ChannelChange, Error> {
         let mut violations = Violations::new();
-        let name = self.name.map(|name| ChannelName::check(name, &mut violations));
+        let name = self.name.and_then(|name| violations.take("name", Name::parse(name, LONGEST_NAME, "name")));
         let allowed_origins = self.allowed_origins.map(|origins| check_origins(origins, &mut violations));
         let store_id = self.store_id.map(|id| {
             let store = StoreId::parse_optional(id, "store_id");
             violations.take("store_id", store).flatten()
         });
         let greeting =
-            self.greeting.map(|greeting| prose::optional(greeting, "greeting", LONGEST_GREETING, &mut violations));
+            self.greeting.map(|greeting| violations.or_default(text::prose(greeting, LONGEST_GREETING, "greeting")));
         violations.into_result()?;
         Ok(ChannelChange { name, allowed_origins, store_id, greeting, active: self.active })
     }

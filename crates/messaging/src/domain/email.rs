@@ -2,13 +2,13 @@
 
 use chrono::{DateTime, Utc};
 use clientele_kernel::error::shorten;
-use clientele_kernel::{Actor, ConsentEntryId, CustomerId, EmailId, Error, LetterId, TemplateId, Violations};
+use clientele_kernel::{
+    Actor, ConsentEntryId, CustomerId, EmailId, Error, LetterId, Reference, TemplateId, Violations, text,
+};
 
 use super::address::Address;
 use super::ledger::State;
-use super::reference::Reference;
 use super::template::{Content, Texts, Variables};
-use super::text;
 
 /// What a letter is for: decides which consents are asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,7 +71,7 @@ impl Recipient {
         address_reason: &str,
         violations: &mut Violations,
     ) -> Option<Self> {
-        let reason = text::shown(address_reason, "address_reason", *Self::REASON.end(), violations);
+        let reason = violations.or_default(text::line(address_reason, *Self::REASON.end(), "address_reason"));
         match (contact_point_id.is_empty(), to_address.trim().is_empty()) {
             (false, true) => {
                 let id = EmailId::parse(contact_point_id, "contact_point_id");
@@ -165,6 +165,8 @@ pub(crate) struct Letter {
     pub(crate) consent_entry_ids: Vec<ConsentEntryId>,
     pub(crate) attempts: i32,
     pub(crate) next_attempt_at: Option<DateTime<Utc>>,
+    /// When the claim of the worker that has it ends.
+    pub(crate) claimed_until: Option<DateTime<Utc>>,
     /// Without angle brackets; the same in every attempt.
     pub(crate) message_id: String,
     pub(crate) actor: Actor,
@@ -206,6 +208,7 @@ impl Letter {
             consent_entry_ids: Vec::new(),
             attempts: 0,
             next_attempt_at: Some(at),
+            claimed_until: None,
             actor,
             reference: None,
             version: 1,
@@ -231,6 +234,7 @@ impl Letter {
             consent_entry_ids: Vec::new(),
             attempts: 0,
             next_attempt_at: None,
+            claimed_until: None,
             message_id: String::new(),
             actor,
             reference: Some(reference),

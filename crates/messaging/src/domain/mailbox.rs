@@ -1,7 +1,18 @@
 //! Letters that were captured instead of being sent.
 
+use std::time::Duration;
+
 use chrono::{DateTime, Utc};
 use clientele_kernel::{CapturedLetterId, CustomerId, LetterId};
+
+/// How much the captured mailbox keeps.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Memory {
+    /// How long a letter stays.
+    pub(crate) span: Duration,
+    /// How many stay, the newest ones.
+    pub(crate) most: u32,
+}
 
 /// A captured letter. Lists leave out the texts.
 #[derive(Debug, Clone)]

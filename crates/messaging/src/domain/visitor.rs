@@ -6,13 +6,12 @@ use std::time::Duration;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, TimeDelta, Utc};
-use clientele_kernel::{ChannelId, Code, Entropy, Error, Violations, VisitorId};
+use clientele_kernel::{ChannelId, Code, Entropy, Error, Violations, VisitorId, text};
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 
 use super::address::Address;
 use super::dialog::VisitingCard;
-use super::text;
 
 /// How many messages a visitor may write in [`SPAN`].
 pub(crate) const MOST_MESSAGES: usize = 20;
@@ -85,7 +84,7 @@ fn hash(text: &str) -> SecretHash {
 
 /// Reads what a visitor says of themselves, noting what is wrong. Empty fields say nothing.
 pub(crate) fn check_card(name: &str, email: &str, violations: &mut Violations) -> VisitingCard {
-    let name = text::shown(name, "name", LONGEST_NAME, violations);
+    let name = violations.or_default(text::line(name, LONGEST_NAME, "name"));
     let email = if email.trim().is_empty() { None } else { violations.take("email", Address::parse(email, "email")) };
     VisitingCard { name, email: email.map(|address| address.as_str().to_owned()).unwrap_or_default() }
 }

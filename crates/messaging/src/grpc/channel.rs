@@ -4,11 +4,10 @@ use clientele_contracts::messaging::v1 as pb;
 use clientele_contracts::messaging::v1::channels_server::Channels;
 use clientele_kernel::{ChannelId, Error, Etag};
 use clientele_platform::grpc::status as refuse;
-use clientele_platform::{Caller, proto};
+use clientele_platform::{Caller, Command, proto};
 use tonic::{Request, Response, Status as Refusal};
 
 use crate::app::channel::Channels as App;
-use crate::app::command::Command;
 use crate::contract::channel::{change, encode, statement};
 use crate::domain::channel::ChannelStatement;
 

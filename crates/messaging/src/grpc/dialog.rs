@@ -5,10 +5,9 @@ use clientele_contracts::messaging::v1::dialogs_server::Dialogs;
 use clientele_contracts::platform::v1::UpsertOutcome;
 use clientele_kernel::{ChannelId, Clock, CustomerId, DialogId, Error, UserId, Violations, paging};
 use clientele_platform::grpc::status as refuse;
-use clientele_platform::{Caller, proto};
+use clientele_platform::{Caller, Command, proto};
 use tonic::{Request, Response, Status as Refusal};
 
-use crate::app::command::Command;
 use crate::app::dialog::Dialogs as App;
 use crate::app::dialog::import::Outcome;
 use crate::contract::dialog::{encode, message, record, state_in};

@@ -6,10 +6,9 @@ use clientele_contracts::platform::v1::UpsertOutcome;
 use clientele_kernel::{CustomerId, Error, LetterId};
 use clientele_platform::grpc::status;
 use clientele_platform::postgres::Database;
-use clientele_platform::{Caller, proto};
+use clientele_platform::{Caller, Command, proto};
 use tonic::{Request, Response, Status};
 
-use crate::app::command::Command;
 use crate::app::email::Letters;
 use crate::app::import::{Imports, Recorded};
 use crate::contract::email::{draft, encode, encode_briefly, hash, imported, states};

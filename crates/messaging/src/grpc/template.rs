@@ -4,10 +4,9 @@ use clientele_contracts::messaging::v1 as pb;
 use clientele_contracts::messaging::v1::email_templates_server::EmailTemplates;
 use clientele_kernel::{Error, Etag, TemplateId, Violations};
 use clientele_platform::grpc::status;
-use clientele_platform::{Caller, proto};
+use clientele_platform::{Caller, Command, proto};
 use tonic::{Request, Response, Status};
 
-use crate::app::command::Command;
 use crate::app::template::{FIELDS, Templates};
 use crate::contract::template::{content, encode};
 

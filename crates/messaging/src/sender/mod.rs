@@ -2,12 +2,15 @@
 //! configured.
 //!
 //! - [`smtp`]: a conversation with a mail server
+//! - [`wire`]: what is said in it, and [`tls`]: how it is protected
 //! - [`captured`]: the captured mailbox
 //! - [`message`]: a letter as RFC 5322 has it
 
 mod captured;
 mod message;
 mod smtp;
+mod tls;
+mod wire;
 
 use std::sync::Arc;
 

@@ -1,20 +1,22 @@
 //! A conversation with a mail server, step by step, so that the moment before the letter itself is known.
 
+use std::fmt::Display;
 use std::future::Future;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use clientele_kernel::{Error, LetterId};
-use lettre::transport::smtp;
-use lettre::transport::smtp::authentication::{Credentials, DEFAULT_MECHANISMS};
-use lettre::transport::smtp::client::{AsyncSmtpConnection, Certificate, CertificateStore, TlsParameters};
-use lettre::transport::smtp::commands::{Data, Mail, Rcpt, Rset};
-use lettre::transport::smtp::extension::{ClientId, Extension, MailParameter};
-use lettre::transport::smtp::response::{Response, Severity};
+use lettre::transport::smtp::authentication::{Credentials, Mechanism};
+use lettre::transport::smtp::commands::{Auth, Data, Ehlo, Mail, Quit, Rcpt, Rset, Starttls};
+use lettre::transport::smtp::extension::{ClientId, MailParameter};
 use secrecy::{ExposeSecret, SecretString};
 use tokio::time::Instant;
 
 use super::message::Composed;
+use super::tls::Tls;
+use super::wire::{Fault, Reply, Wire};
 use super::{PointOfNoReturn, Sender, Session, message};
 use crate::Config;
 use crate::config::SmtpTls;
@@ -49,8 +51,8 @@ impl Steps {
 pub(super) struct MailServer {
     host: String,
     port: u16,
-    tls: SmtpTls,
-    parameters: Option<TlsParameters>,
+    protection: SmtpTls,
+    tls: Option<Tls>,
     hello: ClientId,
     credentials: Option<(String, SecretString)>,
     steps: Steps,
@@ -59,9 +61,10 @@ pub(super) struct MailServer {
 impl MailServer {
     /// The mail server that is configured. Fails where its certificate authority cannot be read.
     pub(super) fn try_new(config: &Config) -> Result<Self, Error> {
-        let parameters = match config.smtp_tls {
+        let authority = Some(config.smtp_ca_file.as_path()).filter(|path| !path.as_os_str().is_empty());
+        let tls = match config.smtp_tls {
             SmtpTls::None => None,
-            SmtpTls::Starttls | SmtpTls::Tls => Some(tls_parameters(config)?),
+            SmtpTls::Starttls | SmtpTls::Tls => Some(Tls::try_new(&config.smtp_host, authority)?),
         };
         let hello = match config.smtp_hello_name.as_str() {
             "" => Address::stored(config.from_address.clone()).domain().to_owned(),
@@ -72,56 +75,111 @@ impl MailServer {
         Ok(Self {
             host: config.smtp_host.clone(),
             port: config.smtp_port,
-            tls: config.smtp_tls,
-            parameters,
+            protection: config.smtp_tls,
+            tls,
             hello: ClientId::Domain(hello),
             credentials,
             steps: Steps::new(config.smtp_timeout),
         })
     }
 
-    async fn connect(&self) -> Result<AsyncSmtpConnection, Trouble> {
-        let implicit = self.parameters.clone().filter(|_| self.tls == SmtpTls::Tls);
-        let address = (self.host.as_str(), self.port);
-        let connecting = AsyncSmtpConnection::connect_tokio1(address, Some(self.steps.0), &self.hello, implicit, None);
-        let mut connection = self.step("connect", connecting).await?;
-        if let Some(parameters) = self.parameters.clone().filter(|_| self.tls == SmtpTls::Starttls) {
-            self.step("STARTTLS", connection.starttls(parameters, &self.hello)).await?;
+    /// A conversation in which letters can be announced.
+    async fn connect(&self) -> Result<Conversation, Trouble> {
+        let mut wire = self.step("connect", Wire::connect(&self.host, self.port)).await?;
+        if let Some(tls) = self.tls.as_ref().filter(|_| self.protection == SmtpTls::Tls) {
+            wire = self.step("TLS", wire.protect(tls)).await?;
+        }
+        self.step("greeting", wire.reply()).await?;
+        let mut offers = self.hello(&mut wire).await?;
+        if let Some(tls) = self.tls.as_ref().filter(|_| self.protection == SmtpTls::Starttls) {
+            if !offers.starttls {
+                return Err(Trouble::with(
+                    STARTTLS,
+                    &"the mail server does not offer it, and nothing is said without it",
+                ));
+            }
+            self.step(STARTTLS, wire.command(Starttls)).await?;
+            wire = self.step(STARTTLS, wire.protect(tls)).await?;
+            offers = self.hello(&mut wire).await?;
         }
         if let Some((user, password)) = &self.credentials {
             let credentials = Credentials::new(user.clone(), password.expose_secret().to_owned());
-            self.step("AUTH", connection.auth(DEFAULT_MECHANISMS, &credentials)).await?;
+            self.step("AUTH", sign_in(&mut wire, &offers, credentials)).await?;
         }
-        Ok(connection)
+        Ok(Conversation { wire, international: offers.international })
     }
 
-    async fn step<T>(
-        &self,
-        name: &'static str,
-        step: impl Future<Output = Result<T, smtp::Error>>,
-    ) -> Result<T, Trouble> {
+    async fn hello(&self, wire: &mut Wire) -> Result<Offers, Trouble> {
+        let reply = self.step("EHLO", wire.command(Ehlo::new(self.hello.clone()))).await?;
+        Ok(Offers::of(&reply))
+    }
+
+    async fn step<T>(&self, name: &'static str, step: impl Future<Output = Result<T, Fault>>) -> Result<T, Trouble> {
         match tokio::time::timeout(self.steps.0, step).await {
-            Ok(done) => done.map_err(|error| Trouble::of(name, &error)),
-            Err(_late) => {
-                Err(Trouble { kind: TroubleKind::Lost, words: format!("{name}: no answer in {:?}", self.steps.0) })
-            }
+            Ok(done) => done.map_err(|fault| Trouble::of(name, &fault)),
+            Err(_late) => Err(Trouble::with(name, &format_args!("no answer in {:?}", self.steps.0))),
         }
     }
 }
 
-fn tls_parameters(config: &Config) -> Result<TlsParameters, Error> {
-    let mut parameters = TlsParameters::builder(config.smtp_host.clone());
-    if !config.smtp_ca_file.as_os_str().is_empty() {
-        let wrong = |problem: String| {
-            Error::invalid("messaging.smtp_ca_file", format!("`{}`: {problem}", config.smtp_ca_file.display()))
-        };
-        let pem = std::fs::read(&config.smtp_ca_file).map_err(|error| wrong(error.to_string()))?;
-        let certificate = Certificate::from_pem(&pem).map_err(|error| wrong(error.to_string()))?;
-        parameters = parameters.certificate_store(CertificateStore::None).add_root_certificate(certificate);
+/// An open conversation.
+struct Conversation {
+    wire: Wire,
+    /// Whether the server takes addresses beyond ASCII (RFC 6531).
+    international: bool,
+}
+
+/// What a server offers in its answer to EHLO.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Offers {
+    starttls: bool,
+    international: bool,
+    /// Ways to sign in, the better one first.
+    sign_in: Vec<Mechanism>,
+}
+
+impl Offers {
+    fn of(hello: &Reply) -> Self {
+        let mut offers = Self::default();
+        // The first line is the server's name.
+        for line in hello.lines.iter().skip(1) {
+            let mut words = line.split_ascii_whitespace().map(str::to_ascii_uppercase);
+            match words.next().unwrap_or_default().as_str() {
+                "STARTTLS" => offers.starttls = true,
+                "SMTPUTF8" => offers.international = true,
+                "AUTH" => {
+                    let offered: Vec<String> = words.collect();
+                    let known = [Mechanism::Plain, Mechanism::Login];
+                    offers.sign_in = known.into_iter().filter(|known| offered.contains(&known.to_string())).collect();
+                }
+                _ => {}
+            }
+        }
+        offers
     }
-    parameters.build().map_err(|error| {
-        Error::invalid("messaging.smtp_tls", format!("a protected conversation cannot be prepared: {error}"))
-    })
+}
+
+/// Signs in by what the server offers.
+async fn sign_in(wire: &mut Wire, offers: &Offers, credentials: Credentials) -> Result<(), Fault> {
+    /// Name and password, and one question more than anybody asks.
+    const MOST_QUESTIONS: usize = 3;
+    let cannot = |what: &str| Fault::Unreadable(what.to_owned());
+    let Some(mechanism) = offers.sign_in.first().copied() else {
+        return Err(cannot("the mail server offers neither PLAIN nor LOGIN to sign in by"));
+    };
+    let unanswered = |_| cannot("the mail server asks for something else than user and password");
+    let command = Auth::new(mechanism, credentials.clone(), None).map_err(unanswered)?;
+    let mut reply = wire.command(command).await?;
+    for _ in 0..MOST_QUESTIONS {
+        if reply.is_completion() {
+            return Ok(());
+        }
+        let question = STANDARD.decode(reply.lines.join("").trim()).unwrap_or_default();
+        let question = String::from_utf8_lossy(&question).into_owned();
+        let answer = Auth::new(mechanism, credentials.clone(), Some(question)).map_err(unanswered)?;
+        reply = wire.command(answer).await?;
+    }
+    Err(cannot("the mail server asks again and again and lets nobody in"))
 }
 
 /// What went wrong in a step before the letter itself.
@@ -145,40 +203,35 @@ enum TroubleKind {
 }
 
 impl Trouble {
-    fn of(step: &str, error: &smtp::Error) -> Self {
-        let about_us = || error.status().is_some_and(|code| ABOUT_US.contains(&code.to_string().as_str()));
-        let kind = if error.is_permanent() && step == MAIL && about_us() {
-            TroubleKind::Barred
-        } else if error.is_permanent() {
-            TroubleKind::Refused
-        } else if error.is_transient() && error.status().is_none_or(|code| code.to_string() != "421") {
-            TroubleKind::Deferred
-        } else {
-            TroubleKind::Lost
+    fn of(step: &str, fault: &Fault) -> Self {
+        let kind = match fault {
+            Fault::Negative(reply) if ABOUT_US.contains(&reply.code) => TroubleKind::Barred,
+            Fault::Negative(reply) if step == MAIL && ABOUT_OUR_MAIL.contains(&reply.code) => TroubleKind::Barred,
+            Fault::Negative(reply) if reply.is_permanent() => TroubleKind::Refused,
+            Fault::Negative(reply) if reply.code != CLOSING => TroubleKind::Deferred,
+            Fault::Negative(_) | Fault::Unreadable(_) | Fault::Broken(_) => TroubleKind::Lost,
         };
-        Self { kind, words: format!("{step}: {}", words_of(error)) }
+        Self { kind, ..Self::with(step, fault) }
+    }
+
+    /// Trouble after which the connection is of no use any more.
+    fn with(step: &str, what: &dyn Display) -> Self {
+        Self { kind: TroubleKind::Lost, words: format!("{step}: {what}") }
     }
 }
 
 const MAIL: &str = "MAIL";
+const STARTTLS: &str = "STARTTLS";
 
-/// Answers to MAIL by which a server demands what our configuration lacks, or wants nothing of us at all: signing in (530,
-/// 534, 535), encryption (538), another order (503), to be left alone (554). What a colleague puts right must not have failed
-/// the letters that waited.
-const ABOUT_US: [&str; 6] = ["503", "530", "534", "535", "538", "554"];
+/// The server closes the connection.
+const CLOSING: u16 = 421;
 
-/// Code and text of a negative answer, or what else went wrong.
-fn words_of(error: &smtp::Error) -> String {
-    let cause = std::error::Error::source(error).map(ToString::to_string);
-    match (error.status(), cause) {
-        (Some(code), cause) => format!("{code} {}", cause.unwrap_or_default()),
-        (None, _) => error.to_string(),
-    }
-}
-
-fn words_of_answer(answer: &Response) -> String {
-    format!("{} {}", answer.code(), answer.message().collect::<Vec<_>>().join(" "))
-}
+/// Answers by which a server demands what our configuration lacks: signing in (530, 534, 535) or encryption (538). What a
+/// colleague puts right must not have failed the letters that waited.
+const ABOUT_US: [u16; 4] = [530, 534, 535, 538];
+/// Answers to MAIL by which it demands another order (503), or wants nothing of us at all (554). Later they are about the
+/// recipient or the letter.
+const ABOUT_OUR_MAIL: [u16; 2] = [503, 554];
 
 #[async_trait]
 impl Sender for MailServer {
@@ -188,68 +241,71 @@ impl Sender for MailServer {
     }
 
     fn session(&self) -> Box<dyn Session> {
-        Box::new(SmtpSession { server: self.clone(), connection: None })
+        Box::new(SmtpSession { server: self.clone(), conversation: None })
     }
 }
 
 /// A session with a mail server; connected when the first letter needs it.
 struct SmtpSession {
     server: MailServer,
-    connection: Option<AsyncSmtpConnection>,
+    conversation: Option<Conversation>,
 }
 
 impl SmtpSession {
-    /// Everything up to the server's readiness for the letter itself. The connection is kept in the session where it
+    /// Everything up to the server's readiness for the letter itself. The conversation is kept in the session where it
     /// can still be used afterwards.
-    async fn prepare(&mut self, composed: &Composed, end: Instant) -> Result<AsyncSmtpConnection, Outcome> {
-        // A connection that was used before may have been closed meanwhile: then one more is tried at once.
-        if let Some(connection) = self.connection.take() {
-            match self.announce(connection, composed).await {
+    async fn prepare(&mut self, composed: &Composed, end: Instant) -> Result<Conversation, Outcome> {
+        // One that was held before may have been ended by the server meanwhile: then one more is begun at once.
+        if let Some(conversation) = self.conversation.take() {
+            match self.announce(conversation, composed).await {
                 Err((TroubleKind::Lost, _)) => {}
                 other => return other.map_err(|(_, outcome)| outcome),
             }
         }
         // Whatever it is, it is about us and not about this letter.
-        let connection = match tokio::time::timeout_at(end, self.server.connect()).await {
+        let conversation = match tokio::time::timeout_at(end, self.server.connect()).await {
             Ok(connected) => connected.map_err(|trouble| Outcome::Hindered(trouble.words))?,
-            Err(_late) => return Err(Outcome::Hindered("the mail server did not let us in in time".to_owned())),
+            Err(_late) => {
+                let limit = self.server.steps.before();
+                return Err(Outcome::Hindered(format!("the mail server did not let us in within {limit:?}")));
+            }
         };
-        self.announce(connection, composed).await.map_err(|(_, outcome)| outcome)
+        self.announce(conversation, composed).await.map_err(|(_, outcome)| outcome)
     }
 
     async fn announce(
         &mut self,
-        mut connection: AsyncSmtpConnection,
+        mut conversation: Conversation,
         composed: &Composed,
-    ) -> Result<AsyncSmtpConnection, (TroubleKind, Outcome)> {
+    ) -> Result<Conversation, (TroubleKind, Outcome)> {
         let mut parameters = Vec::new();
         if composed.is_international() {
-            if !connection.server_info().supports_feature(Extension::SmtpUtfEight) {
-                self.connection = Some(connection);
+            if !conversation.international {
+                self.conversation = Some(conversation);
                 let words = "the mail server takes no addresses beyond ASCII".to_owned();
                 return Err((TroubleKind::Refused, Outcome::Refused(reason::ADDRESS_NOT_SUPPORTED, words)));
             }
             parameters.push(MailParameter::SmtpUtfEight);
         }
-        let server = &self.server;
+        let (server, wire) = (&self.server, &mut conversation.wire);
         let mail = Mail::new(Some(composed.from.clone()), parameters);
         let steps = async {
             let about = |reason| move |trouble: Trouble| (trouble, reason);
-            server.step(MAIL, connection.command(mail)).await.map_err(about(reason::SENDER_REFUSED))?;
+            server.step(MAIL, wire.command(mail)).await.map_err(about(reason::SENDER_REFUSED))?;
             let rcpt = Rcpt::new(composed.to.clone(), Vec::new());
-            server.step("RCPT", connection.command(rcpt)).await.map_err(about(reason::RECIPIENT_REFUSED))?;
-            let ready = server.step("DATA", connection.command(Data)).await.map_err(about(reason::MESSAGE_REFUSED))?;
-            if ready.code().severity == Severity::PositiveIntermediate {
+            server.step("RCPT", wire.command(rcpt)).await.map_err(about(reason::RECIPIENT_REFUSED))?;
+            let ready = server.step("DATA", wire.command(Data)).await.map_err(about(reason::MESSAGE_REFUSED))?;
+            if ready.is_intermediate() {
                 return Ok(());
             }
-            let words = format!("DATA: {} is no answer to it", words_of_answer(&ready));
-            Err((Trouble { kind: TroubleKind::Lost, words }, reason::MESSAGE_REFUSED))
+            let trouble = Trouble::with("DATA", &format_args!("{ready} is no answer to it"));
+            Err((trouble, reason::MESSAGE_REFUSED))
         };
         match steps.await {
-            Ok(()) => Ok(connection),
+            Ok(()) => Ok(conversation),
             Err((trouble, reason)) => {
-                if trouble.kind != TroubleKind::Lost && server.step("RSET", connection.command(Rset)).await.is_ok() {
-                    self.connection = Some(connection);
+                if trouble.kind != TroubleKind::Lost && server.step("RSET", wire.command(Rset)).await.is_ok() {
+                    self.conversation = Some(conversation);
                 }
                 let outcome = match trouble.kind {
                     TroubleKind::Refused => Outcome::Refused(reason, trouble.words),
@@ -271,42 +327,58 @@ impl Session for SmtpSession {
         };
         let limit = self.server.steps.before();
         let end = Instant::now() + limit;
-        let mut connection = match tokio::time::timeout_at(end, self.prepare(&composed, end)).await {
-            Ok(Ok(connection)) => connection,
+        let mut conversation = match tokio::time::timeout_at(end, self.prepare(&composed, end)).await {
+            Ok(Ok(conversation)) => conversation,
             Ok(Err(outcome)) => return Ok(outcome),
-            Err(_late) => return Ok(Outcome::Deferred(format!("the mail server was not ready in {limit:?}"))),
+            Err(_late) => return Ok(Outcome::Deferred(format!("the mail server was not ready within {limit:?}"))),
         };
-        // Where this fails the connection is dropped: the server has the envelope, and not a byte of the letter.
+        // Where this fails the conversation is dropped: the server has the envelope, and not a byte of the letter.
         point.pass().await?;
         let limit = self.server.steps.letter();
-        let Ok(answer) = tokio::time::timeout(limit, connection.message(&composed.source)).await else {
-            let words = format!("no answer to the letter in {limit:?}");
+        let Ok(answer) = tokio::time::timeout(limit, conversation.wire.letter(&composed.source)).await else {
+            let words = format!("no answer to the letter within {limit:?}");
             return Ok(Outcome::Unknown(reason::NO_REPLY_AFTER_DATA, words));
         };
         Ok(match answer {
-            Ok(answer) if answer.code().severity == Severity::PositiveCompletion => {
-                self.connection = Some(connection);
-                Outcome::Sent(words_of_answer(&answer))
+            Ok(reply) if reply.is_completion() => {
+                self.conversation = Some(conversation);
+                Outcome::Sent(reply.to_string())
             }
-            Ok(answer) => Outcome::Unknown(reason::UNREADABLE_REPLY_AFTER_DATA, words_of_answer(&answer)),
-            Err(error) if error.is_permanent() => {
-                self.connection = Some(connection);
-                Outcome::Refused(reason::MESSAGE_REFUSED, words_of(&error))
+            Ok(reply) => {
+                let words = format!("`{reply}` is no answer to a letter");
+                Outcome::Unknown(reason::UNREADABLE_REPLY_AFTER_DATA, words)
             }
-            Err(error) if error.is_transient() => Outcome::Deferred(words_of(&error)),
-            // lettre tells of a reply that breaks off and of one that means nothing in the same way; only the first one
-            // is about the connection.
-            Err(error) if error.is_response() && !words_of(&error).contains("incomplete") => {
-                Outcome::Unknown(reason::UNREADABLE_REPLY_AFTER_DATA, words_of(&error))
+            Err(Fault::Negative(reply)) if reply.is_permanent() => {
+                self.conversation = Some(conversation);
+                Outcome::Refused(reason::MESSAGE_REFUSED, reply.to_string())
             }
-            Err(error) => Outcome::Unknown(reason::CONNECTION_LOST_AFTER_DATA, words_of(&error)),
+            Err(Fault::Negative(reply)) => Outcome::Deferred(reply.to_string()),
+            Err(Fault::Unreadable(what)) => Outcome::Unknown(reason::UNREADABLE_REPLY_AFTER_DATA, what),
+            Err(broken @ Fault::Broken(_)) => Outcome::Unknown(reason::CONNECTION_LOST_AFTER_DATA, broken.to_string()),
         })
     }
 
     async fn close(&mut self) {
-        if let Some(mut connection) = self.connection.take() {
+        if let Some(mut conversation) = self.conversation.take() {
             // Whether it says goodbye back makes no difference.
-            let _ = self.server.step("QUIT", connection.quit()).await;
+            let _ = self.server.step("QUIT", conversation.wire.command(Quit)).await;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_server_offers_is_understood_in_any_case_and_its_name_is_no_offer() {
+        let hello = |lines: &[&str]| {
+            Offers::of(&Reply { code: 250, lines: lines.iter().map(|line| (*line).to_owned()).collect() })
+        };
+        assert_eq!(hello(&["STARTTLS"]), Offers::default());
+        let all = hello(&["mail.test", "StartTLS", "", "smtputf8", "auth CRAM-MD5 login PLAIN"]);
+        let sign_in = vec![Mechanism::Plain, Mechanism::Login];
+        assert_eq!(all, Offers { starttls: true, international: true, sign_in });
+        assert_eq!(hello(&["mail.test", "AUTH XOAUTH2"]).sign_in, []);
     }
 }

@@ -1,12 +1,13 @@
 //! Channels, and how many visitors become known in them.
 
 use chrono::{DateTime, Utc};
+use clientele_kernel::text::Name;
 use clientele_kernel::{ChannelId, StoreId};
 use clientele_platform::postgres::{Error, assert_one};
 use sqlx::{PgConnection, PgExecutor, PgPool};
 use uuid::Uuid;
 
-use crate::domain::channel::{Channel, ChannelName, PageOrigin};
+use crate::domain::channel::{Channel, PageOrigin};
 use crate::error::refusal;
 
 struct Row {
@@ -27,7 +28,7 @@ impl From<Row> for Channel {
     fn from(row: Row) -> Self {
         Self {
             id: row.id.into(),
-            name: ChannelName { text: row.name, key: row.name_key },
+            name: Name { text: row.name, key: row.name_key },
             site_key: row.site_key,
             allowed_origins: row.allowed_origins.into_iter().map(PageOrigin::stored).collect(),
             store_id: row.store_id.map(StoreId::from),

@@ -1,15 +1,14 @@
 //! Letters, as callers see them.
 
 use chrono::{DateTime, Utc};
-use clientele_kernel::{Actor, ActorKind, ConsentEntryId, CustomerId, EmailId, LetterId};
+use clientele_kernel::{Actor, ActorKind, ConsentEntryId, CustomerId, EmailId, LetterId, Reference};
+use clientele_platform::column;
 use clientele_platform::postgres::Error;
 use sqlx::{FromRow, PgConnection, PgExecutor, PgPool};
 use uuid::Uuid;
 
-use super::column;
 use crate::domain::email::{Destination, Letter, Purpose, Sender};
 use crate::domain::ledger::State;
-use crate::domain::reference::Reference;
 use crate::domain::template::Content;
 
 /// A row of the ledger, without what only the worker needs.
@@ -34,6 +33,7 @@ pub(super) struct LetterRow {
     pub(super) consent_entry_ids: Vec<Uuid>,
     pub(super) attempts: i32,
     pub(super) next_attempt_at: Option<DateTime<Utc>>,
+    pub(super) claimed_until: Option<DateTime<Utc>>,
     pub(super) message_id: String,
     pub(super) actor_kind: String,
     pub(super) actor_id: String,
@@ -69,9 +69,10 @@ impl TryFrom<LetterRow> for Letter {
             consent_entry_ids: row.consent_entry_ids.into_iter().map(ConsentEntryId::from).collect(),
             attempts: row.attempts,
             next_attempt_at: row.next_attempt_at,
+            claimed_until: row.claimed_until,
             message_id: row.message_id,
             actor: Actor { kind, id: row.actor_id },
-            reference: reference.map(|(source, external_id)| Reference { source, external_id }),
+            reference: reference.map(|(source, external_id)| Reference::stored(source, external_id)),
             version: row.version,
             created_at: row.created_at,
             settled_at: row.settled_at,
@@ -89,7 +90,8 @@ pub(crate) async fn by_id(conn: impl PgExecutor<'_>, id: LetterId) -> Result<Opt
         LetterRow,
         "select id, customer_id, contact_point_id, to_address, address_reason, from_address, from_name, reply_to,
                 subject, body_text, body_html, template_id, purpose, state, reason, detail, consent_entry_ids, attempts,
-                next_attempt_at, message_id, actor_kind, actor_id, source, external_id, version, created_at, settled_at
+                next_attempt_at, claimed_until, message_id, actor_kind, actor_id, source, external_id, version,
+                created_at, settled_at
          from messaging.email where id = $1",
         id.uuid()
     )
@@ -110,6 +112,20 @@ pub(crate) async fn by_request(
     .fetch_optional(conn)
     .await?;
     Ok(row.map(|row| (row.id.into(), row.request_hash)))
+}
+
+/// How many letters wait to be sent or are being sent, counted as far as is of interest.
+pub(crate) async fn waiting(pool: &PgPool, most: u32) -> Result<u32, Error> {
+    let count = sqlx::query_scalar!(
+        r#"select count(*) as "count!" from (
+               (select id from messaging.email where state = 'queued' limit $1)
+               union all (select id from messaging.email where state = 'claimed' limit $1)
+           ) as waiting"#,
+        i64::from(most)
+    )
+    .fetch_one(pool)
+    .await?;
+    Ok(u32::try_from(count).unwrap_or(most))
 }
 
 /// A place in a list, newest first.
@@ -133,8 +149,8 @@ pub(crate) async fn list(
                 LetterRow,
                 r#"select id, customer_id, contact_point_id, to_address, address_reason, from_address, from_name,
                           reply_to, subject, '' as "body_text!", '' as "body_html!", template_id, purpose, state, reason,
-                          detail, consent_entry_ids, attempts, next_attempt_at, message_id, actor_kind, actor_id, source,
-                          external_id, version, created_at, settled_at
+                          detail, consent_entry_ids, attempts, next_attempt_at, claimed_until, message_id, actor_kind,
+                          actor_id, source, external_id, version, created_at, settled_at
                    from messaging.email
                    where customer_id = $1 and (cardinality($2::text[]) = 0 or state = any($2))
                      and (created_at, id) < ($3, $4)
@@ -153,8 +169,8 @@ pub(crate) async fn list(
                 LetterRow,
                 r#"select id, customer_id, contact_point_id, to_address, address_reason, from_address, from_name,
                           reply_to, subject, '' as "body_text!", '' as "body_html!", template_id, purpose, state, reason,
-                          detail, consent_entry_ids, attempts, next_attempt_at, message_id, actor_kind, actor_id, source,
-                          external_id, version, created_at, settled_at
+                          detail, consent_entry_ids, attempts, next_attempt_at, claimed_until, message_id, actor_kind,
+                          actor_id, source, external_id, version, created_at, settled_at
                    from messaging.email
                    where (created_at, id) < ($1, $2)
                    order by created_at desc, id desc limit $3"#,
@@ -175,7 +191,7 @@ pub(crate) async fn list(
                           e.subject as "subject!", '' as "body_text!", '' as "body_html!", e.template_id,
                           e.purpose as "purpose!", e.state as "state!", e.reason as "reason!", e.detail as "detail!",
                           e.consent_entry_ids as "consent_entry_ids!", e.attempts as "attempts!", e.next_attempt_at,
-                          e.message_id as "message_id!", e.actor_kind as "actor_kind!", e.actor_id as "actor_id!",
+                          e.claimed_until, e.message_id as "message_id!", e.actor_kind as "actor_kind!", e.actor_id as "actor_id!",
                           e.source, e.external_id, e.version as "version!", e.created_at as "created_at!", e.settled_at
                    from unnest($1::text[]) as s(state)
                    cross join lateral (
@@ -300,7 +316,9 @@ pub(crate) async fn insert(conn: &mut PgConnection, letter: &Letter, key: &Reque
 /// Adds letters that another system sent, and tells which were added: the others were there already. Give them in the
 /// order of their references.
 pub(crate) async fn insert_recorded(conn: &mut PgConnection, letters: &[Letter]) -> Result<Vec<LetterId>, Error> {
-    let of = |letter: &Letter| letter.reference.clone().map(|r| (r.source, r.external_id)).unzip();
+    let of = |letter: &Letter| {
+        letter.reference.as_ref().map(|r| (r.source().to_owned(), r.external_id().to_owned())).unzip()
+    };
     let (sources, external_ids): (Vec<Option<String>>, Vec<Option<String>>) = letters.iter().map(of).unzip();
     let added = sqlx::query_scalar!(
         "insert into messaging.email
@@ -341,12 +359,12 @@ pub(crate) async fn by_reference(conn: &mut PgConnection, references: &[Referenc
         LetterRow,
         "select e.id, e.customer_id, e.contact_point_id, e.to_address, e.address_reason, e.from_address, e.from_name,
                 e.reply_to, e.subject, e.body_text, e.body_html, e.template_id, e.purpose, e.state, e.reason, e.detail,
-                e.consent_entry_ids, e.attempts, e.next_attempt_at, e.message_id, e.actor_kind, e.actor_id, e.source,
-                e.external_id, e.version, e.created_at, e.settled_at
+                e.consent_entry_ids, e.attempts, e.next_attempt_at, e.claimed_until, e.message_id, e.actor_kind, e.actor_id,
+                e.source, e.external_id, e.version, e.created_at, e.settled_at
          from unnest($1::text[], $2::text[]) as k(source, external_id)
          join messaging.email e on e.source = k.source and e.external_id = k.external_id",
-        column!(references, r => r.source.clone()),
-        column!(references, r => r.external_id.clone())
+        column!(references, r => r.source().to_owned()),
+        column!(references, r => r.external_id().to_owned())
     )
     .fetch_all(conn)
     .await?;

@@ -136,7 +136,8 @@ pub(crate) async fn lock_claimed(conn: &mut PgConnection, id: LetterId, epoch: i
         LetterRow,
         "select id, customer_id, contact_point_id, to_address, address_reason, from_address, from_name, reply_to,
                 subject, body_text, body_html, template_id, purpose, state, reason, detail, consent_entry_ids, attempts,
-                next_attempt_at, message_id, actor_kind, actor_id, source, external_id, version, created_at, settled_at
+                next_attempt_at, claimed_until, message_id, actor_kind, actor_id, source, external_id, version,
+                created_at, settled_at
          from messaging.email
          where id = $1 and claim_epoch = $2 and state in ('claimed', 'unknown')
          for no key update",
@@ -183,7 +184,8 @@ pub(crate) async fn settle(
 ) -> Result<Letter, Error> {
     let Settlement { state, reason, detail, next_attempt_at } = settlement;
     let settled_at = (state != State::Queued).then_some(now);
-    let letter = Letter { state, reason, detail, next_attempt_at, settled_at, version: letter.version + 1, ..letter };
+    let version = letter.version + 1;
+    let letter = Letter { state, reason, detail, next_attempt_at, claimed_until: None, settled_at, version, ..letter };
     let entries: Vec<Uuid> = letter.consent_entry_ids.iter().map(|id| ConsentEntryId::uuid(*id)).collect();
     let done = sqlx::query!(
         "update messaging.email

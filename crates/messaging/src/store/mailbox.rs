@@ -41,6 +41,38 @@ pub(crate) async fn has(pool: &PgPool, letter: LetterId) -> Result<bool, Error> 
     Ok(kept.fetch_one(pool).await?)
 }
 
+/// The place of the newest letter beyond so many newest ones; none where there are no more than these.
+pub(crate) async fn place_beyond(pool: &PgPool, newest: u32) -> Result<Option<Place>, Error> {
+    let row = sqlx::query!(
+        "select captured_at, id from messaging.captured_email order by captured_at desc, id desc offset $1 limit 1",
+        i64::from(newest)
+    )
+    .fetch_optional(pool)
+    .await?;
+    Ok(row.map(|row| (row.captured_at, row.id)))
+}
+
+/// Deletes letters up to a place, the oldest first, at most `limit` of them; gives their number. A letter stays whose ledger
+/// does not say yet what became of it: that is known by its being here.
+pub(crate) async fn forget(pool: &PgPool, up_to: Place, limit: i64) -> Result<u64, Error> {
+    let (moment, id) = up_to;
+    let done = sqlx::query!(
+        "delete from messaging.captured_email where id in (
+             select c.id from messaging.captured_email c
+             join messaging.email e on e.id = c.email_id
+             where (c.captured_at, c.id) <= ($1, $2) and e.settled_at is not null
+             order by c.captured_at, c.id limit $3
+             for update of c skip locked
+         )",
+        moment,
+        id,
+        limit
+    )
+    .execute(pool)
+    .await?;
+    Ok(done.rows_affected())
+}
+
 /// One captured letter.
 pub(crate) async fn by_id(pool: &PgPool, id: CapturedLetterId) -> Result<Option<Captured>, Error> {
     let row = sqlx::query!(

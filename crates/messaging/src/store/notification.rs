@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use clientele_kernel::UserId;
-use clientele_platform::postgres::Error;
+use clientele_platform::column;
+use clientele_platform::postgres::{Error, assert_rows};
 use sqlx::types::Json;
 use sqlx::{FromRow, PgConnection, PgExecutor, PgPool, QueryBuilder};
 use uuid::Uuid;
 
-use super::{assert_rows, column};
 use crate::domain::notification::{Kind, Notification};
 
 #[derive(FromRow)]

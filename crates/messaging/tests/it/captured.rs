@@ -72,6 +72,56 @@ async fn a_captured_letter_is_sent_whatever_happens_before_that_is_written() {
     assert_eq!((email.state(), email.reason.as_str()), (SendState::Sent, ""));
 }
 
+/// The subjects in the captured mailbox, newest first.
+async fn subjects(post: &Post) -> Vec<String> {
+    let request = pb::ListCapturedEmailsRequest::default();
+    let page = post.mailbox().list_captured_emails(request).await.unwrap().into_inner();
+    page.emails.into_iter().map(|email| email.subject).collect()
+}
+
+#[tokio::test]
+async fn the_captured_mailbox_keeps_so_many_letters_so_long_and_the_ledger_keeps_them_all() {
+    let post = Post::capturing().await;
+    let ana = post.person("Ana", &["ana@example.com"]);
+    let mut ids = Vec::new();
+    for subject in ["one", "two", "three", "four"] {
+        ids.push(post.settled(&post.send(&ana, subject).await.id).await.id);
+        post.database.clock.advance(chrono::TimeDelta::hours(1));
+    }
+    post.start(&[("MAILBOX_MOST", "3")]).await;
+    eventually("the oldest is forgotten", async || (subjects(&post).await.len() == 3).then_some(())).await;
+    assert_eq!(subjects(&post).await, ["four", "three", "two"]);
+    // The second letter is three hours old, the third two.
+    post.start(&[("MAILBOX_KEEP", "150m")]).await;
+    eventually("the next one is too old", async || (subjects(&post).await.len() == 2).then_some(())).await;
+    assert_eq!(subjects(&post).await, ["four", "three"]);
+    for id in ids {
+        let email = post.get(&id).await;
+        assert_eq!((email.state(), email.text.is_empty()), (SendState::Sent, false));
+    }
+}
+
+#[tokio::test]
+async fn a_captured_letter_that_the_ledger_has_not_settled_is_kept_however_old_it_is() {
+    let post = Post::capturing().await;
+    let mut superuser = post.database.superuser().await;
+    let script = "create function messaging.refuse() returns trigger language plpgsql as
+            $$ begin raise exception 'not now'; end $$;
+        create trigger refuse before update on messaging.email
+            for each row when (new.state = 'sent' and new.subject = 'unsettled') execute function messaging.refuse()";
+    sqlx::raw_sql(script).execute(&mut superuser).await.unwrap();
+    let ana = post.person("Ana", &["ana@example.com"]);
+    let unsettled = post.send(&ana, "unsettled").await;
+    eventually("it is captured", async || (subjects(&post).await == ["unsettled"]).then_some(())).await;
+    post.settled(&post.send(&ana, "settled").await.id).await;
+    post.database.clock.advance(chrono::TimeDelta::days(100));
+    post.start(&[]).await;
+    eventually("the other one is forgotten", async || (subjects(&post).await == ["unsettled"]).then_some(())).await;
+    sqlx::raw_sql("drop trigger refuse on messaging.email").execute(&mut superuser).await.unwrap();
+    post.database.clock.advance(chrono::TimeDelta::hours(1));
+    assert_eq!(post.settled(&unsettled.id).await.state(), SendState::Sent);
+}
+
 #[tokio::test]
 async fn with_a_mail_server_nothing_is_captured() {
     let server = SmtpServer::good().await;

@@ -11,7 +11,6 @@ use clientele_contracts::identity::v1::users_server::{Users, UsersServer};
 use clientele_contracts::messaging::v1 as pb;
 use clientele_contracts::messaging::v1::channels_client::ChannelsClient;
 use clientele_contracts::messaging::v1::dialogs_client::DialogsClient;
-use clientele_contracts::messaging::v1::feed_client::FeedClient;
 use clientele_contracts::messaging::v1::notifications_client::NotificationsClient;
 use clientele_contracts::messaging::v1::visitors_client::VisitorsClient;
 use clientele_contracts::platform::v1::{Event, ReadFeedRequest, ReadFeedResponse};
@@ -128,20 +127,12 @@ impl Desk {
 
     /// All events of the feed, by partition and position.
     pub(crate) async fn events(&self) -> Vec<Event> {
-        let mut client = FeedClient::new(self.harness.client("messaging", &["*"]));
-        let mut events = Vec::new();
-        for partition in 0..32 {
-            let request = ReadFeedRequest { partition, after: 0, page_size: 1000 };
-            events.extend(client.read(request).await.unwrap().into_inner().events);
-        }
-        events
+        self.harness.events("messaging").await
     }
 
     /// The events of one aggregate, oldest first.
     pub(crate) async fn events_of(&self, id: &str) -> Vec<Event> {
-        let mut events: Vec<_> = self.events().await.into_iter().filter(|event| event.aggregate_id == id).collect();
-        events.sort_by_key(|event| event.aggregate_version);
-        events
+        self.harness.events_of("messaging", id).await
     }
 }
 

@@ -3,7 +3,7 @@
 use clientele_contracts::messaging::v1 as pb;
 use clientele_kernel::Code;
 use clientele_platform::grpc;
-use clientele_testkit::SmtpServer;
+use clientele_testkit::{SmtpServer, eventually};
 use prost::Message;
 
 use crate::post::{Post, fields, letter, new_id, reason};
@@ -187,4 +187,29 @@ async fn nothing_personal_is_told_to_others() {
             assert!(!bytes.contains(word), "{word} is told by {}", event.aggregate_type);
         }
     }
+}
+
+#[tokio::test]
+async fn no_more_letters_wait_than_may_and_what_was_asked_for_before_is_still_answered() {
+    let post = Post::new(&[("SEND_MOST_WAITING", "3")]).await;
+    let ana = post.person("Ana", &["ana@example.com"]);
+    post.neighbours.lock().down = true;
+    let first = letter(&ana, "first");
+    let known = post.try_send(first.clone()).await.unwrap();
+    for subject in ["second", "third"] {
+        post.send(&ana, subject).await;
+    }
+    // Whether it is counted or remembered makes no difference.
+    for _ in 0..2 {
+        let error = post.try_send(letter(&ana, "one too many")).await.unwrap_err();
+        assert_eq!((error.code, reason(&error)), (Code::ResourceExhausted, "TOO_MANY_LETTERS_WAITING"));
+        assert!(error.message.contains("messaging.send_most_waiting") && error.retry_after.is_some(), "{error:?}");
+        post.database.clock.advance(chrono::TimeDelta::seconds(2));
+    }
+    assert_eq!(post.try_send(first).await.unwrap().id, known.id);
+    post.neighbours.lock().down = false;
+    post.database.clock.advance(chrono::TimeDelta::minutes(5));
+    post.settled(&known.id).await;
+    post.database.clock.advance(chrono::TimeDelta::seconds(2));
+    eventually("there is room again", async || post.try_send(letter(&ana, "now")).await.ok()).await;
 }

@@ -10,7 +10,6 @@ use clientele_contracts::customers::v1::feed_server::{Feed, FeedServer};
 use clientele_contracts::messaging::v1 as pb;
 use clientele_contracts::messaging::v1::email_templates_client::EmailTemplatesClient;
 use clientele_contracts::messaging::v1::emails_client::EmailsClient;
-use clientele_contracts::messaging::v1::feed_client::FeedClient;
 use clientele_contracts::messaging::v1::mailbox_client::MailboxClient;
 use clientele_contracts::platform::v1::{Event, ReadFeedRequest, ReadFeedResponse};
 use clientele_kernel::{CustomerId, EmailId, Error, SystemEntropy};
@@ -139,13 +138,7 @@ impl Post {
 
     /// All events of the feed, by partition and position.
     pub(crate) async fn events(&self) -> Vec<Event> {
-        let mut client = FeedClient::new(self.everything());
-        let mut events = Vec::new();
-        for partition in 0..32 {
-            let request = ReadFeedRequest { partition, after: 0, page_size: 1000 };
-            events.extend(client.read(request).await.unwrap().into_inner().events);
-        }
-        events
+        self.harness.events("messaging").await
     }
 }
 

@@ -88,6 +88,20 @@ async fn a_letter_is_sent_and_the_ledger_says_by_which_consent() {
 }
 
 #[tokio::test]
+async fn a_letter_tells_while_a_worker_has_it_when_the_claim_ends() {
+    let server = SmtpServer::scripted(once(Step::Body, Act::Wait(Duration::from_secs(1)))).await;
+    let post = Post::sending(&server, &[]).await;
+    let ana = post.person("Ana", &["ana@example.com"]);
+    let email = post.send(&ana, "hello").await;
+    assert_eq!(email.claimed_until, None);
+    let claimed = |email: &pb::Email| email.state() == SendState::Claimed;
+    let claimed = post.when(&email.id, "a worker has the letter", claimed).await;
+    assert!(claimed.claimed_until.unwrap().seconds > claimed.created_at.unwrap().seconds);
+    let settled = post.settled(&email.id).await;
+    assert_eq!((settled.state(), settled.claimed_until), (SendState::Sent, None));
+}
+
+#[tokio::test]
 async fn a_greylisted_letter_waits_and_goes_out_unchanged() {
     let (post, server, email) = outcome(once(Step::Recipient, Act::Say("450 4.2.0 greylisted, come back later"))).await;
     assert_eq!(
@@ -148,6 +162,8 @@ async fn a_server_that_is_away_or_does_not_take_us_is_no_attempt() {
         (Step::Hello, Act::Hang),
         (Step::Mail, Act::Say("530 5.7.0 authentication required")),
         (Step::Mail, Act::Say("554 5.7.1 we want nothing of you")),
+        (Step::Recipient, Act::Say("530 5.7.0 authentication required")),
+        (Step::Data, Act::Say("538 5.7.11 encryption required")),
     ] {
         let told = format!("{step:?} {act:?}");
         let (post, server, email) = outcome(once(step, act)).await;

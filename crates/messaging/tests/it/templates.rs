@@ -75,8 +75,8 @@ async fn a_template_that_cannot_be_understood_is_refused_by_field_and_line() {
         (of("s", "{{ customer.phone }}", ""), "template.text", "customer.phone"),
         (of("s", "x", "<p>\n\n{% include 'x' %}"), "template.html", "line 3"),
         (of("s", "{{ x|nothing }}", ""), "template.text", "line 1"),
-        (of(&"s".repeat(251), "x", ""), "template.subject", "longer than 250"),
-        (pb::EmailTemplate { name: String::new(), ..of("s", "x", "") }, "template.name", "missing"),
+        (of(&"s".repeat(251), "x", ""), "template.subject", "at most 250"),
+        (pb::EmailTemplate { name: String::new(), ..of("s", "x", "") }, "template.name", "empty"),
     ] {
         let error = create(&post, template).await.unwrap_err();
         assert_eq!(error.violations[0].field, field);

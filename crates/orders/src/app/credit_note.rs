@@ -2,11 +2,11 @@
 
 use std::collections::HashMap;
 
-use clientele_kernel::{CreditNoteId, CustomerId, Error, OrderId, Violations, paging};
+use clientele_kernel::{CreditNoteId, CustomerId, Error, OrderId, Reference, Violations, paging};
 use clientele_platform::postgres::{Database, UnitOfWork};
+use clientele_platform::{Begun, Command};
 use prost::Message;
 
-use super::command::{Begun, Command};
 use super::customer::{self, Customers};
 use super::order::PageRequest;
 use super::product;
@@ -14,7 +14,7 @@ use super::upsert::{Batch, Upserted, check_size};
 use crate::domain::credit_note::{CreditNote, CreditNoteContent, CreditNoteDraft, LinkedOrder};
 use crate::domain::line::Line;
 use crate::domain::product::Catalogue;
-use crate::domain::reference::Reference;
+use crate::domain::reference;
 use crate::events::publish;
 use crate::store;
 use crate::store::credit_note::Head;
@@ -200,7 +200,7 @@ async fn create_new(
 ) -> Result<(), Error> {
     let mut notes: Vec<CreditNote> = Vec::new();
     for (_, content) in batch.open.iter().filter(|(_, content)| !present.contains_key(&content.reference)) {
-        let number = content.number.clone().unwrap_or_else(|| content.reference.number());
+        let number = content.number.clone().unwrap_or_else(|| reference::number(&content.reference));
         let lines = lines(uow, content, catalogue, &[])?;
         notes.push(CreditNote::create(uow.id(), number, content, owner(content, owners), lines, uow.now()));
     }

@@ -1,6 +1,5 @@
 //! What can be done with orders: use cases that change state, each in one unit of work, and questions that do not.
 
-pub(crate) mod command;
 pub(crate) mod credit_note;
 pub(crate) mod customer;
 pub(crate) mod order;

@@ -2,14 +2,15 @@
 
 use clientele_kernel::{CustomerId, Error, Etag, Money, OrderId, PaymentId, Violations, paging};
 use clientele_platform::postgres::{Database, UnitOfWork};
+use clientele_platform::{Begun, Command};
 use prost::Message;
 
-use super::command::{Begun, Command};
 use super::customer::{self, Customers};
 use super::{product, status};
 use crate::domain::line::Line;
 use crate::domain::order::{Filter, Order, OrderContent, OrderDraft, Parts};
 use crate::domain::payment::{PaymentContent, PaymentDraft};
+use crate::domain::reference;
 use crate::domain::status::FIRST_STATUS;
 use crate::error;
 use crate::events::publish;
@@ -212,7 +213,7 @@ async fn locked(uow: &mut UnitOfWork, id: OrderId) -> Result<Order, Error> {
 pub(super) async fn number(uow: &mut UnitOfWork, content: &OrderContent) -> Result<String, Error> {
     match (&content.number, &content.reference) {
         (Some(number), _) => Ok(number.clone()),
-        (None, Some(reference)) => Ok(reference.number()),
+        (None, Some(reference)) => Ok(reference::number(reference)),
         (None, None) => Ok(store::order::next_number(uow.conn()).await?),
     }
 }

@@ -3,11 +3,11 @@
 
 use std::collections::{HashMap, HashSet};
 
-use clientele_kernel::{CustomerId, Error, Money, OrderId, PaymentId, Violations};
+use clientele_kernel::{CustomerId, Error, Money, OrderId, PaymentId, Reference, Violation, Violations};
 use clientele_platform::postgres::UnitOfWork;
+use clientele_platform::{Begun, Command};
 use prost::Message;
 
-use super::command::{Begun, Command};
 use super::order::{Orders, number};
 use super::upsert::{Batch, MOST_ENTRIES, Upserted, check_size};
 use super::{customer, product, status};
@@ -15,7 +15,6 @@ use crate::domain::line::Line;
 use crate::domain::order::{Order, OrderContent, OrderDraft, Parts};
 use crate::domain::payment::{Payment, PaymentContent};
 use crate::domain::product::Catalogue;
-use crate::domain::reference::Reference;
 use crate::domain::status::{Dictionary, FIRST_STATUS};
 use crate::events::publish;
 use crate::store;
@@ -73,8 +72,9 @@ impl Orders {
         let existing =
             self.customers.existing(batch.open.iter().filter_map(|(_, content)| content.customer_id)).await?;
         batch.refuse_where(|content, violations| {
-            violations
-                .check(existing.allows(content.customer_id), "customer_id", || customer::unknown(content.customer_id));
+            violations.require(existing.allows(content.customer_id), || {
+                Violation::new("customer_id", customer::unknown(content.customer_id)).because("CUSTOMER_UNKNOWN")
+            });
         });
 
         let mut uow = match command.begin(&self.db).await? {
@@ -120,10 +120,15 @@ async fn settle_unchanged(uow: &mut UnitOfWork, batch: &mut Entries) -> Result<H
     Ok(known)
 }
 
+fn unknown_status(dictionary: &Dictionary, code: &str) -> Violation {
+    let violation = Violation::new("status", dictionary.unknown(code)).because("STATUS_UNKNOWN");
+    violation.with("value", clientele_kernel::error::shorten(code))
+}
+
 fn refuse_unknown_statuses(batch: &mut Entries, dictionary: &Dictionary) {
     batch.refuse_where(|content, violations| {
         if let Some(code) = &content.status {
-            violations.check(dictionary.get(code).is_some(), "status", || dictionary.unknown(code));
+            violations.require(dictionary.get(code).is_some(), || unknown_status(dictionary, code));
         }
     });
 }
@@ -308,7 +313,7 @@ pub(super) fn parts<'a>(
 ) -> Option<Parts<'a>> {
     let code = content.status.as_deref().or(present.map(|order| order.status.as_str())).unwrap_or(FIRST_STATUS);
     let status = surroundings.dictionary.get(code);
-    violations.check(status.is_some(), "status", || surroundings.dictionary.unknown(code));
+    violations.require(status.is_some(), || unknown_status(&surroundings.dictionary, code));
     let earlier = present.map(|order| order.lines.as_slice()).unwrap_or_default();
     let lines = Line::make_all(&content.lines, &surroundings.catalogue, earlier, || uow.id(), violations);
     let payments = payments(uow, content, present);

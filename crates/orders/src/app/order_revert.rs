@@ -4,19 +4,18 @@
 use std::collections::{HashMap, HashSet};
 
 use clientele_contracts::orders::v1 as pb;
-use clientele_kernel::{CustomerId, Error, OrderId, Violations};
+use clientele_kernel::{CustomerId, Error, OrderId, Reference, Violations};
 use clientele_platform::postgres::{UnitOfWork, journal};
+use clientele_platform::{Begun, Command};
 use prost::Message;
 use uuid::Uuid;
 
-use super::command::{Begun, Command};
 use super::order::Orders;
 use super::order_batch::{Surroundings, parts};
 use super::upsert::MOST_ENTRIES;
 use super::{product, status};
 use crate::contract;
 use crate::domain::order::{Order, OrderContent};
-use crate::domain::reference::Reference;
 use crate::events::publish;
 use crate::store;
 
@@ -98,6 +97,11 @@ impl Orders {
         let answer = answer(outcomes);
         uow.commit_with(&answer).await?;
         Ok(answer)
+    }
+
+    /// Those of the references that orders have, each with the order's id and version.
+    pub(crate) async fn versions(&self, references: &[Reference]) -> Result<Vec<(Reference, OrderId, i64)>, Error> {
+        Ok(store::order::versions(self.db.pool(), references).await?)
     }
 
     /// Of the customers, those who have orders or credit notes.

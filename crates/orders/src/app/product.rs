@@ -2,16 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use clientele_kernel::{Error, ProductId, Violations, paging};
+use clientele_kernel::{Error, ProductId, Reference, Violations, paging};
 use clientele_platform::postgres::{Database, UnitOfWork};
+use clientele_platform::{Begun, Command};
 use prost::Message;
 use uuid::Uuid;
 
-use super::command::{Begun, Command};
 use super::upsert::{Batch, Upserted, check_size};
 use crate::domain::line::LineContent;
 use crate::domain::product::{Catalogue, Product, ProductContent, ProductKey, ProductName};
-use crate::domain::reference::Reference;
 use crate::domain::search;
 use crate::events::publish;
 use crate::store;
@@ -43,7 +42,7 @@ impl Products {
 
     /// Products by name, those in which all words of the query occur.
     pub(crate) async fn list(&self, query: &str, page_size: i32, page_token: &str) -> Result<ProductPage, Error> {
-        let words = search::tokens(query)?;
+        let words = search::words(query)?;
         let size = paging::size(page_size, 100, 500)?;
         let fingerprint = paging::fingerprint(&["products", query]);
         let after: Option<(String, Uuid)> = paging::decode(page_token, fingerprint)?;
@@ -62,10 +61,8 @@ impl Products {
         answer: fn(Vec<Upserted<ProductId>>) -> R,
     ) -> Result<R, Error> {
         check_size("products", entries.len(), 0)?;
-        let mut batch: Batch<ProductContent, ProductId> = Batch::new(entries, |content| Reference {
-            source: content.source.clone(),
-            external_id: content.sku.clone(),
-        });
+        let mut batch: Batch<ProductContent, ProductId> =
+            Batch::new(entries, |content| Reference::stored(content.source.clone(), content.sku.clone()));
         let mut uow = match command.begin(&self.db).await? {
             Begun::Known(answer) => return Ok(answer),
             Begun::New(uow) => uow,

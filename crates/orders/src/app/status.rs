@@ -2,9 +2,9 @@
 
 use clientele_kernel::Error;
 use clientele_platform::postgres::{Database, UnitOfWork};
+use clientele_platform::{Begun, Command};
 use prost::Message;
 
-use super::command::{Begun, Command};
 use crate::domain::status::{Dictionary, MOST_STATUSES, Status, StatusDraft};
 use crate::events::publish;
 use crate::store;

@@ -2,9 +2,7 @@
 
 use std::collections::HashMap;
 
-use clientele_kernel::{Error, Violation, Violations};
-
-use crate::domain::reference::Reference;
+use clientele_kernel::{Error, Reference, Violation, Violations};
 
 /// How many entries a batch has at most.
 pub(crate) const MOST_ENTRIES: usize = 500;
@@ -119,7 +117,7 @@ mod tests {
     use super::*;
 
     fn reference(id: &str) -> Reference {
-        Reference { source: "shop".into(), external_id: id.into() }
+        Reference::stored("shop", id)
     }
 
     #[test]

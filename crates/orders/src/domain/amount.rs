@@ -1,6 +1,6 @@
 //! How much money a document can be about.
 
-use clientele_kernel::{Money, Violations};
+use clientele_kernel::{Money, Violation, Violations};
 
 /// The most that a line, a payment, or a sum of an order or credit note comes to, either way, in minor units.
 ///
@@ -16,7 +16,7 @@ pub(crate) fn fits(amount: Money) -> bool {
 
 /// Notes under `field` an amount beyond the bound; `what` says what it is the amount of.
 pub(crate) fn check(amount: Money, what: &str, field: &str, violations: &mut Violations) {
-    violations.check(fits(amount), field, || beyond(amount, what));
+    violations.require(fits(amount), || Violation::new(field, beyond(amount, what)).because("AMOUNT_TOO_LARGE"));
 }
 
 /// What to say of an amount beyond the bound.

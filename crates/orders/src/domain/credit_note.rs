@@ -1,15 +1,13 @@
 //! Credit notes: money given back, on its own date, for an order or for none in particular.
 
 use chrono::{DateTime, Utc};
-use clientele_kernel::{CreditNoteId, Currency, CustomerId, Money, OrderId, Violations};
+use clientele_kernel::{CreditNoteId, Currency, CustomerId, Money, OrderId, Reference, Violations, text};
 
 use super::amount;
 use super::content::{ContentHash, ContentHasher};
 use super::line::{Line, LineContent, LineDraft, Purpose};
 use super::order::{count_of, moment};
-use super::reference::Reference;
 use super::status::StatusGroup;
-use super::text;
 
 /// A credit note as a caller gives it.
 #[derive(Debug, Clone, Default)]
@@ -45,18 +43,18 @@ impl CreditNoteContent {
         let mut violations = Violations::new();
         let own = &mut violations;
         let reference = if let Some((source, external_id)) = &draft.reference {
-            Some(Reference::check(source, external_id, "reference", own))
+            Reference::check(source, external_id, "reference", own)
         } else {
             own.push("reference", "is missing: it is the key of the entry");
             None
         };
-        let number = text::shown(&draft.number, "number", 100, own);
+        let number = own.or_default(text::line(&draft.number, 100, "number"));
         let customer_id =
             own.take("customer_id", CustomerId::parse_optional(&draft.customer_id, "customer_id")).flatten();
         let order_id = own.take("order_id", OrderId::parse_optional(&draft.order_id, "order_id")).flatten();
         let issued_at = moment(draft.issued_at, "issued_at", own);
         let currency = own.take("currency", Currency::parse(&draft.currency, "currency"));
-        let source = reference.as_ref().map(|reference| reference.source.as_str());
+        let source = draft.reference.as_ref().map(|(source, _)| source.as_str());
         let lines = LineContent::check_all(&draft.lines, source, currency, Purpose::CreditNote, own);
         let total = currency.map(|currency| Money::sum(lines.iter().map(|line| line.amount), currency));
         match total {

@@ -4,13 +4,12 @@ use std::collections::{HashMap, VecDeque};
 use std::fmt;
 
 use clientele_kernel::money::decimal;
-use clientele_kernel::{Currency, Decimal, Error, Money, OrderLineId, ProductId, Violations};
+use clientele_kernel::{Currency, Decimal, Error, Money, OrderLineId, ProductId, Violation, Violations, text};
 use rust_decimal::prelude::ToPrimitive;
 
 use super::amount;
 use super::content::ContentHasher;
 use super::product::{Catalogue, ProductKey};
-use super::text;
 
 /// How many lines an order or credit note has at most.
 pub(crate) const MOST_LINES: usize = 2000;
@@ -26,7 +25,8 @@ macro_rules! fixed_point {
             pub(crate) fn parse(text: &str, field: &str) -> Result<Self, Error> {
                 let number = decimal(text, $places, field)?;
                 if number.abs() > Decimal::from($most) {
-                    return Err(Error::invalid(field, format!("`{text}` is out of range: {} is the most", $most)));
+                    let description = format!("`{text}` is out of range: {} is the most", $most);
+                    return Err(Violation::new(field, description).because("AMOUNT_TOO_LARGE").into());
                 }
                 let scaled = number * Decimal::from(10_i64.pow($places));
                 Ok(Self(scaled.to_i64().expect("the bound above times the scale fits 64 bits")))
@@ -148,13 +148,15 @@ impl LineContent {
         violations: &mut Violations,
     ) -> Option<Self> {
         let product = product_key(draft, source, violations);
-        let name = text::shown(&draft.name, "name", 500, violations);
+        let name = violations.or_default(text::line(&draft.name, 500, "name"));
         let quantity = violations.take("quantity", Quantity::parse(&draft.quantity, "quantity"));
         let unit_price = violations.take("unit_price", UnitPrice::parse(&draft.unit_price, "unit_price"));
         let (quantity, unit_price) = (quantity?, unit_price?);
         match purpose {
             Purpose::Order => {
-                violations.check(quantity.scaled() != 0, "quantity", || "is zero: a line has some quantity".to_owned());
+                violations.require(quantity.scaled() != 0, || {
+                    Violation::new("quantity", "is zero: a line has some quantity").because("QUANTITY_ZERO")
+                });
             }
             Purpose::CreditNote => {
                 violations.check(quantity.scaled() > 0, "quantity", || above_zero(&quantity));
@@ -165,10 +167,13 @@ impl LineContent {
         match amount {
             Ok(amount) => {
                 let what = || format!("`{unit_price}` times quantity `{quantity}`");
-                violations.check(amount::fits(amount), "unit_price", || amount::beyond(amount, &what()));
+                violations.require(amount::fits(amount), || {
+                    Violation::new("unit_price", amount::beyond(amount, &what())).because("AMOUNT_TOO_LARGE")
+                });
             }
             Err(error) => {
-                violations.push("unit_price", format!("`{unit_price}` times quantity `{quantity}`: {error}"));
+                let description = format!("`{unit_price}` times quantity `{quantity}`: {error}");
+                violations.note(Violation::new("unit_price", description).because("AMOUNT_TOO_LARGE"));
             }
         }
         Some(Self { product: product?, name, quantity, unit_price, amount: amount.ok()? })
@@ -204,10 +209,10 @@ fn above_zero(number: &impl fmt::Display) -> String {
 fn product_key(draft: &LineDraft, source: Option<&str>, violations: &mut Violations) -> Option<ProductKey> {
     if !draft.product_id.is_empty() {
         let id = violations.take("product_id", ProductId::parse(&draft.product_id, "product_id"))?;
-        let sku = (!draft.sku.is_empty()).then(|| text::required(&draft.sku, "sku", 100, violations));
+        let sku = (!draft.sku.is_empty()).then(|| violations.or_default(text::required_line(&draft.sku, 100, "sku")));
         return Some(ProductKey::Id(id, sku));
     }
-    let sku = text::required(&draft.sku, "sku", 100, violations);
+    let sku = violations.or_default(text::required_line(&draft.sku, 100, "sku"));
     let Some(source) = source else {
         violations.push(
             "product_id",

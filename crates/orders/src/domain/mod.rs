@@ -11,4 +11,3 @@ pub(crate) mod product;
 pub(crate) mod reference;
 pub(crate) mod search;
 pub(crate) mod status;
-pub(crate) mod text;

@@ -1,13 +1,11 @@
 //! Money received for an order.
 
 use chrono::{DateTime, Utc};
-use clientele_kernel::{Currency, Money, PaymentId, Violations};
+use clientele_kernel::{Currency, Money, PaymentId, Reference, Violations, text};
 
 use super::amount;
 use super::content::ContentHasher;
 use super::order::moment;
-use super::reference::Reference;
-use super::text;
 
 /// How many payments an order has at most.
 pub(crate) const MOST_PAYMENTS: usize = 200;
@@ -56,8 +54,8 @@ impl PaymentContent {
         let reference = draft
             .reference
             .as_ref()
-            .map(|(source, external_id)| Reference::check(source, external_id, "reference", violations));
-        let method = text::shown(&draft.method, "method", 50, violations);
+            .and_then(|(source, external_id)| Reference::check(source, external_id, "reference", violations));
+        let method = violations.or_default(text::line(&draft.method, 50, "method"));
         let amount = paid(draft.amount.as_ref(), currency, violations);
         let paid_at = moment(draft.paid_at.or(default_moment), "paid_at", violations);
         Some(Self { reference, method, amount: amount?, paid_at: paid_at? })
@@ -65,8 +63,8 @@ impl PaymentContent {
 
     /// Adds what the payment says to a fingerprint.
     pub(crate) fn hash(&self, hasher: &mut ContentHasher) {
-        hasher.optional(self.reference.as_ref().map(|reference| reference.source.as_str()));
-        hasher.optional(self.reference.as_ref().map(|reference| reference.external_id.as_str()));
+        hasher.optional(self.reference.as_ref().map(Reference::source));
+        hasher.optional(self.reference.as_ref().map(Reference::external_id));
         hasher.text(&self.method);
         hasher.number(self.amount.minor);
         hasher.number(self.paid_at.timestamp_micros());

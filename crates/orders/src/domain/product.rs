@@ -3,9 +3,9 @@
 use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
-use clientele_kernel::{ProductId, Violations};
+use clientele_kernel::{ProductId, Violations, reference, text};
 
-use super::{reference, search, text};
+use super::search;
 
 /// Something that can be ordered.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,10 +38,10 @@ impl ProductContent {
     /// Takes what is right, noting what is not.
     pub(crate) fn check(source: &str, sku: &str, name: &str, category: &str, violations: &mut Violations) -> Self {
         Self {
-            source: reference::source(source, "source", violations),
-            sku: text::required(sku, "sku", 100, violations),
-            name: text::shown(name, "name", 500, violations),
-            category: text::shown(category, "category", 200, violations),
+            source: violations.or_default(reference::source(source, "source")),
+            sku: violations.or_default(text::required_line(sku, 100, "sku")),
+            name: violations.or_default(text::line(name, 500, "name")),
+            category: violations.or_default(text::line(category, 200, "category")),
         }
     }
 }

@@ -1,17 +1,10 @@
 //! How texts are folded so that a search finds them whatever the case, accents or script they were typed in.
 
-use clientele_kernel::Error;
-use unicode_normalization::UnicodeNormalization;
-use unicode_normalization::char::is_combining_mark;
-
-/// The longest search, in characters, and the most words of one.
-const MOST_CHARACTERS: usize = 200;
-const MOST_WORDS: usize = 10;
+use clientele_kernel::{Error, search};
 
 /// Lower case without accents, white space as single blanks.
 pub(crate) fn fold(text: &str) -> String {
-    let plain: String = text.nfkd().filter(|c| !is_combining_mark(*c)).flat_map(char::to_lowercase).collect();
-    plain.split_whitespace().collect::<Vec<_>>().join(" ")
+    search::plain(text).split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// What is kept for searching: the parts folded, and once more in Latin letters where that differs.
@@ -22,43 +15,22 @@ pub(crate) fn document(parts: &[&str]) -> String {
     text.chars().take(4000).collect()
 }
 
-/// One word of a search, as patterns of which one must occur in the document.
+/// One word of a search: the document must hold it in one of its forms.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Token {
-    /// The word as it was typed, folded.
-    pub(crate) pattern: String,
-    /// The word in Latin letters.
-    pub(crate) latin_pattern: String,
+pub(crate) struct Word {
+    /// As it was typed, folded.
+    pub(crate) folded: String,
+    /// In Latin letters.
+    pub(crate) latin: String,
 }
 
-/// The words of a search, as `LIKE` patterns.
-pub(crate) fn tokens(query: &str) -> Result<Vec<Token>, Error> {
-    if query.chars().nth(MOST_CHARACTERS).is_some() {
-        return Err(Error::invalid("query", format!("is too long: at most {MOST_CHARACTERS} characters are wanted")));
-    }
-    if query.contains('\0') {
-        return Err(Error::invalid("query", "holds a NUL, which no text has"));
-    }
-    let folded = fold(query);
-    let words: Vec<&str> = folded.split(' ').filter(|word| !word.is_empty()).collect();
-    if words.len() > MOST_WORDS {
-        return Err(Error::invalid("query", format!("has {} words: at most {MOST_WORDS} are wanted", words.len())));
-    }
-    let token = |word: &&str| Token { pattern: like(word), latin_pattern: like(&fold(&deunicode::deunicode(word))) };
-    Ok(words.iter().map(token).collect())
-}
-
-fn like(word: &str) -> String {
-    let mut pattern = String::with_capacity(word.len() + 2);
-    pattern.push('%');
-    for c in word.chars() {
-        if matches!(c, '%' | '_' | '\\') {
-            pattern.push('\\');
-        }
-        pattern.push(c);
-    }
-    pattern.push('%');
-    pattern
+/// The words of a search.
+pub(crate) fn words(query: &str) -> Result<Vec<Word>, Error> {
+    search::words(query, |word| {
+        let folded = fold(word);
+        let latin = fold(&deunicode::deunicode(&folded));
+        (!folded.is_empty()).then_some(Word { folded, latin })
+    })
 }
 
 #[cfg(test)]
@@ -78,16 +50,17 @@ mod tests {
     }
 
     #[test]
-    fn the_metacharacters_of_like_mean_themselves() {
-        let patterns: Vec<_> = tokens("50% a_b").unwrap().into_iter().map(|token| token.pattern).collect();
-        assert_eq!(patterns, ["%50\\%%", "%a\\_b%"]);
+    fn a_word_is_looked_for_as_it_was_typed_and_in_latin_letters() {
+        let words = words("Фонарь lámp").unwrap();
+        let forms: Vec<_> = words.iter().map(|word| (word.folded.as_str(), word.latin.as_str())).collect();
+        assert_eq!(forms, [("фонарь", "fonar'"), ("lamp", "lamp")]);
     }
 
     #[test]
     fn a_search_is_bounded() {
-        assert_eq!(tokens("   ").unwrap(), []);
+        assert_eq!(words("   ").unwrap(), []);
         for query in ["x".repeat(201), "x ".repeat(11), "a\0".to_owned()] {
-            assert_eq!(tokens(&query).unwrap_err().violations[0].field, "query");
+            assert_eq!(words(&query).unwrap_err().violations[0].field, "query");
         }
     }
 }

@@ -1,9 +1,7 @@
 //! Statuses of orders. The codes are the company's own; rules look at the group alone.
 
-use clientele_kernel::{Error, Violations};
+use clientele_kernel::{Error, Violations, text};
 use uuid::Uuid;
-
-use super::text;
 
 /// How many statuses the dictionary holds at most.
 pub(crate) const MOST_STATUSES: usize = 500;
@@ -77,7 +75,7 @@ impl Status {
                 clientele_kernel::error::shorten(&draft.code)
             )
         });
-        let name = text::required(&draft.name, "name", 100, &mut violations);
+        let name = violations.or_default(text::required_line(&draft.name, 100, "name"));
         violations.check((0..=9999).contains(&draft.position), "position", || {
             format!("`{}` is out of range: 0 to 9999 is wanted", draft.position)
         });

@@ -3,12 +3,11 @@
 use clientele_contracts::orders::v1 as pb;
 use clientele_contracts::orders::v1::credit_notes_server::CreditNotes;
 use clientele_kernel::{CreditNoteId, CustomerId, Error};
-use clientele_platform::Caller;
 use clientele_platform::grpc::status as refuse;
+use clientele_platform::{Caller, Command};
 use tonic::{Request, Response, Status as Refusal};
 
 use super::upsert;
-use crate::app::command::Command;
 use crate::app::credit_note::CreditNotes as Ledger;
 use crate::app::order::PageRequest;
 use crate::app::upsert::Upserted;

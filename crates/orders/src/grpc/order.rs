@@ -3,19 +3,19 @@
 use clientele_contracts::orders::v1 as pb;
 use clientele_contracts::orders::v1::orders_server::Orders;
 use clientele_contracts::platform::v1::UpsertOutcome;
-use clientele_kernel::{CustomerId, Error, Etag, OrderId, Violations};
+use clientele_kernel::{CustomerId, Error, Etag, OrderId, Reference, Violations};
 use clientele_platform::grpc::status as refuse;
-use clientele_platform::{Caller, proto};
+use clientele_platform::{Caller, Command, proto};
 use prost::Message;
 use tonic::{Request, Response, Status as Refusal};
 
 use super::{parse_ids, upsert};
-use crate::app::command::Command;
 use crate::app::order::{Orders as Ledger, PageRequest};
 use crate::app::order_revert::{Revert, Reverted};
 use crate::app::upsert::{MOST_ENTRIES, Upserted};
 use crate::contract::order::{draft, encode};
 use crate::contract::payment;
+use crate::contract::reference_out;
 use crate::contract::status::group_in;
 use crate::domain::order::Filter;
 
@@ -78,6 +78,13 @@ impl Orders for OrderService {
     ) -> Result<Response<pb::BatchRevertOrdersResponse>, Refusal> {
         let caller = Caller::of(&request).map_err(refuse)?;
         self.revert(&caller, &request.into_inner()).await.map(Response::new).map_err(refuse)
+    }
+
+    async fn find_order_versions(
+        &self,
+        request: Request<pb::FindOrderVersionsRequest>,
+    ) -> Result<Response<pb::FindOrderVersionsResponse>, Refusal> {
+        self.versions(&request.into_inner()).await.map(Response::new).map_err(refuse)
     }
 
     async fn find_buyers(
@@ -163,6 +170,32 @@ impl OrderService {
             return self.0.try_upsert(command, drafts).await.map(|outcomes| without_new_ids(answer(outcomes)));
         }
         self.0.upsert(command, drafts, answer).await
+    }
+
+    async fn versions(&self, request: &pb::FindOrderVersionsRequest) -> Result<pb::FindOrderVersionsResponse, Error> {
+        let mut violations = Violations::new();
+        let count = request.references.len();
+        violations.check(count <= MOST_ENTRIES, "references", || {
+            format!("{count} references are given: at most {MOST_ENTRIES} are wanted")
+        });
+        let references: Vec<Reference> = request
+            .references
+            .iter()
+            .take(MOST_ENTRIES)
+            .enumerate()
+            .filter_map(|(index, known)| {
+                let field = format!("references[{index}]");
+                Reference::check(&known.source, &known.external_id, &field, &mut violations)
+            })
+            .collect();
+        violations.into_result()?;
+        let versions = self.0.versions(&references).await?.into_iter();
+        let orders = versions.map(|(reference, id, version)| pb::OrderVersion {
+            reference: Some(reference_out(&reference)),
+            order_id: id.to_string(),
+            version,
+        });
+        Ok(pb::FindOrderVersionsResponse { orders: orders.collect() })
     }
 
     async fn revert(

@@ -3,12 +3,11 @@
 use clientele_contracts::orders::v1 as pb;
 use clientele_contracts::orders::v1::products_server::Products;
 use clientele_kernel::{Error, ProductId, Violations};
-use clientele_platform::Caller;
 use clientele_platform::grpc::status as refuse;
+use clientele_platform::{Caller, Command};
 use tonic::{Request, Response, Status as Refusal};
 
 use super::upsert;
-use crate::app::command::Command;
 use crate::app::product::Products as Catalogue;
 use crate::app::upsert::Upserted;
 use crate::contract::product::encode;

@@ -3,11 +3,10 @@
 use clientele_contracts::orders::v1 as pb;
 use clientele_contracts::orders::v1::order_statuses_server::OrderStatuses;
 use clientele_kernel::Error;
-use clientele_platform::Caller;
 use clientele_platform::grpc::status as refuse;
+use clientele_platform::{Caller, Command};
 use tonic::{Request, Response, Status as Refusal};
 
-use crate::app::command::Command;
 use crate::app::status::Statuses;
 use crate::contract::status::{encode, group_in};
 use crate::domain::status::StatusDraft;

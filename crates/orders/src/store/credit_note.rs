@@ -3,18 +3,18 @@
 use std::collections::{HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
-use clientele_kernel::{CreditNoteId, CustomerId, Money, OrderId};
-use clientele_platform::postgres::Error;
+use clientele_kernel::{CreditNoteId, CustomerId, Money, OrderId, Reference};
+use clientele_platform::column;
+use clientele_platform::postgres::{Error, assert_rows};
 use sqlx::types::Json;
 use sqlx::{FromRow, PgConnection, PgExecutor, PgPool, Postgres, QueryBuilder};
 use uuid::Uuid;
 
 use super::line::{LineJson, MOST_LINES_IN_ANSWER};
 use super::order::{Cursor, content_hash};
-use super::{assert_rows, column, currency, line, status};
+use super::{currency, line, status};
 use crate::domain::content::ContentHash;
 use crate::domain::credit_note::{CreditNote, LinkedOrder};
-use crate::domain::reference::Reference;
 use crate::error::refusal;
 
 #[derive(FromRow)]
@@ -111,8 +111,8 @@ pub(crate) async fn lock_heads(conn: &mut PgConnection, references: &[&Reference
          join orders.credit_note c on c.source = k.source and c.external_id = k.external_id
          order by c.source, c.external_id
          for update of c",
-        column!(references, reference => reference.source.clone()),
-        column!(references, reference => reference.external_id.clone())
+        column!(references, reference => reference.source().to_owned()),
+        column!(references, reference => reference.external_id().to_owned())
     )
     .fetch_all(conn)
     .await?;
@@ -120,7 +120,7 @@ pub(crate) async fn lock_heads(conn: &mut PgConnection, references: &[&Reference
         .map(|row| {
             Ok(Head {
                 id: row.id.into(),
-                reference: Reference { source: row.source, external_id: row.external_id },
+                reference: Reference::stored(row.source, row.external_id),
                 customer_id: row.customer_id.map(CustomerId::from),
                 content_hash: content_hash(row.content_hash)?,
             })
@@ -218,8 +218,8 @@ pub(crate) async fn insert(conn: &mut PgConnection, notes: &[CreditNote]) -> Res
          on conflict (source, external_id) do nothing
          returning id",
         column!(notes, c => c.id.uuid()),
-        column!(notes, c => c.reference.source.clone()),
-        column!(notes, c => c.reference.external_id.clone()),
+        column!(notes, c => c.reference.source().to_owned()),
+        column!(notes, c => c.reference.external_id().to_owned()),
         column!(notes, c => c.number.clone()),
         column!(notes, c => c.customer_id.map(CustomerId::uuid)) as &[Option<Uuid>],
         column!(notes, c => c.order_id.map(OrderId::uuid)) as &[Option<Uuid>],
@@ -288,7 +288,7 @@ fn credit_note(row: CreditNoteRow) -> Result<CreditNote, Error> {
     let currency = currency(&row.currency, "orders.credit_note")?;
     Ok(CreditNote {
         id: row.id.into(),
-        reference: Reference { source: row.source, external_id: row.external_id },
+        reference: Reference::stored(row.source, row.external_id),
         number: row.number,
         customer_id: row.customer_id.map(CustomerId::from),
         order_id: row.order_id.map(OrderId::from),

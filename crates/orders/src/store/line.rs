@@ -1,12 +1,12 @@
 //! Lines of orders and credit notes: read as part of their owner, written many at once.
 
 use clientele_kernel::{Currency, Money, OrderLineId, ProductId};
-use clientele_platform::postgres::Error;
+use clientele_platform::column;
+use clientele_platform::postgres::{Error, assert_rows};
 use serde::Deserialize;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::{assert_rows, column};
 use crate::domain::line::{Line, Quantity, UnitPrice};
 
 /// The most lines that come in one answer: with the names they carry, what a message can hold.

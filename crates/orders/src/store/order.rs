@@ -3,18 +3,18 @@
 use std::collections::HashSet;
 
 use chrono::{DateTime, Utc};
-use clientele_kernel::{CustomerId, Money, OrderId};
-use clientele_platform::postgres::Error;
+use clientele_kernel::{CustomerId, Money, OrderId, Reference};
+use clientele_platform::column;
+use clientele_platform::postgres::{Error, assert_rows};
 use sqlx::types::Json;
 use sqlx::{FromRow, PgConnection, PgExecutor, PgPool, Postgres, QueryBuilder};
 use uuid::Uuid;
 
 use super::line::{LineJson, MOST_LINES_IN_ANSWER};
 use super::payment::PaymentJson;
-use super::{assert_rows, column, currency, line, payment, status};
+use super::{currency, line, payment, status};
 use crate::domain::content::ContentHash;
 use crate::domain::order::{Filter, Order};
-use crate::domain::reference::Reference;
 use crate::error::refusal;
 
 #[derive(FromRow)]
@@ -207,8 +207,8 @@ pub(crate) async fn lock_heads(conn: &mut PgConnection, references: &[&Reference
            join orders.order o on o.source = k.source and o.external_id = k.external_id
            order by o.source, o.external_id
            for update of o"#,
-        column!(references, reference => reference.source.clone()),
-        column!(references, reference => reference.external_id.clone())
+        column!(references, reference => reference.source().to_owned()),
+        column!(references, reference => reference.external_id().to_owned())
     )
     .fetch_all(conn)
     .await?;
@@ -216,12 +216,27 @@ pub(crate) async fn lock_heads(conn: &mut PgConnection, references: &[&Reference
         .map(|row| {
             Ok(Head {
                 id: row.id.into(),
-                reference: Reference { source: row.source, external_id: row.external_id },
+                reference: Reference::stored(row.source, row.external_id),
                 customer_id: row.customer_id.map(CustomerId::from),
                 content_hash: row.content_hash.map(content_hash).transpose()?,
             })
         })
         .collect()
+}
+
+/// Those of the references that orders have, each with the order's id and version.
+pub(crate) async fn versions(pool: &PgPool, references: &[Reference]) -> Result<Vec<(Reference, OrderId, i64)>, Error> {
+    let rows = sqlx::query!(
+        r#"select o.id, o.source as "source!", o.external_id as "external_id!", o.version
+           from unnest($1::text[], $2::text[]) as k(source, external_id)
+           join orders.order o on o.source = k.source and o.external_id = k.external_id"#,
+        column!(references, reference => reference.source().to_owned()),
+        column!(references, reference => reference.external_id().to_owned())
+    )
+    .fetch_all(pool)
+    .await?;
+    let known = |source, external_id| Reference::stored(source, external_id);
+    Ok(rows.into_iter().map(|row| (known(row.source, row.external_id), row.id.into(), row.version)).collect())
 }
 
 /// The next number for an order that comes without one.
@@ -246,8 +261,8 @@ pub(crate) async fn insert(conn: &mut PgConnection, orders: &[Order]) -> Result<
          on conflict (source, external_id) do nothing
          returning id",
         column!(orders, o => o.id.uuid()),
-        column!(orders, o => o.reference.as_ref().map(|r| r.source.clone())) as &[Option<String>],
-        column!(orders, o => o.reference.as_ref().map(|r| r.external_id.clone())) as &[Option<String>],
+        column!(orders, o => o.reference.as_ref().map(|r| r.source().to_owned())) as &[Option<String>],
+        column!(orders, o => o.reference.as_ref().map(|r| r.external_id().to_owned())) as &[Option<String>],
         column!(orders, o => o.number.clone()),
         column!(orders, o => o.customer_id.map(CustomerId::uuid)) as &[Option<Uuid>],
         column!(orders, o => o.status.clone()),
@@ -331,7 +346,7 @@ fn order(row: OrderRow) -> Result<Order, Error> {
     let reference = row.source.zip(row.external_id);
     Ok(Order {
         id: row.id.into(),
-        reference: reference.map(|(source, external_id)| Reference { source, external_id }),
+        reference: reference.map(|(source, external_id)| Reference::stored(source, external_id)),
         number: row.number,
         customer_id: row.customer_id.map(CustomerId::from),
         status_group: status::group(&row.status_group, "orders.order")?,

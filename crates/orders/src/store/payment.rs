@@ -3,15 +3,14 @@
 use std::collections::{HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
-use clientele_kernel::{Currency, Money, OrderId, PaymentId};
-use clientele_platform::postgres::Error;
+use clientele_kernel::{Currency, Money, OrderId, PaymentId, Reference};
+use clientele_platform::column;
+use clientele_platform::postgres::{Error, assert_rows};
 use serde::Deserialize;
 use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
 
-use super::{assert_rows, column};
 use crate::domain::payment::Payment;
-use crate::domain::reference::Reference;
 use crate::error::refusal;
 
 /// A payment as PostgreSQL aggregates it. The order of the fields is that of [`JSON`].
@@ -35,7 +34,7 @@ impl PaymentJson {
         let reference = self.source.zip(self.external_id);
         Payment {
             id: PaymentId::from(self.id),
-            reference: reference.map(|(source, external_id)| Reference { source, external_id }),
+            reference: reference.map(|(source, external_id)| Reference::stored(source, external_id)),
             method: self.method,
             amount: Money::new(self.amount_minor, currency),
             paid_at: self.paid_at,
@@ -53,12 +52,12 @@ pub(crate) async fn owners(
         r#"select p.source as "source!", p.external_id as "external_id!", p.order_id
            from unnest($1::text[], $2::text[]) as k(source, external_id)
            join orders.payment p on p.source = k.source and p.external_id = k.external_id"#,
-        column!(references, reference => reference.source.clone()),
-        column!(references, reference => reference.external_id.clone())
+        column!(references, reference => reference.source().to_owned()),
+        column!(references, reference => reference.external_id().to_owned())
     )
     .fetch_all(conn)
     .await?;
-    let owner = |source, external_id, order_id: Uuid| (Reference { source, external_id }, OrderId::from(order_id));
+    let owner = |source, external_id, order_id: Uuid| (Reference::stored(source, external_id), OrderId::from(order_id));
     Ok(rows.into_iter().map(|row| owner(row.source, row.external_id, row.order_id)).collect())
 }
 
@@ -78,8 +77,8 @@ pub(crate) async fn insert<'a>(
                               $8::boolean[])",
         column!(rows, (order_id, _) => *order_id),
         column!(rows, (_, payment) => payment.id.uuid()),
-        column!(rows, (_, payment) => payment.reference.as_ref().map(|r| r.source.clone())) as &[Option<String>],
-        column!(rows, (_, payment) => payment.reference.as_ref().map(|r| r.external_id.clone())) as &[Option<String>],
+        column!(rows, (_, payment) => payment.reference.as_ref().map(|r| r.source().to_owned())) as &[Option<String>],
+        column!(rows, (_, payment) => payment.reference.as_ref().map(|r| r.external_id().to_owned())) as &[Option<String>],
         column!(rows, (_, payment) => payment.method.clone()),
         column!(rows, (_, payment) => payment.amount.minor),
         column!(rows, (_, payment) => payment.paid_at),

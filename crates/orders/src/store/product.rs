@@ -4,13 +4,13 @@ use std::collections::HashSet;
 
 use chrono::{DateTime, Utc};
 use clientele_kernel::ProductId;
-use clientele_platform::postgres::Error;
+use clientele_platform::column;
+use clientele_platform::postgres::{Error, assert_rows, pattern};
 use sqlx::{FromRow, PgConnection, PgExecutor, PgPool, Postgres, QueryBuilder};
 use uuid::Uuid;
 
-use super::{assert_rows, column};
 use crate::domain::product::Product;
-use crate::domain::search::Token;
+use crate::domain::search::Word;
 
 #[derive(FromRow)]
 struct ProductRow {
@@ -130,7 +130,7 @@ pub(crate) async fn update(conn: &mut PgConnection, products: &[Product]) -> Res
 /// Products by name, those in which each of the words occurs; from after the given sort key and id.
 pub(crate) async fn list(
     pool: &PgPool,
-    words: &[Token],
+    words: &[Word],
     after: Option<&(String, Uuid)>,
     limit: u32,
 ) -> Result<Vec<Product>, Error> {
@@ -138,9 +138,9 @@ pub(crate) async fn list(
         "select id, source, sku, name, category, version, created_at, updated_at from orders.product where true",
     );
     for word in words {
-        query.push(" and (search_text like ").push_bind(word.pattern.clone());
-        if word.latin_pattern != word.pattern {
-            query.push(" or search_text like ").push_bind(word.latin_pattern.clone());
+        query.push(" and (search_text like ").push_bind(pattern(&word.folded));
+        if word.latin != word.folded {
+            query.push(" or search_text like ").push_bind(pattern(&word.latin));
         }
         query.push(")");
     }

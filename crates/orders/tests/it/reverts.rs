@@ -28,6 +28,21 @@ async fn an_order_that_the_import_created_is_removed_with_all_that_belongs_to_it
 }
 
 #[tokio::test]
+async fn the_versions_of_orders_are_told_by_their_references_and_the_unknown_left_out() {
+    let world = World::new().await;
+    let first = world.upsert(vec![order("1")]).await.remove(0);
+    world.upsert(vec![pb::Order { lines: vec![line("Z", "3", "4")], ..order("1") }]).await;
+    let ask =
+        |ids: &[&str]| pb::FindOrderVersionsRequest { references: ids.iter().filter_map(|id| reference(id)).collect() };
+    let found = world.orders().find_order_versions(ask(&["2", "1"])).await.unwrap().into_inner().orders;
+    assert_eq!(found, [pb::OrderVersion { reference: reference("1"), order_id: first.order_id, version: 2 }]);
+    let refused = world.orders().find_order_versions(ask(&["1", ""])).await.unwrap_err();
+    assert_eq!(fields(&grpc::error(refused)), ["references[1].external_id"]);
+    let refused = world.orders().find_order_versions(ask(&["1"; 501])).await.unwrap_err();
+    assert_eq!(fields(&grpc::error(refused)), ["references"]);
+}
+
+#[tokio::test]
 async fn an_order_that_the_import_changed_becomes_what_it_was() {
     let world = World::new().await;
     let first = pb::Order {

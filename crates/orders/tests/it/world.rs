@@ -9,7 +9,6 @@ use clientele_contracts::customers::v1::customers_server::{Customers, CustomersS
 use clientele_contracts::customers::v1::feed_server::{Feed, FeedServer};
 use clientele_contracts::orders::v1 as pb;
 use clientele_contracts::orders::v1::credit_notes_client::CreditNotesClient;
-use clientele_contracts::orders::v1::feed_client::FeedClient;
 use clientele_contracts::orders::v1::order_statuses_client::OrderStatusesClient;
 use clientele_contracts::orders::v1::orders_client::OrdersClient;
 use clientele_contracts::orders::v1::products_client::ProductsClient;
@@ -89,20 +88,12 @@ impl World {
 
     /// All events of the feed, by partition and position.
     pub(crate) async fn events(&self) -> Vec<Event> {
-        let mut client = FeedClient::new(self.everything()).max_decoding_message_size(64 * 1024 * 1024);
-        let mut events = Vec::new();
-        for partition in 0..32 {
-            let request = ReadFeedRequest { partition, after: 0, page_size: 1000 };
-            events.extend(client.read(request).await.unwrap().into_inner().events);
-        }
-        events
+        self.harness.events("orders").await
     }
 
     /// The events of one aggregate, oldest first.
     pub(crate) async fn events_of(&self, id: &str) -> Vec<Event> {
-        let mut events: Vec<_> = self.events().await.into_iter().filter(|event| event.aggregate_id == id).collect();
-        events.sort_by_key(|event| event.aggregate_version);
-        events
+        self.harness.events_of("orders", id).await
     }
 }
 

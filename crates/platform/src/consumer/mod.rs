@@ -9,6 +9,7 @@
 //! - [`parked`]: events that cannot be applied
 
 mod apply;
+mod operations;
 pub mod parked;
 mod partitions;
 mod worker;

@@ -48,7 +48,7 @@ impl Partitions {
     pub(super) async fn rebalance(&self) -> Result<Vec<Held>, Error> {
         let now = self.db.clock().now();
         let until = now + LEASE;
-        let mut tx = self.db.pool().begin().await?;
+        let mut tx = self.db.transaction().await?;
         sqlx::query(
             "insert into consumer_member (consumer, owner, alive_until) values ($1, $2, $3)
              on conflict (consumer, owner) do update set alive_until = $3",

@@ -11,13 +11,17 @@ use tokio_util::sync::CancellationToken;
 use super::apply::{self, Failure, Place};
 use super::partitions::Held;
 use super::{Consumer, Follower, Signal};
+use crate::backoff::Backoff;
 use crate::feed::FeedReader;
 use crate::postgres::Database;
 use crate::telemetry::Metrics;
 
 const BATCH: u32 = 200;
-/// Without news from the bus the feed is looked at this often: the bus may lose the last event of all.
-const LOOK: Duration = Duration::from_secs(15);
+/// Without news from the bus the feed is looked at after so long: the bus may lose the last event of all. A look that finds
+/// nothing doubles it, up to the longest; each consumer has 32 partitions to look at, and a bus that has lost nothing so
+/// far is believed.
+const FIRST_LOOK: Duration = Duration::from_secs(15);
+const LONGEST_LOOK: Duration = Duration::from_mins(1);
 const SHORTEST_RETRY: Duration = Duration::from_millis(50);
 const LONGEST_RETRY: Duration = Duration::from_secs(10);
 /// An event the handler cannot take is tried this often before it is parked.
@@ -30,6 +34,8 @@ pub(super) struct Worker {
     place: Place,
     signals: mpsc::Receiver<Signal>,
     missed: Arc<AtomicBool>,
+    /// How long it may be quiet before the feed is looked at.
+    look: Duration,
     metrics: Metrics,
     stop: CancellationToken,
 }
@@ -44,7 +50,7 @@ impl Worker {
     ) -> Self {
         let Follower { db, feed, consumer, metrics, .. } = follower.clone();
         let place = Place { partition: held.partition, epoch: held.epoch, position: held.position };
-        Self { db, feed, consumer, place, signals, missed, metrics, stop }
+        Self { db, feed, consumer, place, signals, missed, look: FIRST_LOOK, metrics, stop }
     }
 
     /// Works until stopped, or until another replica has taken the partition over.
@@ -73,7 +79,7 @@ impl Worker {
 
     /// Reads the feed until it has nothing more.
     async fn catch_up(&mut self) -> Result<(), Lost> {
-        let mut retry = SHORTEST_RETRY;
+        let mut backoff = backoff();
         loop {
             match self.feed.read(self.place.partition, self.place.position, BATCH).await {
                 Ok(page) if page.events.is_empty() => {
@@ -81,14 +87,14 @@ impl Worker {
                     return Ok(());
                 }
                 Ok(page) => {
-                    retry = SHORTEST_RETRY;
+                    backoff.reset();
+                    self.look = FIRST_LOOK;
                     self.lag(page.head - self.place.position);
                     self.apply(page.events).await?;
                 }
                 Err(error) => {
                     tracing::debug!(consumer = self.consumer.name, %error, "the feed cannot be read; trying again");
-                    tokio::time::sleep(retry).await;
-                    retry = (retry * 2).min(LONGEST_RETRY);
+                    backoff.pause().await;
                 }
             }
         }
@@ -101,11 +107,15 @@ impl Worker {
             if self.signals.is_empty() && self.missed.swap(false, Ordering::AcqRel) {
                 return Ok(());
             }
-            let signal = match tokio::time::timeout(LOOK, self.signals.recv()).await {
+            let signal = match tokio::time::timeout(self.look, self.signals.recv()).await {
                 Ok(Some(signal)) => signal,
                 // The channel is closed by the one who stops this worker.
                 Ok(None) => std::future::pending().await,
-                Err(_quiet) => return Ok(()),
+                Err(_quiet) => {
+                    // Back to the first as soon as a look finds something.
+                    self.look = (self.look * 2).min(LONGEST_LOOK);
+                    return Ok(());
+                }
             };
             let mut batch = Vec::new();
             let mut look = self.take(signal, &mut batch);
@@ -164,10 +174,9 @@ impl Worker {
 
     async fn retry_then_park(&mut self, event: &Event, first: clientele_kernel::Error) -> Result<(), Lost> {
         let mut error = first;
-        let mut delay = SHORTEST_RETRY;
+        let mut delays = backoff();
         for _ in 1..ATTEMPTS {
-            tokio::time::sleep(delay).await;
-            delay *= 2;
+            delays.pause().await;
             match self.persist(std::slice::from_ref(event)).await? {
                 Ok(()) => return Ok(()),
                 Err(again) => error = again,
@@ -180,6 +189,7 @@ impl Worker {
             reason = apply::reason(&error),
             "an event cannot be applied and is parked; later events of its aggregate wait"
         );
+        let mut backoff = backoff();
         loop {
             match apply::park(&self.db, &self.consumer, self.place, event, &error, ATTEMPTS).await {
                 Ok(position) => {
@@ -189,7 +199,7 @@ impl Worker {
                 Err(Failure::Lost) => return Err(Lost),
                 Err(Failure::Transient(error) | Failure::Poison(error)) => {
                     tracing::warn!(consumer = self.consumer.name, %error, "an event could not be parked; trying again");
-                    tokio::time::sleep(LONGEST_RETRY).await;
+                    backoff.pause().await;
                 }
             }
         }
@@ -202,7 +212,7 @@ impl Worker {
 
     /// Tries until it is applied or found to be poison.
     async fn persist(&mut self, events: &[Event]) -> Result<Result<(), clientele_kernel::Error>, Lost> {
-        let mut retry = SHORTEST_RETRY;
+        let mut backoff = backoff();
         loop {
             match apply::apply(&self.db, &self.consumer, self.place, events).await {
                 Ok(position) => {
@@ -215,12 +225,15 @@ impl Worker {
                 Err(Failure::Transient(error)) => {
                     self.metrics.retried(self.consumer.name);
                     tracing::warn!(consumer = self.consumer.name, %error, "events could not be applied; trying again");
-                    tokio::time::sleep(retry).await;
-                    retry = (retry * 2).min(LONGEST_RETRY);
+                    backoff.pause().await;
                 }
             }
         }
     }
+}
+
+fn backoff() -> Backoff {
+    Backoff::new(SHORTEST_RETRY, LONGEST_RETRY)
 }
 
 /// Another replica works on the partition now.

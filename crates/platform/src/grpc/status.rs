@@ -46,8 +46,7 @@ pub fn error(status: Status) -> Error {
         error.metadata.push(("reason".to_owned(), info.reason.clone()));
     }
     if let Some(request) = details.bad_request() {
-        let violation =
-            |v: &tonic_types::FieldViolation| Violation { field: v.field.clone(), description: v.description.clone() };
+        let violation = |v: &tonic_types::FieldViolation| Violation::new(v.field.clone(), v.description.clone());
         error.violations = request.field_violations.iter().map(violation).collect();
     }
     if let Some(retry) = details.retry_info() {
@@ -124,7 +123,7 @@ mod tests {
         let first = Error { retry_after: Some(Duration::from_secs(7)), ..Error::invalid("name", "is empty") };
         let back = error(status(first));
         assert_eq!(back.code, Code::InvalidArgument);
-        assert_eq!(back.violations, [Violation { field: "name".into(), description: "is empty".into() }]);
+        assert_eq!(back.violations, [Violation::new("name", "is empty")]);
         assert_eq!(back.retry_after, Some(Duration::from_secs(7)));
         assert!(back.metadata.contains(&("reason".into(), "INVALID_FIELD".into())));
     }

@@ -16,6 +16,12 @@ use tonic::transport::{Channel, Endpoint};
 use tower::Service;
 use tower::util::BoxCloneSyncService;
 
+/// How often a service at the other end of the network is asked whether it still listens, and how long it may take to say
+/// so. A process that hangs keeps its port open and takes requests as before: only this tells it from a slow one, and
+/// whoever waits for it learns so in seconds, not when their deadline ends.
+const LISTENING: Duration = Duration::from_secs(2);
+const SILENCE: Duration = Duration::from_secs(3);
+
 /// Leads to a service. Generated clients work over it: `CustomersClient::new(transport)`.
 pub type Transport = BoxCloneSyncService<http::Request<Body>, http::Response<Body>, tonic::transport::Error>;
 
@@ -57,8 +63,8 @@ impl Network {
             })?
             .connect_timeout(Duration::from_secs(2))
             .tcp_nodelay(true)
-            .http2_keep_alive_interval(Duration::from_secs(10))
-            .keep_alive_timeout(Duration::from_secs(5))
+            .http2_keep_alive_interval(LISTENING)
+            .keep_alive_timeout(SILENCE)
             .keep_alive_while_idle(true);
         self.set(name, Some(Node::Remote(endpoint.connect_lazy())));
         Ok(())

@@ -35,10 +35,18 @@ pub enum Error {
     Refused(Box<KernelError>),
 }
 
+/// `query_canceled`: what a statement ends with that takes too long.
+const STATEMENT_TIMEOUT: &str = "57014";
+
 impl Error {
     /// A corrupt row.
     pub fn corrupt(table: &'static str, detail: impl Into<String>) -> Self {
         Self::Corrupt { table, detail: detail.into() }
+    }
+
+    /// True where a statement took longer than one may.
+    pub fn is_statement_timeout(&self) -> bool {
+        matches!(self, Self::Sqlx(sqlx::Error::Database(error)) if error.code().as_deref() == Some(STATEMENT_TIMEOUT))
     }
 }
 
@@ -68,8 +76,7 @@ fn from_sqlx(error: sqlx::Error) -> KernelError {
         _ => None,
     };
     match code.as_deref() {
-        // query_canceled: the statement timeout.
-        Some("57014") => KernelError::new(
+        Some(STATEMENT_TIMEOUT) => KernelError::new(
             Code::DeadlineExceeded,
             "STATEMENT_TIMEOUT",
             "this took too long: ask for less at once, or try again later",
@@ -103,5 +110,11 @@ pub fn constraint(error: &sqlx::Error) -> Option<&str> {
 
 /// Fails unless exactly one row was touched.
 pub fn assert_one(rows_affected: u64) -> Result<(), Error> {
-    if rows_affected == 1 { Ok(()) } else { Err(Error::Rows { expected: 1, actual: rows_affected }) }
+    assert_rows(rows_affected, 1)
+}
+
+/// Fails unless a statement touched as many rows as were given to it.
+pub fn assert_rows(rows_affected: u64, expected: usize) -> Result<(), Error> {
+    let expected = expected as u64;
+    if rows_affected == expected { Ok(()) } else { Err(Error::Rows { expected, actual: rows_affected }) }
 }

@@ -1,6 +1,6 @@
 //! The journal: append-only, dense positions per partition in the order of commits.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use clientele_kernel::{Actor, ActorKind, EventId, Origin, Partition};
@@ -10,6 +10,7 @@ use zeroize::Zeroizing;
 
 use super::{Database, Entry, Error};
 use crate::caller::Caller;
+use crate::column;
 
 /// A past state of an aggregate.
 #[derive(Debug)]
@@ -80,37 +81,34 @@ pub(super) async fn insert(
     now: DateTime<Utc>,
     rows: &[NewRow],
 ) -> Result<(), Error> {
-    macro_rules! column {
-        ($row:ident => $value:expr) => {
-            rows.iter().map(|$row| $value).collect::<Vec<_>>()
-        };
-    }
     let done = sqlx::query(
         "insert into journal (id, partition, position, aggregate_type, aggregate_id, aggregate_version, event_type,
                               customer_id, public_payload, private_payload, subject_id, occurred_at,
                               actor_kind, actor_id, origin, integration, traceparent, recorded_at)
          select u.*, $13, $14, $15, $16, $17,
                 -- A writer that waited for another's lock began before it: time never runs back within an aggregate.
+                -- Events of one aggregate in one unit of work all come after the newest from before it.
                 greatest($18, (select j.recorded_at from journal j
                                where j.aggregate_type = u.aggregate_type and j.aggregate_id = u.aggregate_id
-                                 and j.aggregate_version = u.aggregate_version - 1))
+                                 and j.aggregate_version < u.aggregate_version
+                               order by j.aggregate_version desc limit 1))
          from unnest($1::uuid[], $2::smallint[], $3::bigint[], $4::text[], $5::uuid[], $6::bigint[], $7::text[],
                      $8::uuid[], $9::bytea[], $10::bytea[], $11::uuid[], $12::timestamptz[])
               as u(id, partition, position, aggregate_type, aggregate_id, aggregate_version, event_type,
                    customer_id, public_payload, private_payload, subject_id, occurred_at)",
     )
-    .bind(column!(r => r.id.uuid()))
-    .bind(column!(r => r.partition.number()))
-    .bind(column!(r => r.position))
-    .bind(column!(r => r.entry.aggregate_type))
-    .bind(column!(r => r.entry.aggregate_id))
-    .bind(column!(r => r.entry.aggregate_version))
-    .bind(column!(r => r.entry.event_type.as_str()))
-    .bind(column!(r => r.entry.customer_id.map(Uuid::from)))
-    .bind(column!(r => r.entry.public.as_slice()))
-    .bind(column!(r => r.sealed.as_deref()))
-    .bind(column!(r => r.entry.subject()))
-    .bind(column!(r => r.entry.occurred_at.unwrap_or(now)))
+    .bind(column!(rows, r => r.id.uuid()))
+    .bind(column!(rows, r => r.partition.number()))
+    .bind(column!(rows, r => r.position))
+    .bind(column!(rows, r => r.entry.aggregate_type))
+    .bind(column!(rows, r => r.entry.aggregate_id))
+    .bind(column!(rows, r => r.entry.aggregate_version))
+    .bind(column!(rows, r => r.entry.event_type.as_str()))
+    .bind(column!(rows, r => r.entry.customer_id.map(Uuid::from)))
+    .bind(column!(rows, r => r.entry.public.as_slice()))
+    .bind(column!(rows, r => r.sealed.as_deref()))
+    .bind(column!(rows, r => r.entry.subject()))
+    .bind(column!(rows, r => r.entry.occurred_at.unwrap_or(now)))
     .bind(caller.actor.kind.as_str())
     .bind(&caller.actor.id)
     .bind(caller.origin.as_str())
@@ -167,12 +165,12 @@ pub async fn images(
     open(db, &mut conn, rows).await
 }
 
-/// States of many aggregates of a type, each at one version; those that never had the version are left out.
+/// States of aggregates of a type at these versions, with the aggregates' ids; versions that never were are left out.
 pub async fn images_at(
     db: &Database,
     aggregate_type: &str,
     versions: &[(Uuid, i64)],
-) -> Result<HashMap<Uuid, JournalRow>, Error> {
+) -> Result<Vec<(Uuid, JournalRow)>, Error> {
     let (ids, numbers): (Vec<Uuid>, Vec<i64>) = versions.iter().copied().unzip();
     let mut conn = db.pool.acquire().await?;
     let rows: Vec<ImageRow> = sqlx::query_as(

@@ -1,11 +1,13 @@
 //! PostgreSQL: the pool of a service's schema, migrations, the unit of work with its journal, sealing.
 
 mod bootstrap;
+mod column;
 mod error;
 pub mod journal;
 mod keyring;
 mod migrate;
 mod request_log;
+mod transaction;
 mod unit_of_work;
 
 use std::sync::Arc;
@@ -17,12 +19,15 @@ use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use tokio::sync::Notify;
 
 pub use bootstrap::{bootstrap, owner_role, runtime_role};
-pub use error::{Error, assert_one, constraint};
+pub use column::pattern;
+pub use error::{Error, assert_one, assert_rows, constraint};
 pub use keyring::{Keyring, MasterKey, Subject};
 pub use migrate::{PLATFORM_MIGRATIONS, migrate};
 pub use request_log::purge as purge_request_log;
 pub(crate) use unit_of_work::any;
 pub use unit_of_work::{Entry, UnitOfWork};
+
+pub use crate::column;
 
 use crate::caller::Caller;
 

@@ -85,10 +85,10 @@ pub(crate) async fn claim<R: Message + Default>(
     .await?;
     if known_hash != hash {
         return Err(KernelError {
-            violations: vec![clientele_kernel::Violation {
-                field: "request_id".into(),
-                description: "was used for another request within the last 24 hours: take a new one".into(),
-            }],
+            violations: vec![clientele_kernel::Violation::new(
+                "request_id",
+                "was used for another request within the last 24 hours: take a new one",
+            )],
             ..KernelError::new(
                 Code::FailedPrecondition,
                 "REQUEST_ID_REUSED",

@@ -11,7 +11,7 @@ use tracing::Instrument;
 use uuid::Uuid;
 
 use super::request_log::{self, Known, RequestKey};
-use super::{Database, Error, journal};
+use super::{Database, Error, journal, transaction};
 use crate::caller::Caller;
 
 /// A change to be written to the journal.
@@ -78,7 +78,7 @@ pub struct UnitOfWork {
 
 impl UnitOfWork {
     pub(super) async fn begin(db: &Database, caller: &Caller) -> Result<Self, Error> {
-        let tx = db.pool.begin().await?;
+        let tx = transaction::begin(&db.pool, None).await?;
         Ok(Self { tx, db: db.clone(), caller: caller.clone(), now: db.clock.now(), entries: Vec::new(), request: None })
     }
 
@@ -107,8 +107,8 @@ impl UnitOfWork {
         &self.db
     }
 
-    /// Queues an event; it is written when the unit of work commits. One event for an aggregate at most: its version
-    /// rises once in a unit of work.
+    /// Queues an event; it is written when the unit of work commits. Events of an aggregate come in the order of its
+    /// versions.
     pub fn record(&mut self, entry: Entry) {
         self.entries.push(entry);
     }
@@ -140,10 +140,14 @@ impl UnitOfWork {
     /// Writes the queued events and commits.
     pub async fn commit(mut self) -> Result<(), Error> {
         let span = tracing::info_span!("postgres.commit", events = self.entries.len());
+        // Who only looked for work, and found none, wakes nobody.
+        let has_events = !self.entries.is_empty();
         let work = async move {
             self.write_journal().await?;
             self.tx.commit().await?;
-            self.db.committed.notify_one();
+            if has_events {
+                self.db.committed.notify_one();
+            }
             Ok(())
         };
         work.instrument(span).await

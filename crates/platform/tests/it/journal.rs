@@ -134,6 +134,27 @@ async fn a_private_payload_is_sealed_and_gone_once_its_key_is_destroyed() {
 }
 
 #[tokio::test]
+async fn several_states_of_one_aggregate_are_read_at_once_and_time_does_not_run_back_within_a_unit_of_work() {
+    let database = TestDatabase::new("orders", &NONE).await;
+    let (db, aggregate) = (&database.db, database.ids.next());
+    let start = clientele_kernel::Clock::now(&*database.clock);
+    write_one(db, aggregate, 1).await;
+    // As a replica whose clock is behind would write what follows, in one unit of work.
+    database.clock.set(start - chrono::TimeDelta::hours(1));
+    let mut work = db.begin(&Caller::service("test")).await.unwrap();
+    for version in 2..=3 {
+        let event = ProductRecorded { name: format!("version {version}"), ..Default::default() };
+        work.record(Entry::new("product", aggregate, version, &event).image(&event));
+    }
+    work.commit().await.unwrap();
+
+    let asked = [(aggregate, 3), (aggregate, 4), (aggregate, 1), (aggregate, 2)];
+    let states = journal::images_at(db, "product", &asked).await.unwrap();
+    let told: Vec<_> = states.iter().map(|(id, row)| (*id, row.version, row.recorded_at)).collect();
+    assert_eq!(told, [3, 1, 2].map(|version| (aggregate, version, start)));
+}
+
+#[tokio::test]
 async fn the_state_as_of_a_moment_is_the_newest_recorded_by_then() {
     let database = TestDatabase::new("orders", &NONE).await;
     let (db, aggregate) = (&database.db, database.ids.next());

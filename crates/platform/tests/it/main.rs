@@ -6,3 +6,4 @@ mod delivery;
 mod journal;
 mod requests;
 mod support;
+mod transaction;

@@ -98,6 +98,31 @@ fn a_line_too_long_and_one_of_too_many_columns_are_passed_over() {
 }
 
 #[test]
+fn long_lines_cost_themselves_alone_however_many_and_however_they_arrive() {
+    let long = |letter: &str, bytes: usize| format!("{},{letter}\n", letter.repeat(bytes - 2));
+    let mut text = String::from("a,b\n");
+    for _ in 0..20 {
+        text += &long("x", LONGEST_RECORD);
+        text += &long("y", LONGEST_RECORD + 3);
+        text += &["\"", &"z\n".repeat(LONGEST_RECORD / 4), "\",z\n"].concat();
+    }
+    let (found, broken) = read(text.as_bytes(), Delimiter::COMMA, usize::MAX);
+    assert_eq!(found.len(), 41, "the header, and every line up to the longest that is taken");
+    assert_eq!(broken.len(), 20);
+    assert_eq!(broken[0], (3, Trouble::TooLong));
+    for at_once in [1000, 65_536, 65_537] {
+        assert_eq!(read(text.as_bytes(), Delimiter::COMMA, at_once), (found.clone(), broken.clone()));
+    }
+    let many = long("x", 2 * LONGEST_RECORD).repeat(1200) + "1,2\n";
+    let (found, broken) = read(many.as_bytes(), Delimiter::COMMA, usize::MAX);
+    assert_eq!(
+        (found, broken.len()),
+        (vec![row(1201, &["1", "2"])], 1200),
+        "long lines are no reason to give up a file"
+    );
+}
+
+#[test]
 fn a_file_that_is_nothing_but_trouble_is_given_up() {
     let text = "x,\"a\n".repeat(5000);
     let mut records = Records::new(text.as_bytes(), Delimiter::COMMA);
@@ -109,7 +134,7 @@ fn a_file_that_is_nothing_but_trouble_is_given_up() {
             Err(error) => break error,
         }
     };
-    assert!(matches!(error, Error::NotATable(_)), "{error}");
+    assert!(matches!(error, Error::NotATable("FILE_BROKEN", _)), "{error}");
 }
 
 fn quoted(cell: &str) -> String {

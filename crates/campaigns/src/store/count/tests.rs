@@ -116,8 +116,18 @@ fn the_statement_counts_whom_the_evaluator_holds() {
         runtime.block_on(async {
             let mut conn = database.db.pool().acquire().await.unwrap();
             let ids: Vec<_> = people.iter().map(|person| person.id).collect();
-            let facts = people.iter().map(|p| NewFacts { customer: p.id, version: 1, facts: p.facts.clone() });
-            let figures = people.iter().map(|p| NewFigures { customer: p.id, version: 1, figures: p.figures.clone() });
+            let facts = people.iter().map(|p| NewFacts {
+                customer: p.id,
+                version: 1,
+                facts: p.facts.clone(),
+                at: moment(0, 0),
+            });
+            let figures = people.iter().map(|p| NewFigures {
+                customer: p.id,
+                version: 1,
+                figures: p.figures.clone(),
+                at: moment(0, 0),
+            });
             ensure(&mut conn, &ids).await.unwrap();
             put_facts(&mut conn, &facts.collect::<Vec<_>>()).await.unwrap();
             put_figures(&mut conn, &figures.collect::<Vec<_>>()).await.unwrap();

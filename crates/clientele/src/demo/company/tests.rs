@@ -6,7 +6,7 @@ use prost::Message;
 use sha2::{Digest, Sha256};
 
 use super::*;
-use crate::demo::words::Language;
+use crate::demo::words::{Language, portuguese};
 
 fn noon() -> DateTime<Utc> {
     Utc.with_ymd_and_hms(2026, 11, 22, 12, 0, 0).unwrap()
@@ -64,6 +64,24 @@ fn there_are_customers_of_four_languages_and_companies_among_them() {
     let cyrillic = |name: &str| name.chars().any(|c| ('а'..='я').contains(&c));
     assert!(company.people.iter().filter(|person| cyrillic(&person.customer.display_name)).count() > 250);
     assert!(company.people.iter().any(|person| person.customer.display_name.ends_with("овна")));
+}
+
+#[test]
+fn nobody_has_a_name_or_an_address_that_nobody_would_have() {
+    for person in company().people.iter().filter(|person| !person.is_company()) {
+        let name = &person.customer.display_name;
+        let words: Vec<&str> = name.split(' ').collect();
+        assert_ne!(words.first(), words.last(), "{name}");
+        for (i, link) in words.iter().enumerate().filter(|(_, word)| ["da", "das", "de", "dos"].contains(word)) {
+            let known = words.get(i + 1).is_some_and(|last| portuguese::LINKS.contains(&(*last, *link)));
+            assert!(person.language == Language::Portuguese && known, "{name}");
+        }
+        let dots = person.email().map_or(0, |email| email.split('@').next().unwrap_or_default().matches('.').count());
+        assert!(dots <= 2, "{name}: {:?}", person.email());
+        if person.language == Language::Russian {
+            assert!(dots <= 1, "{name}: {:?}", person.email());
+        }
+    }
 }
 
 #[test]

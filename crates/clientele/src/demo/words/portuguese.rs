@@ -92,6 +92,18 @@ pub(in super::super) const SURNAMES: [&str; 36] = [
     "Magalhães",
     "Araújo",
 ];
+/// The word before a surname, for those that may have one: nobody is called `da Gomes`.
+pub(in super::super) const LINKS: [(&str, &str); 9] = [
+    ("Almeida", "de"),
+    ("Costa", "da"),
+    ("Cruz", "da"),
+    ("Cunha", "da"),
+    ("Neves", "das"),
+    ("Oliveira", "de"),
+    ("Rocha", "da"),
+    ("Santos", "dos"),
+    ("Silva", "da"),
+];
 pub(in super::super) const TRADES: [&str; 5] = ["Padaria", "Café", "Pastelaria", "Mercearia", "Pensão"];
 
 pub(super) static PHRASES: Phrases = Phrases {
@@ -124,7 +136,7 @@ pub(super) static PHRASES: Phrases = Phrases {
         ],
         &[
             (true, "Podem enviar-me fatura em nome da empresa da encomenda {order}?"),
-            (false, "Claro. Diz-me o nome e o NIF da empresa?"),
+            (false, "Claro. Diga-me o nome e o NIF da empresa?"),
             (true, "Acabei de mandar por e-mail."),
             (false, "Recebido, a fatura vai a caminho."),
         ],

@@ -19,6 +19,7 @@ impl Imports {
             if stop.is_cancelled() {
                 return Ok(Ended::Stopped);
             }
+            self.require_rights(job).await?;
             if !self.customers_batch(job, &reader, batch?, &mut seen).await? {
                 return Ok(Ended::Lost);
             }

@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 use uuid::Uuid;
 
 use super::Imports;
-use crate::domain::import::{Import, RawRow, encoding, largest_text};
+use crate::domain::import::{Import, MOST_ROWS, RawRow, encoding, largest_text};
 use crate::{Error, store};
 
 /// Rows are handed on so many at a time, and so many bytes of them.
@@ -91,7 +91,13 @@ pub(super) fn unreadable(error: tabular::Error) -> Error {
             Ok(own) => own,
             Err(error) => KernelError::internal(error).into(),
         },
-        wrong => KernelError::invalid("content", wrong.to_string()).into(),
+        wrong => {
+            let error = KernelError::invalid("content", wrong.to_string()).with_reason(wrong.reason());
+            match wrong {
+                tabular::Error::TooLarge(most) => error.with_metadata("most", most.to_string()).into(),
+                _ => error.into(),
+            }
+        }
     }
 }
 
@@ -104,6 +110,13 @@ pub(super) fn removed() -> Error {
 pub(super) fn incomplete() -> Error {
     let message = "parts of the file are missing, perhaps because it was uploaded twice at once: upload it anew";
     KernelError::failed_precondition("FILE_INCOMPLETE", message).into()
+}
+
+/// The file has more rows than are taken; `count` or more.
+pub(super) fn too_many_rows(count: u64) -> Error {
+    let message = format!("the file has {count} rows or more: at most {MOST_ROWS} are taken at a time, part it");
+    let error = KernelError::invalid("content", message).with_reason("FILE_TOO_MANY_ROWS");
+    error.with_metadata("most", MOST_ROWS.to_string()).into()
 }
 
 /// Runs work that blocks on a thread of its own.
@@ -190,11 +203,16 @@ fn send_rows(
             return Ok(());
         }
     }
+    let mut count = skip;
     loop {
         let mut batch = Vec::with_capacity(BATCH);
         let mut bytes = 0;
         while batch.len() < BATCH && bytes < BATCH_BYTES {
             let Some(row) = table.next()? else { break };
+            count += 1;
+            if count > MOST_ROWS {
+                return Err(too_many_rows(count));
+            }
             bytes += row.cells.iter().map(String::len).sum::<usize>();
             batch.push(row);
         }

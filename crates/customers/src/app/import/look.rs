@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::Read;
+use std::time::Duration;
 
 use clientele_kernel::{Error as KernelError, Violation, Violations};
 use clientele_platform::Caller;
@@ -10,7 +11,7 @@ use clientele_tabular::{Records, Trouble, sniff};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use super::file::{Source, Table, blocking, removed, unreadable};
+use super::file::{Source, Table, blocking, removed, too_many_rows, unreadable};
 use super::{ImportId, Imports};
 use crate::Error;
 use crate::domain::contact::Region;
@@ -18,6 +19,13 @@ use crate::domain::import::customer::Person;
 use crate::domain::import::order;
 use crate::domain::import::value::Reader;
 use crate::domain::import::{Delimiter, Format, Import, Kind, Look, MOST_ROWS, RawRow, Warning, encoding, mapping};
+
+/// How much of the text is read when a file is looked at anew: a caller waits for the answer, some seconds at most. An
+/// upload, which takes its time anyway, looks at all of it.
+const LOOKED_AT_AGAIN: u64 = 64 * 1024 * 1024;
+/// How long a caller waits for a place to look at a file, and one who has uploaded it.
+const SHORT_PATIENCE: Duration = Duration::from_secs(3);
+const LONG_PATIENCE: Duration = Duration::from_mins(1);
 
 /// What of the reading was said by a person: all but a delimiter that is to be found out.
 struct Said {
@@ -42,21 +50,29 @@ impl Imports {
     ) -> Result<Look, Error> {
         let file = import.file.ok_or_else(removed)?;
         let size = u64::try_from(import.size_bytes).unwrap_or_default();
-        self.look(import, (file, size), format, Some(delimiter_known)).await
-    }
-
-    /// Looks at an uploaded file of so many bytes. `said` is `None` when nobody has said anything about it yet, else whether the
-    /// delimiter was said.
-    pub(super) async fn look(
-        &self,
-        import: &Import,
-        (file, size): (Uuid, u64),
-        format: Format,
-        said: Option<bool>,
-    ) -> Result<Look, Error> {
+        let fingerprint = import.look.fingerprint.clone();
+        let place = self.looks.take(SHORT_PATIENCE).await?;
         let source = Source::new(&self.db, import.id, file, size);
         let kind = import.kind;
-        blocking(move || look(&source, kind, format, said.map(|delimiter| Said { delimiter }))).await
+        blocking(move || {
+            let _place = place;
+            let said = Said { delimiter: delimiter_known };
+            Ok(Look { fingerprint, ..look(&source, kind, format, Some(&said))? })
+        })
+        .await
+    }
+
+    /// Looks at an uploaded file of so many bytes, of which nobody has said anything yet.
+    pub(super) async fn look(&self, import: &Import, (file, size): (Uuid, u64), format: Format) -> Result<Look, Error> {
+        let place = self.looks.take(LONG_PATIENCE).await?;
+        let source = Source::new(&self.db, import.id, file, size);
+        let kind = import.kind;
+        blocking(move || {
+            let _place = place;
+            let look = look(&source, kind, format, None)?;
+            Ok(Look { fingerprint: fingerprint(source.raw())?, ..look })
+        })
+        .await
     }
 
     /// The first rows as they would be understood, and the import.
@@ -97,28 +113,27 @@ fn understood(reader: &Reader, row: RawRow, region: Option<Region>) -> PreviewRo
     PreviewRow { row, understood, violations }
 }
 
-fn look(source: &Source, kind: Kind, mut format: Format, said: Option<Said>) -> Result<Look, Error> {
+/// Looks at a file, at all of it unless something was said about it already; the fingerprint is left empty.
+fn look(source: &Source, kind: Kind, mut format: Format, said: Option<&Said>) -> Result<Look, Error> {
+    let most = if said.is_some() { LOOKED_AT_AGAIN } else { u64::MAX };
     let mut warnings = Vec::new();
-    let warning =
-        |reason: &str, description: String| Warning { reason: reason.to_owned(), column: String::new(), description };
     let known = (!format.encoding.is_empty()).then(|| encoding(&format.encoding)).flatten();
     let encoding = if let Some(encoding) = known {
         encoding
     } else {
-        let found = sniff::encoding(source.bytes().map_err(unreadable)?).map_err(unreadable)?;
+        let found = sniff::encoding(source.bytes().map_err(unreadable)?, most).map_err(unreadable)?;
         if !found.sure {
             let name = found.encoding.name();
-            warnings.push(warning(
-                "ENCODING_UNSURE",
-                format!("the file is no UTF-8 and was taken for {name}: look whether accents and letters are right"),
-            ));
+            let description =
+                format!("the file is no UTF-8 and was taken for {name}: look whether accents and letters are right");
+            warnings.push(Warning::new("ENCODING_UNSURE", description).with("encoding", name));
         }
         found.encoding
     };
     encoding.name().clone_into(&mut format.encoding);
     let head = sniff::head(source.text(encoding).map_err(unreadable)?).map_err(unreadable)?;
     let layout = sniff::layout(&head);
-    match &said {
+    match said {
         None => {
             format.delimiter = Delimiter::found(layout.delimiter);
             format.has_header = layout.has_header;
@@ -127,42 +142,45 @@ fn look(source: &Source, kind: Kind, mut format: Format, said: Option<Said>) -> 
         Some(Said { delimiter: false }) => format.delimiter = Delimiter::found(layout.delimiter),
         Some(_) => {}
     }
-    let survey = survey_of(source, encoding, &format)?;
+    let survey = survey_of(source, encoding, &format, most)?;
     let columns = mapping::suggest(kind, &survey);
     let recognised = columns.iter().any(|column| !column.field.is_empty());
     if said.is_none() && (!format.has_header || !layout.header_sure && !recognised) {
-        warnings.push(warning(
-            "NO_HEADER_FOUND",
-            if format.has_header {
-                "whether the first row names the columns cannot be told from it: it is taken to".to_owned()
-            } else {
-                "the first row does not name the columns: it is taken for a row like the others".to_owned()
-            },
-        ));
+        let (reason, description) = if format.has_header {
+            ("HEADER_UNSURE", "whether the first row names the columns cannot be told from it: it is taken to")
+        } else {
+            ("NO_HEADER_FOUND", "the first row does not name the columns: it is taken for a row like the others")
+        };
+        warnings.push(Warning::new(reason, description));
     }
     warnings.extend(of_rows(&survey, encoding.name()));
     warnings.extend(doubles(&survey));
     if said.is_none() {
         mapping::ways(kind, &columns, &mut format);
     }
-    let fingerprint = fingerprint(source.raw())?;
-    Ok(Look { format, columns, warnings, said: said.is_some(), total_rows: survey.rows, fingerprint })
+    let (total_rows, uncounted) = (survey.rows, !survey.whole);
+    Ok(Look { format, columns, warnings, said: said.is_some(), total_rows, uncounted, fingerprint: String::new() })
 }
 
-fn survey_of(source: &Source, encoding: &'static encoding_rs::Encoding, format: &Format) -> Result<Survey, Error> {
+fn survey_of(
+    source: &Source,
+    encoding: &'static encoding_rs::Encoding,
+    format: &Format,
+    most: u64,
+) -> Result<Survey, Error> {
     let text = source.text(encoding).map_err(unreadable)?;
     let mut records = Records::new(text, format.delimiter.tabular());
-    let found = survey(&mut records, format.skip_lines.into(), format.has_header, |_| Ok(())).map_err(unreadable)?;
+    let found = survey(&mut records, format.skip_lines.into(), format.has_header, most).map_err(unreadable)?;
     if found.columns.is_empty() {
         let why = match found.first_broken {
             Some((line, trouble)) => format!("line {line}: {}", trouble.describe()),
             None => "it holds nothing but empty lines".to_owned(),
         };
-        return Err(KernelError::invalid("content", format!("the file has no rows: {why}")).into());
+        let error = KernelError::invalid("content", format!("the file has no rows: {why}"));
+        return Err(error.with_reason("FILE_WITHOUT_ROWS").into());
     }
     if found.rows > MOST_ROWS {
-        let message = format!("the file has {} rows: at most {MOST_ROWS} are taken at a time, part it", found.rows);
-        return Err(KernelError::invalid("content", message).into());
+        return Err(too_many_rows(found.rows));
     }
     Ok(found)
 }
@@ -170,27 +188,23 @@ fn survey_of(source: &Source, encoding: &'static encoding_rs::Encoding, format: 
 /// What is wrong with some rows.
 fn of_rows(survey: &Survey, encoding: &str) -> Vec<Warning> {
     let mut warnings = Vec::new();
-    let mut warn = |reason: &str, description: String| {
-        warnings.push(Warning { reason: reason.to_owned(), column: String::new(), description });
-    };
     if let Some((line, trouble)) = survey.first_broken {
-        let reason = if trouble == Trouble::UnclosedQuote { "UNCLOSED_QUOTE" } else { "UNEVEN_ROWS" };
+        let reason = if trouble == Trouble::UnclosedQuote { "UNCLOSED_QUOTE" } else { "BROKEN_ROWS" };
         let count = survey.broken;
-        warn(reason, format!("{count} lines will be refused, the first is line {line}: {}", trouble.describe()));
+        let description = format!("{count} lines will be refused, the first is line {line}: {}", trouble.describe());
+        let warning = Warning::new(reason, description).with("count", count).with("line", line);
+        warnings.push(warning.with("trouble", trouble.reason()));
     }
     if let Some(line) = survey.first_uneven {
         let (count, columns) = (survey.uneven, survey.columns.len());
-        warn(
-            "UNEVEN_ROWS",
-            format!("{count} rows have more or fewer columns than {columns}, the first is line {line}"),
-        );
+        let description = format!("{count} rows have more or fewer columns than {columns}, the first is line {line}");
+        let warning = Warning::new("UNEVEN_ROWS", description).with("count", count).with("line", line);
+        warnings.push(warning.with("columns", columns));
     }
     if survey.garbled > 0 {
         let count = survey.garbled;
-        warn(
-            "ENCODING_UNSURE",
-            format!("{count} rows hold bytes that are no text in {encoding}: they will be refused"),
-        );
+        let description = format!("{count} rows hold bytes that are no text in {encoding}: they will be refused");
+        warnings.push(Warning::new("ENCODING_WRONG", description).with("count", count).with("encoding", encoding));
     }
     warnings
 }
@@ -200,10 +214,9 @@ fn doubles(survey: &Survey) -> Vec<Warning> {
     let named = survey.columns.iter().filter(|column| !column.name.is_empty());
     named
         .filter(|column| !seen.insert(column.name.to_lowercase()))
-        .map(|column| Warning {
-            reason: "DUPLICATE_COLUMN".to_owned(),
-            column: column.name.chars().take(200).collect(),
-            description: "two columns have this name: look which of them is meant".to_owned(),
+        .map(|column| {
+            let description = "two columns have this name: look which of them is meant";
+            Warning::new("DUPLICATE_COLUMN", description).of_column(&column.name)
         })
         .collect()
 }

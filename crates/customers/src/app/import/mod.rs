@@ -4,9 +4,12 @@
 //! - [`file`]: the file as a stream of bytes and of rows
 //! - [`upload`]: takes the file
 //! - [`look`]: finds out how it is written
+//! - [`places`]: how much of both goes on at a time
+//! - [`rights`]: whether who began an import may still do so
 //! - [`run`]: who does the work, batch by batch, and what becomes of it when it is broken off
 //! - [`people`]: customers of rows, matched and written
 //! - [`customers`], [`orders`]: a batch of each
+//! - [`sending`]: a batch of orders on its way to the orders service
 //! - [`take_back`]: undoes what a run has written
 //! - [`refused`]: the rows that were refused
 
@@ -15,8 +18,11 @@ mod file;
 mod look;
 mod orders;
 mod people;
+mod places;
 mod refused;
+mod rights;
 mod run;
+mod sending;
 mod take_back;
 mod upload;
 
@@ -25,16 +31,18 @@ use std::sync::Arc;
 use clientele_contracts::messaging::v1::dialogs_client::DialogsClient;
 use clientele_contracts::orders::v1::orders_client::OrdersClient;
 use clientele_kernel::{Error as KernelError, Etag, ImportId, paging};
-use clientele_platform::Caller;
 use clientele_platform::grpc::{Clients, Transport};
 use clientele_platform::postgres::{Database, UnitOfWork};
+use clientele_platform::{Begun, Caller, Command};
 use prost::Message;
 use tokio::sync::Notify;
 
 pub(crate) use self::look::preview_rows;
-use super::{App, Command};
+use self::places::{Looks, Uploads};
+use self::rights::Rights;
+use super::App;
 use crate::domain::contact::Region;
-use crate::domain::import::{self, Format, Import, Kind, MOST_FILES, mapping};
+use crate::domain::import::{self, Format, Import, Kind, MOST_AWAITING, MOST_FILES, mapping};
 use crate::events::publish;
 use crate::{Error, store};
 
@@ -53,6 +61,9 @@ pub(crate) struct Imports {
     region: Option<Region>,
     orders: OrdersClient<Transport>,
     dialogs: DialogsClient<Transport>,
+    rights: Rights,
+    looks: Looks,
+    uploads: Uploads,
     /// Something is to be done.
     wake: Arc<Notify>,
 }
@@ -82,6 +93,9 @@ impl Imports {
             region,
             orders: OrdersClient::new(clients.transport("orders")),
             dialogs: DialogsClient::new(clients.transport("messaging")),
+            rights: Rights::new(clients),
+            looks: Looks::new(),
+            uploads: Uploads::default(),
             wake: Arc::new(Notify::new()),
         }
     }
@@ -94,11 +108,22 @@ impl Imports {
         file_name: &str,
         answer: fn(&Import) -> M,
     ) -> Result<M, Error> {
-        let mut uow = self.db.begin(command.caller).await?;
-        if let Some(answer) = uow.replay(command.method, command.request_id, command.message).await? {
-            return Ok(answer);
-        }
+        let mut uow = match command.begin(&self.db).await? {
+            Begun::Known(answer) => return Ok(answer),
+            Begun::New(uow) => uow,
+        };
         let actor = command.caller.actor.clone();
+        let awaiting = store::import::awaiting(uow.conn(), &actor).await?;
+        if awaiting >= MOST_AWAITING {
+            return Err(KernelError::exhausted(
+                "TOO_MANY_IMPORTS",
+                format!(
+                    "{awaiting} imports of yours await their files: upload to one of them; each expires after 7 days"
+                ),
+                std::time::Duration::from_hours(1),
+            )
+            .into());
+        }
         let import = Import::create(uow.id(), kind, file_name, actor, uow.now())?;
         store::import::insert(uow.conn(), &import).await?;
         uow.record(publish::import(&import));

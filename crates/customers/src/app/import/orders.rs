@@ -3,26 +3,25 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use clientele_contracts::orders::v1::{BatchUpsertOrdersRequest, UpsertOrderResult};
-use clientele_contracts::platform::v1::UpsertOutcome;
-use clientele_kernel::{CustomerId, Error as KernelError, OrderId, Violation};
-use clientele_platform::grpc;
+use clientele_contracts::platform::v1::{FieldViolation, UpsertOutcome};
+use clientele_kernel::{CustomerId, Violation};
+use clientele_platform::proto;
 use tokio_util::sync::CancellationToken;
-use tonic::Request;
-use tonic::metadata::MetadataValue;
 
 use super::run::{Ended, Job};
+use super::sending::Intents;
 use super::{Imports, people};
 use crate::domain::import::order::{self, OrderDraft};
 use crate::domain::import::value::Reader;
 use crate::domain::import::{RawRow, Refusal};
-use crate::store::import::record::{self, Record};
-use crate::{Error, contract, store};
+use crate::store::import::line::{self, Budget};
+use crate::store::import::{intent, record};
+use crate::{Error, store};
 
 /// How many orders a batch has, unless one customer has more at one moment.
-const MOST_ORDERS: usize = 500;
-/// How many rows are read at once; more than an order may have.
-const MOST_ROWS: i64 = 4000;
+pub(super) const MOST_ORDERS: usize = 500;
+/// How much is read at once; more than an order may have.
+const BUDGET: Budget = Budget { rows: 4000, bytes: 8 * 1024 * 1024 };
 
 /// Rows of some orders, each order whole.
 struct Page {
@@ -40,6 +39,7 @@ impl Imports {
                 if stop.is_cancelled() {
                     return Ok(Ended::Stopped);
                 }
+                self.require_rights(job).await?;
                 if !self.stage(job, &reader, batch?).await? {
                     return Ok(Ended::Lost);
                 }
@@ -53,6 +53,7 @@ impl Imports {
         }
         let mut seen = people::Seen::default();
         while !stop.is_cancelled() {
+            self.require_rights(job).await?;
             match self.next_orders(job, &reader, &mut seen).await? {
                 Some(true) => {}
                 Some(false) => return Ok(Ended::Lost),
@@ -62,38 +63,25 @@ impl Imports {
         Ok(Ended::Stopped)
     }
 
-    /// Learns what became of a batch that was sent when the run broke off, so that it can be taken back with the others: it
-    /// is sent again under the same request id. False where the work is not ours any more.
-    pub(super) async fn settle_sent(&self, job: &mut Job) -> Result<bool, Error> {
-        let reader = Reader::new(&job.import)?;
-        if let Some(ours) = self.next_orders(job, &reader, &mut people::Seen::default()).await? {
-            return Ok(ours);
-        }
-        // The rows went with the file.
-        let mut work = job.import.work.clone();
-        work.cursor.sent = false;
-        let uow = self.db.begin(&job.caller).await?;
-        self.commit(job, uow, work).await
-    }
-
     /// One batch from behind the last that is settled; `None` where there is none, false where the work is not ours.
-    async fn next_orders(
+    pub(super) async fn next_orders(
         &self,
         job: &mut Job,
         reader: &Reader,
         seen: &mut people::Seen,
     ) -> Result<Option<bool>, Error> {
         let after = job.import.work.cursor.after.clone().unwrap_or_default();
-        let rows = store::import::line::after(self.db.pool(), job.import.id, &after, MOST_ROWS).await?;
-        if rows.is_empty() {
+        let read = line::after(self.db.pool(), job.import.id, &after, BUDGET).await?;
+        if read.rows.is_empty() {
             return Ok(None);
         }
-        let ours = match page(rows) {
+        let ours = match page(read) {
             Some(page) => self.orders_batch(job, reader, page, seen).await?,
             None => self.refuse_giant(job, &after).await?,
         };
         Ok(Some(ours))
     }
+
     /// Sorts a batch of rows by order. A row that does not say which it belongs to is refused.
     async fn stage(&self, job: &mut Job, reader: &Reader, rows: Vec<RawRow>) -> Result<bool, Error> {
         let count = rows.len();
@@ -106,7 +94,7 @@ impl Imports {
             }
         }
         let mut uow = self.db.begin(&job.caller).await?;
-        store::import::line::insert(uow.conn(), job.import.id, &sorted).await?;
+        line::insert(uow.conn(), job.import.id, &sorted).await?;
         let refused = store::import::refusal::insert(uow.conn(), job.import.id, &refusals).await?;
         let refused = i64::try_from(refused).unwrap_or(i64::MAX);
         let mut work = job.import.work.clone();
@@ -126,15 +114,18 @@ impl Imports {
         let mut last: Option<(String, u64)> = None;
         loop {
             let rows = match &last {
-                None => store::import::line::after(uow.conn(), job.import.id, after, MOST_ROWS).await?,
-                Some((key, line)) => {
-                    store::import::line::of_key(uow.conn(), job.import.id, key, *line, MOST_ROWS).await?
-                }
+                None => line::after(uow.conn(), job.import.id, after, BUDGET).await?.rows,
+                Some((key, line)) => line::of_key(uow.conn(), job.import.id, key, *line, BUDGET).await?.rows,
             };
             let Some((key, row)) = rows.last() else { break };
             last = Some((key.clone(), row.line));
-            let description = format!("more than {} rows belong to this order", order::MOST_LINES);
-            let violation = Violation { field: "order.number".to_owned(), description };
+            let description = format!(
+                "the rows of this order are too many, or too long: at most {} are taken, of {} MiB together",
+                order::MOST_LINES,
+                BUDGET.bytes / 1024 / 1024
+            );
+            let violation = Violation::new("order.number", description).because("ORDER_TOO_LARGE");
+            let violation = violation.with("most", order::MOST_LINES);
             let refusal =
                 |row: RawRow| Refusal { line: row.line, violations: vec![violation.clone()], cells: row.cells };
             let refusals: Vec<Refusal> = rows.into_iter().map(|(_, row)| refusal(row)).collect();
@@ -168,46 +159,36 @@ impl Imports {
                 }
             }
         }
-        let Some(customers) = self.customers_of(job, &mut drafts, &mut refusals, seen).await? else {
+        let intents = self.intents(job, &drafts).await?;
+        let Some(customers) = self.customers_of(job, &mut drafts, &mut refusals, seen, &intents).await? else {
             return Ok(false);
         };
         if !store::import::held(self.db.pool(), job.import.id, job.epoch()).await? {
             return Ok(false);
         }
-        let results = self.send(job, &drafts, &customers).await?;
+        let answers = self.send(job, &drafts, &customers, &intents).await?;
 
         let mut uow = self.db.begin(&job.caller).await?;
         let mut work = job.import.work.clone();
         let mut records = Vec::new();
         let mut tally = [0_i64; 3];
-        for (draft, result) in drafts.into_iter().zip(results) {
-            let before_version = match result.outcome() {
-                UpsertOutcome::Created => {
-                    tally[0] += 1;
-                    0
-                }
-                UpsertOutcome::Updated => {
-                    tally[1] += 1;
-                    result.version - 1
-                }
-                UpsertOutcome::Unchanged => {
-                    tally[2] += 1;
-                    continue;
-                }
+        for (draft, answer) in drafts.into_iter().zip(answers) {
+            match answer.outcome {
+                UpsertOutcome::Created => tally[0] += 1,
+                UpsertOutcome::Updated => tally[1] += 1,
+                UpsertOutcome::Unchanged => tally[2] += 1,
                 UpsertOutcome::Refused | UpsertOutcome::Unspecified => {
-                    refusals.extend(refused(draft, &result));
-                    continue;
+                    refusals.extend(refused(draft, &answer.violations));
                 }
-            };
-            if !job.trial() {
-                let id = OrderId::parse(&result.order_id, "order_id").map_err(KernelError::internal)?;
+            }
+            if let Some(wrote) = answer.wrote.filter(|_| !job.trial()) {
                 work.cursor.seq += 1;
-                let (seq, version) = (work.cursor.seq, result.version);
-                records.push(Record { id: id.uuid(), seq, before_version, version, mixed: false });
+                records.push(wrote.record(work.cursor.seq));
             }
         }
         record::save(uow.conn(), job.import.id, record::ORDER, &records).await?;
         let refused = store::import::refusal::insert(uow.conn(), job.import.id, &refusals).await?;
+        intent::clear(uow.conn(), job.import.id).await?;
         work.cursor.after = Some(page.last_key);
         work.cursor.batch += 1;
         work.cursor.sent = false;
@@ -229,6 +210,7 @@ impl Imports {
         drafts: &mut Vec<OrderDraft>,
         refusals: &mut Vec<Refusal>,
         seen: &mut people::Seen,
+        intents: &Intents,
     ) -> Result<Option<Vec<Option<CustomerId>>>, Error> {
         let persons: Vec<_> = drafts.iter().filter_map(|draft| draft.customer.clone()).collect();
         let mut uow = self.db.begin(&job.caller).await?;
@@ -244,6 +226,9 @@ impl Imports {
             nobody.extend(touched.iter().filter(|touched| touched.before_version == 0).map(|touched| touched.id));
             seen.count(&touched)
         } else {
+            if !intents.resumed {
+                intent::save(uow.conn(), job.import.id, &intents.versions).await?;
+            }
             people::note(&mut uow, job.import.id, &touched, &mut work.cursor.seq).await?
         };
         if let Some(progress) = job.progress(&mut work) {
@@ -273,64 +258,11 @@ impl Imports {
         *drafts = kept;
         Ok(Some(customers))
     }
-
-    /// Sends orders; the key of each request is that of the batch, so that one that is sent again changes nothing.
-    async fn send(
-        &self,
-        job: &Job,
-        drafts: &[OrderDraft],
-        customers: &[Option<CustomerId>],
-    ) -> Result<Vec<UpsertOrderResult>, Error> {
-        let mut results = Vec::with_capacity(drafts.len());
-        let parts = drafts.chunks(MOST_ORDERS).zip(customers.chunks(MOST_ORDERS));
-        for (number, (drafts, customers)) in parts.enumerate() {
-            let orders = drafts.iter().zip(customers);
-            let trial = job.trial();
-            let batch = job.import.work.cursor.batch;
-            let mut message = BatchUpsertOrdersRequest {
-                orders: orders
-                    .map(|(draft, customer)| contract::import::order(draft, *customer, &job.import.source))
-                    .collect(),
-                request_id: if trial { String::new() } else { format!("import-{}-{batch}-{number}", job.import.id) },
-                validate_only: trial,
-            };
-            let mut answer = self.orders.clone().batch_upsert_orders(as_import(message.clone())).await;
-            if answer.as_ref().is_err_and(|status| reason(status) == "REQUEST_ID_REUSED") {
-                // A customer has been merged or removed since the batch was sent first: what is known already is found
-                // unchanged.
-                message.request_id.clear();
-                answer = self.orders.clone().batch_upsert_orders(as_import(message)).await;
-            }
-            let part = match answer.map_err(grpc::error) {
-                Ok(answer) => answer.into_inner().results,
-                // What is refused for good was never taken, nor was what comes behind it.
-                Err(error) if job.undoing() && !error.is_transient() => break,
-                Err(error) => return Err(error.into()),
-            };
-            if part.len() != drafts.len() {
-                return Err(KernelError::internal("orders answered for another number of orders than were sent").into());
-            }
-            results.extend(part);
-        }
-        Ok(results)
-    }
-}
-
-/// A call to another service that tells where it comes from.
-pub(super) fn as_import<T>(message: T) -> Request<T> {
-    let mut request = Request::new(message);
-    request.metadata_mut().insert(grpc::HEADER_ORIGIN, MetadataValue::from_static("import"));
-    request
-}
-
-fn reason(status: &tonic::Status) -> String {
-    let error = grpc::error(status.clone());
-    error.metadata.into_iter().find(|(key, _)| key == "reason").map(|(_, reason)| reason).unwrap_or_default()
 }
 
 /// As many whole orders as make a batch; `None` where the first has more rows than were read.
-fn page(rows: Vec<(String, RawRow)>) -> Option<Page> {
-    let is_full = i64::try_from(rows.len()).is_ok_and(|count| count == MOST_ROWS);
+fn page(read: line::Page) -> Option<Page> {
+    let line::Page { rows, is_full } = read;
     let mut orders: Vec<(String, Vec<RawRow>)> = Vec::new();
     let mut count = 0;
     let mut cut = false;
@@ -360,11 +292,10 @@ fn page(rows: Vec<(String, RawRow)>) -> Option<Page> {
 }
 
 /// The rows of an order that the orders service refuses, each with its reasons.
-fn refused(draft: OrderDraft, result: &UpsertOrderResult) -> Vec<Refusal> {
-    let violations: Vec<Violation> = result
-        .violations
+fn refused(draft: OrderDraft, violations: &[FieldViolation]) -> Vec<Refusal> {
+    let violations: Vec<Violation> = violations
         .iter()
-        .map(|violation| Violation { field: field_of(&violation.field), description: violation.description.clone() })
+        .map(|violation| Violation { field: field_of(&violation.field), ..proto::parse_violation(violation) })
         .collect();
     let refusal = |row: RawRow| Refusal { line: row.line, violations: violations.clone(), cells: row.cells };
     draft.rows.into_iter().map(refusal).collect()

@@ -3,14 +3,13 @@
 use std::collections::{BTreeSet, HashMap};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use clientele_kernel::{CustomerId, Ids, ImportId, Violation};
+use clientele_kernel::{CustomerId, Ids, ImportId, Reference, Violation};
 use clientele_platform::postgres::UnitOfWork;
 
 use crate::app::upsert::Batch;
 use crate::domain::customer::{Customer, Draft};
 use crate::domain::import::Progress;
 use crate::domain::import::customer::Person;
-use crate::domain::reference::Reference;
 use crate::events::publish;
 use crate::store::customer::Change;
 use crate::store::import::contact::{Key, Owner};

@@ -6,7 +6,7 @@ use tokio::sync::mpsc;
 
 use super::Imports;
 use super::file::removed;
-use crate::domain::import::Refusal;
+use crate::domain::import::{Refusal, formula};
 use crate::{Error, store};
 
 const PAGE: u32 = 100;
@@ -25,8 +25,9 @@ impl Imports {
         let size = paging::size(page_size, PAGE, LARGEST_PAGE)?;
         let fingerprint = paging::fingerprint(&["refused", &id.to_string()]);
         let after: Option<i64> = paging::decode(page_token, fingerprint)?;
-        let mut rows = store::import::refusal::after(self.db.pool(), id, after.unwrap_or(0), size + 1).await?;
-        let more = paging::cut(&mut rows, size);
+        let after = after.unwrap_or(0);
+        let (mut rows, is_full) = store::import::refusal::after(self.db.pool(), id, after, size + 1).await?;
+        let more = paging::cut(&mut rows, size) || is_full;
         let token = match rows.last() {
             Some(last) if more => paging::encode(&last.line, fingerprint),
             _ => String::new(),
@@ -45,7 +46,8 @@ impl Imports {
             return Err(removed());
         }
         let names = ["line", "field", "reason"].into_iter().map(str::to_owned);
-        let header: Vec<String> = names.chain(import.look.columns.iter().map(|column| column.name.clone())).collect();
+        let columns = import.look.columns.iter().map(|column| formula::defused(column.name.clone()));
+        let header: Vec<String> = names.chain(columns).collect();
         let (sender, receiver) = mpsc::channel(2);
         let imports = self.clone();
         tokio::spawn(async move {
@@ -69,7 +71,7 @@ impl Imports {
         let mut sent = sender.send(Ok(start)).await.is_ok();
         let mut after = 0;
         while sent {
-            let rows = store::import::refusal::after(self.db.pool(), id, after, LARGEST_PAGE).await?;
+            let (rows, _) = store::import::refusal::after(self.db.pool(), id, after, LARGEST_PAGE).await?;
             let Some(last) = rows.last() else { break };
             after = i64::try_from(last.line).unwrap_or(i64::MAX);
             sent = sender.send(Ok(written(rows.into_iter().map(row))?)).await.is_ok();
@@ -83,7 +85,10 @@ fn row(refusal: Refusal) -> Vec<String> {
         refusal.violations.iter().map(of).filter(|text| !text.is_empty()).collect::<Vec<_>>().join("; ")
     };
     let (fields, reasons) = (all(|violation| &violation.field), all(|violation| &violation.description));
-    [refusal.line.to_string(), fields, reasons].into_iter().chain(refusal.cells).collect()
+    [refusal.line.to_string(), fields, reasons]
+        .into_iter()
+        .chain(refusal.cells.into_iter().map(formula::defused))
+        .collect()
 }
 
 fn written(rows: impl IntoIterator<Item = Vec<String>>) -> Result<Vec<u8>, Error> {

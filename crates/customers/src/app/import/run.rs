@@ -4,14 +4,15 @@
 
 use std::time::Duration;
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use clientele_kernel::{Error as KernelError, ImportId, Origin};
-use clientele_platform::Caller;
 use clientele_platform::postgres::UnitOfWork;
+use clientele_platform::{Backoff, Caller};
 use sqlx::PgConnection;
 use tokio_util::sync::CancellationToken;
 
 use super::Imports;
+use super::orders::MOST_ORDERS;
 use crate::domain::import::{Cursor, Import, Kind, Progress, State, Work};
 use crate::events::publish;
 use crate::{Error, store};
@@ -37,6 +38,10 @@ pub(super) struct Job {
     pub(super) import: Import,
     pub(super) caller: Caller,
     epoch: i64,
+    /// Until when what identity said of who began it holds; `None` before it was asked.
+    pub(super) allowed_until: Option<DateTime<Utc>>,
+    /// How many orders are sent at once.
+    pub(super) orders_at_once: usize,
 }
 
 /// How the work on an import ended.
@@ -54,7 +59,7 @@ impl Job {
     fn new(import: Import, epoch: i64) -> Self {
         // In the name of the person who began it: the history of a customer tells who brought a change in.
         let caller = Caller { actor: import.actor.clone(), origin: Origin::Import, ..Caller::service("customers") };
-        Self { import, caller, epoch }
+        Self { import, caller, epoch, allowed_until: None, orders_at_once: MOST_ORDERS }
     }
 
     /// The change of hands by which it is ours.
@@ -76,7 +81,8 @@ impl Job {
     fn require_all_rows(&self) -> Result<(), Error> {
         let progress = if self.trial() { &self.import.work.trial } else { &self.import.work.progress };
         match progress {
-            Some(progress) if progress.rows != progress.total_rows => {
+            // Zero: they are counted by this very run. A part of the file that is missing fails it all the same.
+            Some(progress) if progress.rows != progress.total_rows && progress.total_rows != 0 => {
                 let message = format!(
                     "{} of {} rows were found: parts of the file are missing",
                     progress.rows, progress.total_rows
@@ -129,6 +135,7 @@ impl Imports {
     async fn run(&self, mut job: Job, stop: &CancellationToken) {
         let id = job.import.id;
         let mut attempt = 0;
+        let mut backoff = Backoff::new(SHORTEST_RETRY, LONGEST_RETRY);
         let ended = loop {
             let before = job.import.work.cursor.clone();
             match self.attempt(&mut job, stop).await {
@@ -136,19 +143,22 @@ impl Imports {
                 Ok(Ended::Lost) => break Ok(()),
                 Ok(Ended::Stopped) => break store::import::release(self.db.pool(), id, job.epoch).await,
                 Err(error) => {
-                    attempt = if job.import.work.cursor == before { attempt + 1 } else { 1 };
+                    if job.import.work.cursor == before {
+                        attempt += 1;
+                    } else {
+                        attempt = 1;
+                        backoff.reset();
+                    }
                     let race = error.is_race();
                     let error = KernelError::from(error);
                     if !(race || error.is_transient()) || attempt >= MOST_ATTEMPTS {
                         tracing::warn!(import = %id, reason = error.reason, cause = error.source.as_ref().map(tracing::field::display), "an import cannot go on: {error}");
-                        let why = error.message;
-                        break self.settle(&job, |import, _| import.fail(&why)).await;
+                        break self.settle(&job, |import, _| import.fail(&error)).await;
                     }
                     tracing::info!(import = %id, attempt, "a batch of an import is tried again: {error}");
-                    let wait = SHORTEST_RETRY.saturating_mul(1 << attempt.min(10)).min(LONGEST_RETRY);
                     tokio::select! {
                         () = stop.cancelled() => break store::import::release(self.db.pool(), id, job.epoch).await,
-                        () = tokio::time::sleep(wait) => {}
+                        () = backoff.pause() => {}
                     }
                     match self.reload(&mut job).await {
                         Ok(true) => {}
@@ -165,6 +175,7 @@ impl Imports {
     }
 
     async fn attempt(&self, job: &mut Job, stop: &CancellationToken) -> Result<Ended, Error> {
+        self.require_rights(job).await?;
         match (job.import.state, job.import.kind) {
             (State::Checking | State::Running, kind) => {
                 if !self.begin(job).await? {
@@ -185,6 +196,12 @@ impl Imports {
         }
     }
 
+    /// Fails where who began the import may not do so any more. Asked before each batch; identity is, now and then.
+    pub(super) async fn require_rights(&self, job: &mut Job) -> Result<(), Error> {
+        let now = self.db.clock().now();
+        Ok(self.rights.require(job, now).await?)
+    }
+
     /// What an earlier run left goes before anything is gone through. A trial run writes nothing, so one that was broken off
     /// begins anew.
     async fn begin(&self, job: &mut Job) -> Result<bool, Error> {
@@ -197,7 +214,7 @@ impl Imports {
         }
         let uow = self.db.begin(&job.caller).await?;
         let now = uow.now();
-        let trial = Some(Progress::begin(now, job.import.look.total_rows));
+        let trial = Some(Progress::begin(now, &job.import.look));
         let work = Work { trial, cursor: Cursor::default(), ..job.import.work.clone() };
         self.commit(job, uow, work).await
     }
@@ -304,8 +321,8 @@ impl Imports {
                 }
                 // Without its file it runs no more. Should this process end before all is deleted, its date brings it here
                 // again.
-                if import.file.is_some() {
-                    import.forget_file();
+                if import.file.is_some() || import.state == State::AwaitingFile {
+                    import.expire();
                     super::write(uow, import).await?;
                 } else {
                     drop(uow);

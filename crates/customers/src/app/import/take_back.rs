@@ -10,8 +10,8 @@ use clientele_platform::grpc;
 use tokio_util::sync::CancellationToken;
 
 use super::Imports;
-use super::orders::as_import;
 use super::run::{Ended, Job};
+use super::sending::as_import;
 use crate::app::undo;
 use crate::store::import::record::{self, Record};
 use crate::{Error, store};
@@ -25,6 +25,7 @@ impl Imports {
             if stop.is_cancelled() {
                 return Ok(Ended::Stopped);
             }
+            self.require_rights(job).await?;
             let cursor = &job.import.work.cursor;
             let orders = !cursor.orders_undone;
             let kind = if orders { record::ORDER } else { record::CUSTOMER };

@@ -5,6 +5,7 @@ use clientele_platform::Caller;
 use uuid::Uuid;
 
 use super::file::incomplete;
+use super::places::UploadPlace;
 use super::{Imports, unknown, write};
 use crate::domain::import::{Format, Import, LARGEST_FILE};
 use crate::store::import::chunk;
@@ -19,6 +20,8 @@ pub(crate) struct Upload {
     rest: Vec<u8>,
     ordinal: i32,
     size: u64,
+    /// Given back when the upload ends, however it does.
+    _place: UploadPlace,
 }
 
 impl Imports {
@@ -28,6 +31,7 @@ impl Imports {
         let import = self.own(caller, id).await?;
         import.allow_upload()?;
         self.require_room(&import).await?;
+        let place = self.uploads.take(&caller.actor)?;
         while self.delete_uploads(id).await? > 0 {}
         Ok(Upload {
             imports: self.clone(),
@@ -37,6 +41,7 @@ impl Imports {
             rest: Vec::new(),
             ordinal: 0,
             size: 0,
+            _place: place,
         })
     }
 
@@ -76,7 +81,7 @@ impl Upload {
             self.write(&rest).await?;
         }
         if self.size == 0 {
-            return Err(KernelError::invalid("content", "the file is empty").into());
+            return Err(KernelError::invalid("content", "the file is empty").with_reason("FILE_EMPTY").into());
         }
         require_whole(chunk::count(self.imports.db.pool(), self.id, self.file).await?, self.ordinal)?;
         let import = self.imports.own(&self.caller, self.id).await?;
@@ -86,7 +91,7 @@ impl Upload {
             order_status: "completed".to_owned(),
             ..Format::default()
         };
-        let look = match self.imports.look(&import, (self.file, self.size), format, None).await {
+        let look = match self.imports.look(&import, (self.file, self.size), format).await {
             Ok(look) => look,
             Err(error) => {
                 // What is no table is not kept.

@@ -1,11 +1,10 @@
 use clientele_contracts::platform::v1::UpsertOutcome;
 use clientele_kernel::{Actor, ActorKind, Clock, Code, Error as KernelError, Origin};
-use clientele_platform::Caller;
+use clientele_platform::{Caller, Command};
 use clientele_testkit::TestDatabase;
 
 use super::*;
 use crate::MIGRATIONS;
-use crate::app::Command;
 use crate::app::history::ChangeKind;
 use crate::app::upsert::UpsertStatement;
 use crate::domain::consent;
@@ -29,7 +28,7 @@ impl World {
     }
 
     fn command(&self) -> Command<'_, ()> {
-        Command { caller: &self.caller, method: "/test", request_id: "", message: &() }
+        Command { caller: &self.caller, method: "/test", request_id: "", request: &() }
     }
 
     /// Creates or changes customers by their numbers, and gives their ids.

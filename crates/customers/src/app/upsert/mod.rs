@@ -8,15 +8,14 @@ use std::collections::{BTreeSet, HashMap};
 use chrono::{DateTime, Utc};
 use clientele_contracts::customers::v1::{BatchUpsertCustomersResponse, UpsertCustomerResult};
 use clientele_contracts::platform::v1::UpsertOutcome;
-use clientele_kernel::{CustomerId, Error as KernelError, Ids, Violation};
-use clientele_platform::proto;
+use clientele_kernel::{CustomerId, Error as KernelError, Ids, Reference, Violation};
+use clientele_platform::{Begun, Command, proto};
 use prost::Message;
 
-use super::{App, Command};
+use super::App;
 use crate::domain::consent::{UpsertDraft as ConsentDraft, UpsertStatement as ConsentStatement};
 use crate::domain::contact::Region;
 use crate::domain::customer::{Customer, Draft, Event, Repeats, Statement};
-use crate::domain::reference::Reference;
 use crate::events::publish;
 use crate::store::customer::Change;
 use crate::{Error, store};
@@ -69,10 +68,10 @@ impl App {
         command: &Command<'_, impl Message>,
         drafts: &[Result<UpsertDraft, Vec<Violation>>],
     ) -> Result<BatchUpsertCustomersResponse, Error> {
-        let mut uow = self.db.begin(command.caller).await?;
-        if let Some(answer) = uow.replay(command.method, command.request_id, command.message).await? {
-            return Ok(answer);
-        }
+        let mut uow = match command.begin(&self.db).await? {
+            Begun::Known(answer) => return Ok(answer),
+            Begun::New(uow) => uow,
+        };
         let mut batch = Batch::new(uow.now(), self.db.ids());
         let references = drafts.iter().flatten().flat_map(|entry| &entry.draft.references);
         batch.owners = store::reference::owners(uow.conn(), references).await?;
@@ -139,7 +138,7 @@ fn within_customer(error: KernelError) -> Vec<Violation> {
 }
 
 fn refused(field: &str, description: String) -> Vec<Violation> {
-    vec![Violation { field: field.to_owned(), description }]
+    vec![Violation::new(field, description)]
 }
 
 fn result(outcome: Outcome) -> UpsertCustomerResult {

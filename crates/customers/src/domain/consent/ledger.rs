@@ -62,6 +62,7 @@ impl Ledger {
             // Who waited for another writer began before it: time never runs back within a ledger.
             recorded_at: last.map_or(now, |last| last.recorded_at.max(now)),
             key,
+            cleared: false,
         };
         self.newest.retain(|known| !known.key.is_same(&entry.key));
         self.newest.push(entry.clone());

@@ -4,6 +4,9 @@
 //! nothing is agreed to. For a question (may we write to this point, for this purpose?) up to four keys apply; of each the
 //! newest entry counts, and of those the most restrictive one wins. A withdrawal for an address holds for every contact
 //! point that has it, a consent for the one it was given for alone.
+//!
+//! When a customer is erased, the addresses of entries are cleared. A withdrawal whose address nobody knows any more may
+//! have been for any: it stands against each, until a consent is given for that very contact point.
 
 mod ledger;
 mod statement;
@@ -154,7 +157,7 @@ impl Key {
     }
 }
 
-/// One entry of the ledger; it never changes.
+/// One entry of the ledger; it never changes, but for what is cleared of it when its customer is erased.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Entry {
     pub(crate) id: ConsentEntryId,
@@ -168,19 +171,51 @@ pub(crate) struct Entry {
     pub(crate) origin: Origin,
     pub(crate) integration: Option<String>,
     pub(crate) recorded_at: DateTime<Utc>,
+    /// Whether it was made for an address that has been cleared.
+    pub(crate) cleared: bool,
 }
 
 impl Entry {
     /// Whether it has a say when this point, as it stands now, is to be reached by this channel for this purpose. A
-    /// withdrawal has one wherever its address is found again; a consent stays with the contact point it was given for.
+    /// withdrawal has one wherever its address is found again, or may be; a consent stays with the contact point it was given
+    /// for.
     fn applies(&self, channel: Channel, point: &Point, purpose: Purpose) -> bool {
-        self.key.channel == channel
-            && self.key.purpose.is_none_or(|own| own == purpose)
-            && self
-                .key
-                .point
-                .as_ref()
-                .is_none_or(|(id, address)| address.key == point.address.key && (!self.granted || *id == point.id))
+        self.is_about(channel, purpose)
+            && match &self.key.point {
+                None => true,
+                Some(_) if self.cleared => !self.granted,
+                Some((id, address)) => address.key == point.address.key && (!self.granted || *id == point.id),
+            }
+    }
+
+    /// Whether it is a withdrawal that stands against an address which no contact point of the customer has. `None` is for
+    /// what is no address at all.
+    fn stands_against(&self, channel: Channel, address: Option<&TypedAddress>, purpose: Purpose) -> bool {
+        !self.granted
+            && self.is_about(channel, purpose)
+            && match &self.key.point {
+                None => true,
+                Some(_) if self.cleared => true,
+                Some((_, made_for)) => address.is_some_and(|now| now.key == made_for.key),
+            }
+    }
+
+    fn is_about(&self, channel: Channel, purpose: Purpose) -> bool {
+        self.key.channel == channel && self.key.purpose.is_none_or(|own| own == purpose)
+    }
+
+    /// Whether it is a withdrawal for an address since cleared that a later consent for this very point takes back.
+    fn is_taken_back(&self, newest: &[Entry], point: &Point) -> bool {
+        let takes_back =
+            |later: &Entry| {
+                later.granted
+                    && later.ordinal > self.ordinal
+                    && (later.key.channel, later.key.purpose) == (self.key.channel, self.key.purpose)
+                    && later.key.point.as_ref().is_some_and(|(id, address)| {
+                        *id == point.id && !later.cleared && address.key == point.address.key
+                    })
+            };
+        self.cleared && newest.iter().any(takes_back)
     }
 
     /// Whether what is said holds by this entry already.
@@ -201,10 +236,20 @@ pub(crate) enum Verdict {
     Withdrawn(Vec<ConsentEntryId>),
 }
 
+/// The entries that have a say, given the newest entry of each key of the customer.
+fn deciding<'a>(
+    newest: &'a [Entry],
+    channel: Channel,
+    point: &'a Point,
+    purpose: Purpose,
+) -> impl Iterator<Item = &'a Entry> {
+    newest.iter().filter(move |entry| entry.applies(channel, point, purpose) && !entry.is_taken_back(newest, point))
+}
+
 /// What holds, given the newest entry of each key of the customer.
 pub(crate) fn verdict(newest: &[Entry], channel: Channel, point: &Point, purpose: Purpose) -> Verdict {
     let (granted, withdrawn): (Vec<&Entry>, Vec<&Entry>) =
-        newest.iter().filter(|entry| entry.applies(channel, point, purpose)).partition(|entry| entry.granted);
+        deciding(newest, channel, point, purpose).partition(|entry| entry.granted);
     let ids = |entries: Vec<&Entry>| entries.into_iter().map(|entry| entry.id).collect();
     match (granted.is_empty(), withdrawn.is_empty()) {
         (true, true) => Verdict::Never,
@@ -213,22 +258,16 @@ pub(crate) fn verdict(newest: &[Entry], channel: Channel, point: &Point, purpose
     }
 }
 
-/// The withdrawals that stand against an address which no contact point has, given the newest entry of each key of the
-/// customer: those for all contact points, and those made while one of the customer's had this address. Consents given open
-/// nothing here: they were for contact points.
+/// The withdrawals that stand against an address which no contact point of the customer has, given the newest entry of each
+/// key of the customer: those for all contact points, those made while one of the customer's had this address, and those
+/// whose address was cleared. Consents given open nothing here: they were for contact points.
 pub(crate) fn withdrawals(
     newest: &[Entry],
     channel: Channel,
     address: Option<&TypedAddress>,
     purpose: Purpose,
 ) -> Vec<ConsentEntryId> {
-    let stands = |entry: &&Entry| {
-        !entry.granted
-            && entry.key.channel == channel
-            && entry.key.purpose.is_none_or(|own| own == purpose)
-            && entry.key.point.as_ref().is_none_or(|(_, made_for)| address.is_some_and(|now| now.key == made_for.key))
-    };
-    newest.iter().filter(stands).map(|entry| entry.id).collect()
+    newest.iter().filter(|entry| entry.stands_against(channel, address, purpose)).map(|entry| entry.id).collect()
 }
 
 /// What holds for one channel at one contact point.
@@ -246,13 +285,13 @@ pub(crate) struct State {
 pub(crate) fn states(points: &[Point], newest: &[Entry]) -> Vec<State> {
     let of = |point: &Point, channel: Channel| {
         let granted = |purpose| matches!(verdict(newest, channel, point, purpose), Verdict::Granted(_));
-        let has_a_say = |entry: &&Entry| Purpose::ALL.into_iter().any(|purpose| entry.applies(channel, point, purpose));
+        let have_a_say = Purpose::ALL.into_iter().flat_map(|purpose| deciding(newest, channel, point, purpose));
         State {
             channel,
             point: point.id,
             marketing: granted(Purpose::Marketing),
             service: granted(Purpose::Service),
-            entry: newest.iter().filter(has_a_say).max_by_key(|entry| entry.ordinal).cloned(),
+            entry: have_a_say.max_by_key(|entry| entry.ordinal).cloned(),
         }
     };
     points
@@ -302,7 +341,7 @@ impl Permission {
         Self { refusal: Some(refusal), entries: Vec::new() }
     }
 
-    /// What is answered for an address that no contact point has: a withdrawal that stands against it weighs more.
+    /// What is answered for an address that nobody has: a withdrawal that stands against it weighs more.
     pub(crate) fn of_nobody_s(withdrawals: Vec<ConsentEntryId>) -> Self {
         let refusal = if withdrawals.is_empty() { Refusal::UnknownAddress } else { Refusal::ConsentWithdrawn };
         Self { refusal: Some(refusal), entries: withdrawals }

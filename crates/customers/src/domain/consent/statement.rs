@@ -1,10 +1,9 @@
 //! What a caller says about a consent: as it arrives, and once checked.
 
-use clientele_kernel::{ContactPointId, Error, Origin, Violations};
+use clientele_kernel::{ContactPointId, Error, Origin, Violations, text};
 
 use super::{Channel, LONGEST_EVIDENCE, Point, PointKind, Purpose, TypedAddress};
 use crate::domain::contact::{Address, PhoneNumber, Region};
-use crate::domain::text;
 
 /// What a caller says about a consent of one customer, not yet checked.
 #[derive(Debug, Clone)]
@@ -33,7 +32,7 @@ impl Statement {
         let mut v = Violations::new();
         let point =
             v.take("contact_point_id", ContactPointId::parse_optional(&self.contact_point_id, "contact_point_id"));
-        let evidence = v.take("evidence", text::block(&self.evidence, LONGEST_EVIDENCE, "evidence"));
+        let evidence = v.take("evidence", text::prose(&text::composed(&self.evidence), LONGEST_EVIDENCE, "evidence"));
         let unseen = matches!(origin, Origin::Api | Origin::Import);
         v.check(!(self.granted && unseen && evidence.as_deref() == Some("")), "evidence", || {
             format!("is empty: a consent given by way of `{origin}` needs what shows it")
@@ -129,7 +128,7 @@ impl UpsertStatement {
         } else {
             v.take("address", GivenAddress::try_new(self.channel, &self.address, region))
         };
-        let evidence = v.take("evidence", text::block(&self.evidence, LONGEST_EVIDENCE, "evidence"));
+        let evidence = v.take("evidence", text::prose(&text::composed(&self.evidence), LONGEST_EVIDENCE, "evidence"));
         v.check(!(self.granted && evidence.as_deref() == Some("")), "evidence", || {
             "is empty: a consent that another system brings needs what shows it".to_owned()
         });

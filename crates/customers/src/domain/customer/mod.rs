@@ -6,11 +6,13 @@ use std::collections::{BTreeSet, HashSet};
 
 use chrono::{DateTime, Utc};
 use clientele_kernel::error::shorten;
-use clientele_kernel::{CustomerId, EmailId, Error, Ids, PhoneId, StoreId, UserId, Violations};
+use clientele_kernel::{CustomerId, EmailId, Error, Ids, PhoneId, Reference, StoreId, UserId, Violation, Violations};
 
 pub(crate) use self::statement::{Draft, EmailStatement, PhoneStatement, Repeats, Statement};
 use super::contact::{Address, Email, MOST_EMAILS, MOST_PHONES, Phone, PhoneNumber};
-use super::reference::{MOST_REFERENCES, Reference};
+
+/// How many references a customer may have.
+pub(crate) const MOST_REFERENCES: usize = 100;
 
 /// Person or company.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -156,8 +158,9 @@ impl Customer {
     /// earliest registration stands. `None` when nothing is new.
     pub(crate) fn merge(&mut self, draft: &Draft, now: DateTime<Utc>, ids: &Ids) -> Result<Option<Event>, Error> {
         let mut v = Violations::new();
-        v.check(draft.kind.is_none_or(|kind| kind == self.kind), "kind", || {
-            format!("cannot change after creation: the customer is a {}", self.kind.as_str())
+        v.require(draft.kind.is_none_or(|kind| kind == self.kind), || {
+            let description = format!("cannot change after creation: the customer is a {}", self.kind.as_str());
+            Violation::new("kind", description).because("KIND_FIXED")
         });
         v.check(draft.store_id.is_none_or(|store| Some(store) == self.store_id), "store_id", || {
             let current = self.store_id.map_or_else(|| "no store".to_owned(), |store| format!("store `{store}`"));
@@ -194,7 +197,10 @@ impl Customer {
             ("emails", self.emails.len(), MOST_EMAILS),
             ("references", self.references.len(), MOST_REFERENCES),
         ] {
-            v.check(count <= most, path, || format!("would be {count} with those known: at most {most} are wanted"));
+            v.require(count <= most, || {
+                let description = format!("would be {count} with those known: at most {most} are wanted");
+                Violation::new(path, description).because("TOO_MANY_ENTRIES").with("count", count).with("most", most)
+            });
         }
         if let Err(error) = v.into_result() {
             *self = before;

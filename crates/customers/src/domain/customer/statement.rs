@@ -3,12 +3,10 @@
 use std::collections::{BTreeSet, HashSet};
 
 use chrono::{DateTime, Utc};
-use clientele_kernel::{EmailId, Error, PhoneId, StoreId, UserId, Violations};
+use clientele_kernel::{EmailId, Error, PhoneId, Reference, StoreId, UserId, Violation, Violations, text};
 
-use super::{Field, Kind};
+use super::{Field, Kind, MOST_REFERENCES};
 use crate::domain::contact::{Address, MOST_EMAILS, MOST_PHONES, PhoneNumber, Region};
-use crate::domain::reference::{MOST_REFERENCES, Reference};
-use crate::domain::text;
 
 /// What a caller says about a customer, not yet checked.
 #[derive(Debug, Clone, Default)]
@@ -88,8 +86,10 @@ impl Statement {
         let country = v.take("country", text::line(&self.country, 100, "country"));
         let manager_id = v.take("manager_id", UserId::parse_optional(&self.manager_id, "manager_id")).flatten();
         let store_id = v.take("store_id", StoreId::parse_optional(&self.store_id, "store_id")).flatten();
-        v.check(self.registered_at.is_none_or(is_plausible), "registered_at", || {
-            "is out of range: a moment between the years 1900 and 9999 is wanted".to_owned()
+        v.require(self.registered_at.is_none_or(is_plausible), || {
+            let description = "is out of range: a moment between the years 1900 and 9999 is wanted";
+            let violation = Violation::new("registered_at", description).because("DATE_OUT_OF_RANGE");
+            violation.with("from", 1900).with("to", 9999)
         });
 
         let phones = list(&mut v, "phones", self.phones, MOST_PHONES, repeats, |phone| {
@@ -131,7 +131,13 @@ fn list<S, K: std::hash::Hash + Eq, T>(
     check: impl Fn(S) -> Result<(K, T), Error>,
 ) -> Vec<T> {
     if entries.len() > most {
-        v.push(path, format!("has {} entries: at most {most} are wanted", entries.len()));
+        let description = format!("has {} entries: at most {most} are wanted", entries.len());
+        v.note(
+            Violation::new(path, description)
+                .because("TOO_MANY_ENTRIES")
+                .with("count", entries.len())
+                .with("most", most),
+        );
         return Vec::new();
     }
     let mut seen = HashSet::with_capacity(entries.len());

@@ -1,11 +1,10 @@
 //! A row as a customer.
 
-use clientele_kernel::{Error, Violation, Violations};
+use clientele_kernel::{Error, Reference, Violation, Violations};
 
 use super::value::Values;
 use crate::domain::contact::Region;
 use crate::domain::customer::{Draft, EmailStatement, Kind, PhoneStatement, Repeats, Statement};
-use crate::domain::reference::Reference;
 
 /// A customer that a row tells of.
 #[derive(Debug, Clone, PartialEq)]
@@ -48,8 +47,9 @@ impl Person {
                 && draft.phones.is_empty()
                 && draft.emails.is_empty()
         });
-        v.check(!nobody, "name", || {
-            "the row says nothing of who it is: a name, an e-mail, a phone or an id is wanted".to_owned()
+        v.require(!nobody, || {
+            let description = "the row says nothing of who it is: a name, an e-mail, a phone or an id is wanted";
+            Violation::new("name", description).because("NOBODY_NAMED")
         });
         match person {
             Some(person) if v.is_empty() => Ok(person),
@@ -127,7 +127,7 @@ fn field_of(path: &str) -> &str {
 
 fn renamed(error: Error, field: impl Fn(&str) -> String, v: &mut Violations) {
     for violation in error.violations {
-        v.push(field(&violation.field), violation.description);
+        v.note(Violation { field: field(&violation.field), ..violation });
     }
 }
 
@@ -146,7 +146,8 @@ fn kind(value: &str, v: &mut Violations) -> Option<Kind> {
         Some(Kind::Company)
     } else {
         let shown = clientele_kernel::error::shorten(value);
-        v.push("kind", format!("`{shown}` is no kind of customer: `person` or `company` is wanted"));
+        let description = format!("`{shown}` is no kind of customer: `person` or `company` is wanted");
+        v.note(Violation::new("kind", description).because("KIND_UNKNOWN").with("value", shown));
         None
     }
 }

@@ -90,24 +90,13 @@ pub(crate) fn doubts(look: &Look) -> Vec<Warning> {
             .map(|field| field.of_type);
         let in_doubt = |shown: &Option<Shown>| shown.as_ref().is_some_and(|shown| !shown.doubt.is_empty());
         if of_type == Some(Type::Date) && in_doubt(&column.date) {
-            warnings.push(Warning {
-                reason: "DATE_FORMAT_AMBIGUOUS".to_owned(),
-                column: column.name.clone(),
-                description:
-                    "every date in this column can be read day first or month first: day first is taken until \
-                              you say which"
-                        .to_owned(),
-            });
+            let description = "every date in this column can be read day first or month first: day first is taken until you say which";
+            warnings.push(Warning::new("DATE_FORMAT_AMBIGUOUS", description).of_column(&column.name));
         }
         if of_type == Some(Type::Number) && in_doubt(&column.decimal) && !sure_number {
-            warnings.push(Warning {
-                reason: "DECIMAL_AMBIGUOUS".to_owned(),
-                column: column.name.clone(),
-                description:
-                    "these numbers can be read with a decimal point or with a decimal comma: a point is taken until \
-                              you say which"
-                        .to_owned(),
-            });
+            let description = "these numbers can be read with a decimal point or with a decimal comma: a point is taken until \
+                               you say which";
+            warnings.push(Warning::new("DECIMAL_AMBIGUOUS", description).of_column(&column.name));
         }
     }
     warnings
@@ -125,7 +114,7 @@ pub(crate) fn undecided(look: &Look) -> Vec<Violation> {
                 doubt.reason,
                 super::shown(&doubt.column)
             );
-            Violation { field: field.to_owned(), description }
+            Violation::new(field, description)
         })
         .collect()
 }
@@ -168,42 +157,48 @@ pub(crate) fn missing(import: &Import) -> Vec<Violation> {
     let has = |name: &str| import.look.columns.iter().any(|column| column.field == name);
     let any = |names: &[&str]| names.iter().any(|name| has(name));
     let mut missing = Vec::new();
-    let mut lacks = |field: &str, description: &str| {
-        missing.push(Violation { field: field.to_owned(), description: description.to_owned() });
+    let mut lacks = |field: &str, reason: &'static str, description: &str| {
+        missing.push(Violation::new(field, description).because(reason));
     };
     if import.look.total_rows == 0 {
-        lacks("file", "has no rows");
+        lacks("file", "FILE_WITHOUT_ROWS", "has no rows");
     }
     match import.kind {
         Kind::Customers => {
             if !any(&["name", "first_name", "last_name", "email", "phone", "external_id"]) {
-                lacks("columns", "none says who the customers are: a name, an e-mail, a phone or an id is wanted");
+                lacks(
+                    "columns",
+                    "COLUMNS_NAME_NOBODY",
+                    "none says who the customers are: a name, an e-mail, a phone or an id is wanted",
+                );
             }
         }
         Kind::Orders => {
             if !has("order.placed_at") {
-                lacks("order.placed_at", "no column says when the order was placed");
+                lacks("order.placed_at", "DATE_UNMAPPED", "no column says when the order was placed");
             }
             if !any(&["order.number", "order.external_id", "customer.external_id", "customer.email", "customer.phone"])
             {
-                lacks("order.number", "no column says which order a row belongs to, nor whose it is");
+                lacks("order.number", "ORDER_UNMAPPED", "no column says which order a row belongs to, nor whose it is");
             }
             if any(&["customer.name", "customer.country"])
                 && !any(&["customer.external_id", "customer.email", "customer.phone"])
             {
                 lacks(
                     "customer.external_id",
+                    "NAME_ALONE",
                     "a name alone does not tell whose an order is: an id, an e-mail or a phone is wanted",
                 );
             }
             if !any(&["order.total", "line.unit_price"]) {
                 lacks(
                     "line.unit_price",
+                    "AMOUNT_UNMAPPED",
                     "no column says what was paid: a price of each line or a total of each order is wanted",
                 );
             }
             if !has("order.currency") && import.look.format.currency.is_empty() {
-                lacks("format.currency", "no column says the currency: say which it is");
+                lacks("format.currency", "CURRENCY_UNMAPPED", "no column says the currency: say which it is");
             }
         }
     }

@@ -1,5 +1,10 @@
 //! Imports of files by hand: what one is, which states it goes through, and what its rows mean.
 //!
+//! - this module: the import and its states
+//! - [`format`]: how a file is read
+//! - [`look`]: what is known of it
+//! - [`work`]: how far a run has come
+//! - [`formula`]: values that a spreadsheet would run
 //! - [`field`]: the fields that columns can fill, and how to know them by their headers
 //! - [`mapping`]: what the columns mean: suggested, and checked before a run
 //! - [`value`]: the values of a row
@@ -8,18 +13,22 @@
 
 pub(crate) mod customer;
 pub(crate) mod field;
+mod format;
+pub(crate) mod formula;
+mod look;
 pub(crate) mod mapping;
 pub(crate) mod order;
 pub(crate) mod value;
+mod work;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use clientele_kernel::{Actor, Error, ImportId, Violation, Violations};
+use clientele_kernel::{Actor, Error, ImportId, Reference, Violation, text};
 use clientele_tabular as tabular;
-use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::reference::Reference;
-use super::text;
+pub(crate) use self::format::{Delimiter, Format, check_format, encoding};
+pub(crate) use self::look::{Column, Look, Shown, Warning};
+pub(crate) use self::work::{Cursor, Failure, Progress, Undo, Work};
 
 /// The largest file that is taken, in bytes.
 pub(crate) const LARGEST_FILE: u64 = 256 * 1024 * 1024;
@@ -33,6 +42,8 @@ const MOST_PACKED: u64 = 100;
 pub(crate) const MOST_ROWS: u64 = 1_000_000;
 /// How many files of one person are kept at a time.
 pub(crate) const MOST_FILES: i64 = 50;
+/// How many imports of one person may await their files.
+pub(crate) const MOST_AWAITING: i64 = 20;
 /// How long a file is kept.
 pub(crate) const RETENTION: TimeDelta = TimeDelta::days(7);
 /// The source of ids where nobody says another.
@@ -90,174 +101,9 @@ named! {
         Undoing = "undoing",
         /// It was taken back.
         Undone = "undone",
+        /// It was not run while its file was kept.
+        Expired = "expired",
     }
-}
-
-/// What parts the columns.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum Delimiter {
-    #[default]
-    Comma,
-    Semicolon,
-    Tab,
-    Pipe,
-    Spaces,
-}
-
-impl Delimiter {
-    /// For reading.
-    pub(crate) const fn tabular(self) -> tabular::Delimiter {
-        match self {
-            Self::Comma => tabular::Delimiter::COMMA,
-            Self::Semicolon => tabular::Delimiter::SEMICOLON,
-            Self::Tab => tabular::Delimiter::TAB,
-            Self::Pipe => tabular::Delimiter::PIPE,
-            Self::Spaces => tabular::Delimiter::Spaces,
-        }
-    }
-
-    /// As it was found.
-    pub(crate) fn found(delimiter: tabular::Delimiter) -> Self {
-        [Self::Comma, Self::Semicolon, Self::Tab, Self::Pipe, Self::Spaces]
-            .into_iter()
-            .find(|known| known.tabular() == delimiter)
-            .unwrap_or_default()
-    }
-}
-
-/// How the file is read.
-#[expect(clippy::struct_field_names, reason = "the fields are named as in the contract")]
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub(crate) struct Format {
-    /// WHATWG name.
-    pub(crate) encoding: String,
-    pub(crate) delimiter: Delimiter,
-    pub(crate) has_header: bool,
-    pub(crate) skip_lines: u32,
-    /// In the manner of strftime; empty for ISO 8601.
-    pub(crate) date_format: String,
-    /// `.` or `,`.
-    pub(crate) decimal_separator: String,
-    /// IANA name.
-    pub(crate) time_zone: String,
-    /// ISO 4217 code; empty where nobody has said it.
-    pub(crate) currency: String,
-    /// Status of orders that say none.
-    pub(crate) order_status: String,
-}
-
-/// A column of the file, with what its values showed.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub(crate) struct Column {
-    /// Its header, or its number where there is none.
-    pub(crate) name: String,
-    /// The field it fills; empty for none.
-    pub(crate) field: String,
-    /// The first values.
-    pub(crate) samples: Vec<String>,
-    /// How its dates are written, where it holds dates.
-    pub(crate) date: Option<Shown>,
-    /// The decimal separator of its numbers, where it holds numbers that show one.
-    pub(crate) decimal: Option<Shown>,
-}
-
-/// A way of writing that the values of a column show.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Shown {
-    /// The way.
-    pub(crate) way: String,
-    /// Another way that fits all values as well; empty for none.
-    pub(crate) doubt: String,
-}
-
-/// Something in the file that a person should decide.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Warning {
-    pub(crate) reason: String,
-    pub(crate) column: String,
-    pub(crate) description: String,
-}
-
-/// What is known of the file, and what was said about it.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub(crate) struct Look {
-    pub(crate) format: Format,
-    pub(crate) columns: Vec<Column>,
-    /// What was noticed on the file as a whole.
-    pub(crate) warnings: Vec<Warning>,
-    /// True once a person has said, or confirmed, how dates and numbers are written.
-    pub(crate) said: bool,
-    pub(crate) total_rows: u64,
-    /// SHA-256 of the file, its first half in hex: names what has no id.
-    pub(crate) fingerprint: String,
-}
-
-/// How far a run has come.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub(crate) struct Progress {
-    pub(crate) rows: i64,
-    pub(crate) total_rows: i64,
-    pub(crate) created: i64,
-    pub(crate) updated: i64,
-    pub(crate) unchanged: i64,
-    pub(crate) refused: i64,
-    pub(crate) orders_created: i64,
-    pub(crate) orders_updated: i64,
-    pub(crate) orders_unchanged: i64,
-    /// Rows whose e-mail or phone several customers have.
-    pub(crate) several: i64,
-    pub(crate) started_at: DateTime<Utc>,
-    pub(crate) ended_at: Option<DateTime<Utc>>,
-}
-
-impl Progress {
-    /// The beginning of a run.
-    pub(crate) fn begin(now: DateTime<Utc>, total_rows: u64) -> Self {
-        let total_rows = i64::try_from(total_rows).unwrap_or(i64::MAX);
-        Self { started_at: now, total_rows, ..Self::default() }
-    }
-}
-
-/// What came of taking an import back.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub(crate) struct Undo {
-    pub(crate) removed: i64,
-    pub(crate) restored: i64,
-    pub(crate) kept: i64,
-    pub(crate) started_at: DateTime<Utc>,
-    pub(crate) ended_at: Option<DateTime<Utc>>,
-}
-
-/// Where a run goes on when it was broken off.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub(crate) struct Cursor {
-    /// How many rows of the file have been gone through.
-    pub(crate) rows: u64,
-    /// Orders: whether all rows are sorted by order.
-    pub(crate) staged: bool,
-    /// Orders: the last order that is settled.
-    pub(crate) after: Option<String>,
-    /// Number of the next batch of orders.
-    pub(crate) batch: u64,
-    /// Whether that batch may have been sent: what became of it is not noted yet.
-    #[serde(default)]
-    pub(crate) sent: bool,
-    /// Place of the next record.
-    pub(crate) seq: i64,
-    /// Taking back: whether the orders are settled.
-    pub(crate) orders_undone: bool,
-    /// Taking back: the records before this place are still to be settled.
-    pub(crate) undo_before: Option<i64>,
-}
-
-/// All of a run that changes from batch to batch.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub(crate) struct Work {
-    pub(crate) progress: Option<Progress>,
-    pub(crate) trial: Option<Progress>,
-    pub(crate) undo: Option<Undo>,
-    pub(crate) cursor: Cursor,
 }
 
 /// An import.
@@ -286,6 +132,9 @@ pub(crate) struct Import {
 pub(crate) fn largest_text(size: u64) -> u64 {
     size.saturating_mul(MOST_PACKED).clamp(USUAL_TEXT, LARGEST_TEXT)
 }
+
+/// Why nothing can be done with an import that has expired.
+const EXPIRED: &str = "it was not run within 7 days and has expired: begin another";
 
 /// The present state does not allow it.
 fn out_of_turn(message: impl Into<String>) -> Error {
@@ -317,7 +166,7 @@ impl Import {
             work: Work::default(),
             failure: String::new(),
             file: None,
-            file_expires_at: None,
+            file_expires_at: Some(now + RETENTION),
             version: 1,
             created_at: now,
             updated_at: now,
@@ -328,6 +177,7 @@ impl Import {
     pub(crate) fn allow_upload(&self) -> Result<(), Error> {
         match self.state {
             State::AwaitingFile | State::Ready => Ok(()),
+            State::Expired => Err(out_of_turn(EXPIRED)),
             _ => Err(out_of_turn("the import has run already, or runs: begin another for another file")),
         }
     }
@@ -349,6 +199,7 @@ impl Import {
             State::Ready => Ok(()),
             State::Failed | State::Cancelled if self.work.progress.is_none() => Ok(()),
             State::AwaitingFile => Err(out_of_turn("the file is not here yet: upload it first")),
+            State::Expired => Err(out_of_turn(EXPIRED)),
             _ => Err(out_of_turn("the import has run already, or runs: begin another to read the file another way")),
         }
     }
@@ -366,6 +217,7 @@ impl Import {
                 State::Checking | State::Running | State::Undoing => "it runs already",
                 State::Done => "it has run already",
                 State::Undone => "it was taken back: begin another",
+                State::Expired => EXPIRED,
                 _ => "it has written something already: a trial run would tell nothing",
             }));
         }
@@ -381,17 +233,17 @@ impl Import {
             let message = format!("{}: {}", first.field, first.description);
             return Err(Error { violations: undecided, ..Error::failed_precondition("IMPORT_UNDECIDED", message) });
         }
-        self.failure.clear();
+        self.forget_failure();
         if trial {
             self.state = State::Checking;
-            self.work.trial = Some(Progress::begin(now, self.look.total_rows));
+            self.work.trial = Some(Progress::begin(now, &self.look));
             self.work.cursor = Cursor::default();
         } else {
             self.state = State::Running;
-            let total = self.look.total_rows;
+            let look = &self.look;
             let progress = self.work.progress.get_or_insert_with(|| {
                 self.work.cursor = Cursor::default();
-                Progress::begin(now, total)
+                Progress::begin(now, look)
             });
             progress.ended_at = None;
         }
@@ -423,7 +275,7 @@ impl Import {
                 if self.work.undo.is_some() || self.work.progress.is_some() =>
             {
                 self.state = State::Undoing;
-                self.failure.clear();
+                self.forget_failure();
                 self.work.undo.get_or_insert_with(|| Undo { started_at: now, ..Undo::default() });
                 Ok(())
             }
@@ -439,13 +291,15 @@ impl Import {
             State::Checking => {
                 self.state = State::Ready;
                 if let Some(trial) = &mut self.work.trial {
-                    trial.ended_at = Some(now);
+                    trial.end(now);
+                    self.look.total_rows = u64::try_from(trial.rows).unwrap_or_default();
+                    self.look.uncounted = false;
                 }
             }
             State::Running => {
                 self.state = State::Done;
                 if let Some(progress) = &mut self.work.progress {
-                    progress.ended_at = Some(now);
+                    progress.end(now);
                 }
             }
             State::Undoing => {
@@ -457,6 +311,14 @@ impl Import {
                 }
             }
             _ => {}
+        }
+    }
+
+    /// The time its file is kept is over. Where it has written nothing, nothing can come of it any more.
+    pub(crate) fn expire(&mut self) {
+        self.forget_file();
+        if self.work.progress.is_none() {
+            self.state = State::Expired;
         }
     }
 
@@ -474,20 +336,31 @@ impl Import {
     }
 
     /// Cannot go on.
-    pub(crate) fn fail(&mut self, why: &str) {
-        self.failure = why.chars().take(500).collect();
+    pub(crate) fn fail(&mut self, why: &Error) {
+        self.failure = why.message.chars().take(500).collect();
+        // What another service answered goes by the name that service gave it.
+        let foreign = why.metadata.iter().find(|(key, _)| key == "reason").map(|(_, reason)| reason.as_str());
+        let metadata = why.metadata.iter().filter(|(key, _)| key != "reason");
+        self.work.failure = Failure {
+            reason: foreign.unwrap_or(why.reason).to_owned(),
+            metadata: metadata.map(|(key, value)| (key.clone(), shown(value))).collect(),
+        };
         self.state = State::Failed;
+    }
+
+    fn forget_failure(&mut self) {
+        self.failure.clear();
+        self.work.failure = Failure::default();
     }
 
     /// What a person should decide: of the file as a whole, of the columns that are used, and of the last run.
     pub(crate) fn warnings(&self) -> Vec<Warning> {
         let several = self.work.progress.as_ref().or(self.work.trial.as_ref()).map_or(0, |run| run.several);
-        let matches = (several > 0).then(|| Warning {
-            reason: "SEVERAL_MATCHES".to_owned(),
-            column: String::new(),
-            description: format!(
+        let matches = (several > 0).then(|| {
+            let description = format!(
                 "{several} rows have no id, and an e-mail or phone that several customers have: they are customers of their own"
-            ),
+            );
+            Warning::new("SEVERAL_MATCHES", description).with("count", several)
         });
         let mut warnings: Vec<_> = matches.into_iter().chain(mapping::doubts(&self.look)).collect();
         warnings.extend(self.look.warnings.iter().cloned());
@@ -507,47 +380,6 @@ pub(crate) fn source(source: &str) -> Result<String, Error> {
         return Ok(SOURCE.to_owned());
     }
     Reference::try_new(source, "1").map(|reference| reference.source().to_owned())
-}
-
-/// Checks what was said about the way a file is read; the error names each wrong field. Encoding may be empty: to be
-/// found out.
-pub(crate) fn check_format(format: &Format) -> Result<(), Error> {
-    let mut v = Violations::new();
-    v.check(format.encoding.is_empty() || encoding(&format.encoding).is_some(), "encoding", || {
-        format!("`{}` is no encoding: a name such as `UTF-8` or `windows-1251` is wanted", shown(&format.encoding))
-    });
-    v.check(u64::from(format.skip_lines) <= tabular::sniff::MOST_SKIPPED, "skip_lines", || {
-        format!("`{}` is too many: at most {} are wanted", format.skip_lines, tabular::sniff::MOST_SKIPPED)
-    });
-    v.check(format.date_format.len() <= 60 && tabular::date::is_format(&format.date_format), "date_format", || {
-        format!(
-            "`{}` tells no day, month and year: something like `%d.%m.%Y` is wanted, or nothing for ISO 8601",
-            shown(&format.date_format)
-        )
-    });
-    v.check(tabular::number::Decimal::parse(&format.decimal_separator).is_some(), "decimal_separator", || {
-        format!("`{}` is no decimal separator: `.` or `,` is wanted", shown(&format.decimal_separator))
-    });
-    v.check(format.time_zone.parse::<chrono_tz::Tz>().is_ok(), "time_zone", || {
-        format!("`{}` is no time zone: an IANA name such as `Europe/Madrid` is wanted", shown(&format.time_zone))
-    });
-    v.check(
-        format.currency.is_empty() || clientele_kernel::Currency::from_code(&format.currency).is_some(),
-        "currency",
-        || format!("`{}` is no ISO 4217 currency code, for instance `EUR`", shown(&format.currency)),
-    );
-    let code = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'_';
-    v.check(
-        (1..=50).contains(&format.order_status.len()) && format.order_status.bytes().all(code),
-        "order_status",
-        || format!("`{}` is no code of a status: something like `completed` is wanted", shown(&format.order_status)),
-    );
-    v.into_result()
-}
-
-/// The encoding of a name, if it is one that texts are written in.
-pub(crate) fn encoding(name: &str) -> Option<&'static encoding_rs::Encoding> {
-    encoding_rs::Encoding::for_label_no_replacement(name.as_bytes())
 }
 
 fn shown(text: &str) -> String {

@@ -61,28 +61,25 @@ struct OrderRow {
 pub(crate) fn key(values: &Values<'_>) -> Result<String, Vec<Violation>> {
     let id = id(values);
     if id.chars().any(char::is_control) {
-        return Err(vec![wrong("order.number", "holds control characters".to_owned())]);
+        return Err(vec![Violation::new("order.number", "holds control characters").because("CONTROL_CHARACTERS")]);
     }
     if !id.is_empty() {
-        return if id.chars().count() > 200 {
-            Err(vec![wrong("order.number", "is longer than 200 characters".to_owned())])
-        } else {
-            Ok(format!("n{id}"))
-        };
+        return if id.chars().count() > 200 { Err(vec![too_long("order.number", 200)]) } else { Ok(format!("n{id}")) };
     }
     let mut v = Violations::new();
     let placed_at = values.moment("order.placed_at", &mut v);
     let names = ["customer.external_id", "customer.email", "customer.phone"];
     let customer = names.into_iter().map(|name| values.id(name)).find(|value| !value.is_empty());
     if values.maps("order.number") || values.maps("order.external_id") || customer.is_none() {
-        v.push("order.number", "is empty: which order the row belongs to is wanted");
+        let description = "is empty: which order the row belongs to is wanted";
+        v.note(Violation::new("order.number", description).because("ORDER_UNNAMED"));
     }
     match (placed_at, customer) {
         (Some(placed_at), Some(customer)) if v.is_empty() => {
             let customer: String = customer.chars().filter(|c| !c.is_control()).take(150).collect();
             Ok(format!("d{}-{}", customer, compact(placed_at)))
         }
-        (None, _) if v.is_empty() => Err(vec![wrong("order.placed_at", "is empty".to_owned())]),
+        (None, _) if v.is_empty() => Err(vec![empty("order.placed_at")]),
         _ => Err(v.into_inner()),
     }
 }
@@ -99,8 +96,19 @@ fn id<'a>(values: &Values<'a>) -> &'a str {
     }
 }
 
-fn wrong(field: &str, description: String) -> Violation {
-    Violation { field: field.to_owned(), description }
+/// A field that says nothing.
+fn empty(field: &str) -> Violation {
+    Violation::new(field, "is empty").because("VALUE_EMPTY")
+}
+
+/// A text that says too much.
+fn too_long(field: &str, most: usize) -> Violation {
+    Violation::new(field, format!("is longer than {most} characters")).because("VALUE_TOO_LONG").with("most", most)
+}
+
+/// An order of more rows, or lines, than an order may have.
+fn too_many(description: String) -> Violation {
+    Violation::new("order.number", description).because("ORDER_TOO_LARGE").with("most", MOST_LINES)
 }
 
 /// Puts the rows of one key together, in the order of the file. An order is taken whole or not at all.
@@ -124,7 +132,7 @@ pub(crate) fn assemble(
 fn one(reader: &Reader, id: &str, rows: Vec<RawRow>, region: Option<Region>) -> Result<OrderDraft, Vec<Refusal>> {
     if rows.len() > MOST_LINES {
         let description = format!("the order has more than {MOST_LINES} rows: at most so many can be taken");
-        return Err(whole(rows, &wrong("order.number", description)));
+        return Err(whole(rows, &too_many(description)));
     }
     let mut read = Vec::with_capacity(rows.len());
     let mut broken: Vec<(u64, Vec<Violation>)> = Vec::new();
@@ -135,11 +143,12 @@ fn one(reader: &Reader, id: &str, rows: Vec<RawRow>, region: Option<Region>) -> 
         }
     }
     if let Some((first, _)) = broken.first() {
-        let because = format!("belongs to an order of which line {first} is refused: an order is taken whole");
+        let description = format!("belongs to an order of which line {first} is refused: an order is taken whole");
+        let because = Violation::new("order.number", description).because("ORDER_BROKEN").with("line", first);
         let of_line = |line: u64| broken.iter().find(|(broken, _)| *broken == line).map(|(_, why)| why.clone());
         let refusal = |row: RawRow| Refusal {
             line: row.line,
-            violations: of_line(row.line).unwrap_or_else(|| vec![wrong("order.number", because.clone())]),
+            violations: of_line(row.line).unwrap_or_else(|| vec![because.clone()]),
             cells: row.cells,
         };
         return Err(rows.into_iter().map(refusal).collect());
@@ -157,9 +166,12 @@ fn whole(rows: Vec<RawRow>, violation: &Violation) -> Vec<Refusal> {
 
 /// The rows of an order as one; `rows` of the draft are left empty.
 fn together(reader: &Reader, id: &str, rows: &[OrderRow]) -> Result<OrderDraft, Violation> {
-    let Some(first) = rows.first() else { return Err(wrong("order.number", "has no rows".to_owned())) };
-    let disagree =
-        |field: &str, what: &str| wrong(field, format!("the rows of order `{}` name different {what}", shorten(id)));
+    let Some(first) = rows.first() else { return Err(empty("order.number")) };
+    let disagree = |field: &str, what: &str| {
+        let shown = shorten(id);
+        let description = format!("the rows of order `{shown}` name different {what}");
+        Violation::new(field, description).because("ORDER_ROWS_DIFFER").with("order", shown)
+    };
     let agreed = |field: &str, what: &str, of: fn(&OrderRow) -> &str| -> Result<String, Violation> {
         let values: BTreeSet<&str> = rows.iter().map(of).filter(|value| !value.is_empty()).collect();
         if values.len() > 1 {
@@ -205,20 +217,17 @@ fn lines(rows: &[OrderRow], currency: Currency, total: Option<Money>) -> Result<
     let priced = rows.iter().all(|row| row.unit_price.is_some());
     let mut lines: Vec<Line> = Vec::with_capacity(rows.len() + 1);
     let freight: Decimal = rows.iter().filter_map(|row| row.freight).sum();
-    let beyond = |field: &str| wrong(field, "the amount is too large".to_owned());
+    let beyond = |field: &str| Violation::new(field, "the amount is too large").because("AMOUNT_TOO_LARGE");
     if priced {
         lines.extend(rows.iter().map(|row| row.line_at(row.quantity, row.unit_price.unwrap_or_default())));
     } else {
         let Some(total) = total else {
-            return Err(wrong(
-                "line.unit_price",
-                "is empty: a price of each line or a total of the order is wanted".to_owned(),
-            ));
+            let description = "is empty: a price of each line or a total of the order is wanted";
+            return Err(Violation::new("line.unit_price", description).because("PRICE_MISSING"));
         };
         let [row] = rows else {
-            let description =
-                "the order has several rows: a price of each is wanted, a total does not tell them".to_owned();
-            return Err(wrong("line.unit_price", description));
+            let description = "the order has several rows: a price of each is wanted, a total does not tell them";
+            return Err(Violation::new("line.unit_price", description).because("PRICES_MISSING"));
         };
         let goods = total.major() - freight;
         // The price of a piece may need more decimal places than there are: then the amount counts, not the pieces.
@@ -241,7 +250,7 @@ fn lines(rows: &[OrderRow], currency: Currency, total: Option<Money>) -> Result<
         });
     }
     if lines.len() > MOST_LINES {
-        return Err(wrong("order.number", format!("the order has more than {MOST_LINES} lines")));
+        return Err(too_many(format!("the order has more than {MOST_LINES} lines")));
     }
     if let (true, Some(total)) = (priced, total) {
         let amounts = lines.iter().map(|line| Money::of_product(line.quantity, line.unit_price, currency));
@@ -250,7 +259,8 @@ fn lines(rows: &[OrderRow], currency: Currency, total: Option<Money>) -> Result<
         if sum != total {
             let description =
                 format!("is {total}, but the lines make {sum}: leave out one of the two, or map what is between them");
-            return Err(wrong("order.total", description));
+            let violation = Violation::new("order.total", description).because("TOTAL_DIFFERS");
+            return Err(violation.with("total", total).with("sum", sum));
         }
     }
     Ok(lines)
@@ -266,14 +276,12 @@ impl OrderRow {
 fn order_row(values: &Values<'_>, region: Option<Region>) -> Result<OrderRow, Vec<Violation>> {
     let mut v = Violations::new();
     let placed_at = values.moment("order.placed_at", &mut v);
-    v.check(placed_at.is_some() || !values.one("order.placed_at").is_empty(), "order.placed_at", || {
-        "is empty".to_owned()
-    });
+    v.require(placed_at.is_some() || !values.one("order.placed_at").is_empty(), || empty("order.placed_at"));
     let currency = match values.one("order.currency") {
         "" => values.reader().currency,
         code => v.take("order.currency", Currency::parse(&code.to_uppercase(), "order.currency")),
     };
-    v.check(currency.is_some() || !values.one("order.currency").is_empty(), "order.currency", || "is empty".to_owned());
+    v.require(currency.is_some() || !values.one("order.currency").is_empty(), || empty("order.currency"));
     let exponent = currency.map_or(2, Currency::exponent);
     let total = values.number("order.total", exponent, &mut v);
     let unit_price = values.number("line.unit_price", 6, &mut v);
@@ -281,18 +289,20 @@ fn order_row(values: &Values<'_>, region: Option<Region>) -> Result<OrderRow, Ve
     let has_quantity = values.maps("line.quantity");
     let quantity = values.number("line.quantity", 3, &mut v);
     if has_quantity && values.one("line.quantity").is_empty() {
-        v.push("line.quantity", "is empty");
+        v.note(empty("line.quantity"));
     }
-    v.check(!quantity.is_some_and(|quantity| quantity.is_zero()), "line.quantity", || "is zero".to_owned());
+    v.require(!quantity.is_some_and(|quantity| quantity.is_zero()), || {
+        Violation::new("line.quantity", "is zero").because("QUANTITY_ZERO")
+    });
     let customer = Person::of_order(values, region, &mut v);
     let (sku, name) = article(values, &mut v);
     let number = values.id("order.number").to_owned();
-    v.check(number.chars().count() <= 100, "order.number", || "is longer than 100 characters".to_owned());
+    v.require(number.chars().count() <= 100, || too_long("order.number", 100));
     let total = match (total, currency) {
         (Some(total), Some(currency)) => match Money::of_product(total, Decimal::ONE, currency) {
             Ok(total) => Some(total),
             Err(error) => {
-                v.push("order.total", error.to_string());
+                v.note(Violation::new("order.total", error.to_string()).because("AMOUNT_TOO_LARGE"));
                 None
             }
         },
@@ -319,10 +329,13 @@ fn order_row(values: &Values<'_>, region: Option<Region>) -> Result<OrderRow, Ve
 /// What is sold: the SKU, or the name where the file has no SKUs, or goods that nobody names.
 fn article(values: &Values<'_>, v: &mut Violations) -> (String, String) {
     let (sku, name) = (values.line_of_text("line.sku"), values.line_of_text("line.name"));
-    v.check(name.chars().count() <= 500, "line.name", || "is longer than 500 characters".to_owned());
+    v.require(name.chars().count() <= 500, || too_long("line.name", 500));
     if values.maps("line.sku") {
-        v.check((1..=100).contains(&sku.chars().count()), "line.sku", || {
-            format!("`{}` is no SKU: 1 to 100 characters are wanted", shorten(&sku))
+        v.require((1..=100).contains(&sku.chars().count()), || {
+            let shown = shorten(&sku);
+            let description = format!("`{shown}` is no SKU: 1 to 100 characters are wanted");
+            let reason = if sku.is_empty() { "VALUE_EMPTY" } else { "SKU_INVALID" };
+            Violation::new("line.sku", description).because(reason).with("value", shown)
         });
         (sku, name)
     } else if name.is_empty() {

@@ -12,7 +12,7 @@ use super::*;
 fn import(kind: Kind, file: &str) -> Import {
     let now = DateTime::from_timestamp(1_700_000_000, 0).unwrap();
     let mut import = Import::create(Uuid::from_u128(1).into(), kind, "file.csv", Actor::service("test"), now).unwrap();
-    let survey = survey(&mut Records::new(file.as_bytes(), Parted::COMMA), 0, true, |_| Ok(())).unwrap();
+    let survey = survey(&mut Records::new(file.as_bytes(), Parted::COMMA), 0, true, u64::MAX).unwrap();
     let mut format = Format {
         encoding: "UTF-8".into(),
         has_header: true,
@@ -91,7 +91,7 @@ fn an_import_goes_through_its_states_in_order_alone() {
     import.start(false, now).unwrap();
     refused(import.undo(now));
     import.work.cursor.rows = 7;
-    import.fail("away");
+    import.fail(&Error::unavailable("away"));
     import.start(false, now).unwrap();
     assert_eq!((import.work.cursor.rows, import.failure.as_str()), (7, ""), "it goes on where it was");
     import.end(now);
@@ -99,12 +99,45 @@ fn an_import_goes_through_its_states_in_order_alone() {
     refused(import.start(false, now));
     refused(import.allow_upload());
     import.undo(now).unwrap();
-    import.fail("away");
+    import.fail(&Error::unavailable("away"));
     refused(import.start(false, now));
     import.undo(now).unwrap();
     import.end(now);
     assert_eq!((import.state, import.file), (State::Undone, None));
     refused(import.undo(now));
+}
+
+#[test]
+fn rows_that_were_not_counted_are_counted_by_the_first_run_or_trial_run() {
+    let now = DateTime::from_timestamp(1_700_000_000, 0).unwrap();
+    let mut import = import(Kind::Customers, "name\nAnn\n");
+    import.look.uncounted = true;
+    import.start(true, now).unwrap();
+    let trial = import.work.trial.as_mut().unwrap();
+    assert_eq!(trial.total_rows, 0);
+    trial.rows = 9;
+    import.end(now);
+    assert_eq!((import.look.total_rows, import.look.uncounted), (9, false));
+    import.start(false, now).unwrap();
+    assert_eq!(import.work.progress.unwrap().total_rows, 9);
+}
+
+#[test]
+fn what_has_written_nothing_expires_with_its_file_and_what_has_can_still_be_taken_back() {
+    let now = DateTime::from_timestamp(1_700_000_000, 0).unwrap();
+    let mut ready = import(Kind::Customers, "name\nAnn\n");
+    ready.expire();
+    assert_eq!((ready.state, ready.file), (State::Expired, None));
+    for refused in [ready.start(true, now), ready.allow_upload(), ready.allow_update()] {
+        assert!(refused.unwrap_err().message.contains("has expired"));
+    }
+    assert!(ready.undo(now).is_err());
+    let mut stopped = import(Kind::Customers, "name\nAnn\n");
+    stopped.start(false, now).unwrap();
+    stopped.cancel(now).unwrap();
+    stopped.expire();
+    assert_eq!((stopped.state, stopped.file), (State::Cancelled, None));
+    stopped.undo(now).unwrap();
 }
 
 fn order_reader() -> Reader {

@@ -10,7 +10,7 @@ use clientele_kernel::{Currency, Decimal, Error, Violation, Violations};
 use clientele_tabular::{date, number};
 
 use super::field::{self, Field, Type};
-use super::{Import, Kind, RawRow};
+use super::{Import, Kind, RawRow, formula};
 
 /// How the rows of an import are understood.
 #[derive(Debug, Clone)]
@@ -59,23 +59,25 @@ impl Reader {
 
     /// The values of a row; an error where it is none, or has another number of columns than the table.
     pub(crate) fn values<'a>(&'a self, row: &'a RawRow) -> Result<Values<'a>, Vec<Violation>> {
-        let wrong = |description: String| vec![Violation { field: String::new(), description }];
         if let Some(trouble) = row.trouble {
-            return Err(wrong(trouble.describe().to_owned()));
+            return Err(vec![Violation::new("", trouble.describe()).because(trouble.reason())]);
         }
         let surplus = row.cells.get(self.width..).unwrap_or_default();
         if row.cells.len() < self.width || surplus.iter().any(|cell| !cell.trim().is_empty()) {
-            return Err(wrong(format!(
-                "the row has {} columns where the table has {}: a delimiter or a quote may be missing",
-                row.cells.len(),
-                self.width
-            )));
+            let (found, wanted) = (row.cells.len(), self.width);
+            let description = format!(
+                "the row has {found} columns where the table has {wanted}: a delimiter or a quote may be missing"
+            );
+            let violation = Violation::new("", description).because("ROW_UNEVEN");
+            return Err(vec![violation.with("found", found).with("wanted", wanted)]);
         }
         let values: Vec<_> = self.columns.iter().map(|(i, field)| (*field, plain(field, &row.cells[*i]))).collect();
         let mut v = Violations::new();
         for (field, value) in &values {
-            v.check(!value.contains(char::REPLACEMENT_CHARACTER), field.name, || {
-                format!("`{}` holds bytes that are no text in the encoding the file is read in", shorten(value))
+            v.require(!value.contains(char::REPLACEMENT_CHARACTER), || {
+                let shown = shorten(value);
+                let description = format!("`{shown}` holds bytes that are no text in the encoding the file is read in");
+                Violation::new(field.name, description).because("BYTES_NO_TEXT").with("value", shown)
             });
         }
         if v.is_empty() { Ok(Values { reader: self, line: row.line, by_field: values }) } else { Err(v.into_inner()) }
@@ -85,7 +87,7 @@ impl Reader {
 /// A value without white space around it; what databases write for nothing is nothing. In free text `Null` stays: people
 /// and goods are called so.
 fn plain<'a>(field: &Field, cell: &'a str) -> &'a str {
-    let cell = cell.trim();
+    let cell = formula::unmarked(cell.trim()).trim();
     let free = field.of_type == Type::Text
         && !field.repeated
         && !["external_id", "number", "email", "phone"].iter().any(|exact| field.name.ends_with(exact));
@@ -144,7 +146,12 @@ impl<'a> Values<'a> {
         match date::parse(value, &reader.date_format, reader.zone) {
             Ok(moment) => Some(moment),
             Err(error) => {
-                v.push(name, format!("`{}` {error}", shorten(value)));
+                let shown = shorten(value);
+                let violation = Violation::new(name, format!("`{shown}` {error}")).with("value", shown);
+                v.note(match error {
+                    date::DateError::Format(_) => violation.because("DATE_INVALID").with("format", &reader.date_format),
+                    date::DateError::Gap(zone) => violation.because("DATE_IN_GAP").with("zone", zone),
+                });
                 None
             }
         }
@@ -160,10 +167,11 @@ impl<'a> Values<'a> {
         if read.is_none() {
             let separator = self.reader.decimal.as_str();
             let shown = shorten(value);
-            v.push(
-                name,
-                format!("`{shown}` is not a number such as `12{separator}5` with at most {places} decimal places"),
-            );
+            let example = format!("12{separator}5");
+            let description =
+                format!("`{shown}` is not a number such as `{example}` with at most {places} decimal places");
+            let violation = Violation::new(name, description).because("NUMBER_INVALID").with("value", shown);
+            v.note(violation.with("example", example).with("places", places));
         }
         read
     }

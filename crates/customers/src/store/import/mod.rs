@@ -3,12 +3,14 @@
 //! - this module: the imports themselves, and who works on one
 //! - [`chunk`]: the bytes of their files
 //! - [`line`]: rows sorted by order
+//! - [`intent`]: orders about to be sent
 //! - [`refusal`]: rows that were refused
 //! - [`record`]: what a run has touched
 //! - [`contact`]: whose an e-mail or a phone is
 
 pub(crate) mod chunk;
 pub(crate) mod contact;
+pub(crate) mod intent;
 pub(crate) mod line;
 pub(crate) mod record;
 pub(crate) mod refusal;
@@ -188,7 +190,20 @@ pub(crate) async fn list(
 pub(crate) async fn files(executor: impl PgExecutor<'_>, of: &Actor) -> Result<i64, Error> {
     let count = sqlx::query_scalar!(
         r#"select count(*) as "count!" from customers.import
-           where actor_kind = $1 and actor_id = $2 and file_expires_at is not null"#,
+           where actor_kind = $1 and actor_id = $2 and file_expires_at is not null and state <> 'awaiting_file'"#,
+        of.kind.as_str(),
+        of.id,
+    )
+    .fetch_one(executor)
+    .await?;
+    Ok(count)
+}
+
+/// How many imports of a person await their files.
+pub(crate) async fn awaiting(executor: impl PgExecutor<'_>, of: &Actor) -> Result<i64, Error> {
+    let count = sqlx::query_scalar!(
+        r#"select count(*) as "count!" from customers.import
+           where actor_kind = $1 and actor_id = $2 and file_expires_at is not null and state = 'awaiting_file'"#,
         of.kind.as_str(),
         of.id,
     )

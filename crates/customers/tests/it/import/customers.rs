@@ -115,7 +115,7 @@ async fn each_person_sees_their_own_imports_and_who_may_sees_all() {
 async fn what_is_said_of_a_file_is_checked_and_what_is_missing_is_named() {
     let world = World::new().await;
     let import = world.upload(ImportKind::Customers, "a,b\nx,y\nz,w\n").await;
-    assert_eq!(warned(&import), ["NO_HEADER_FOUND"]);
+    assert_eq!(warned(&import), ["HEADER_UNSURE"]);
     let refused = world.try_start(&import.id, false).await.unwrap_err();
     assert_eq!(
         (refused.code(), reason(&refused), fields(&refused)),

@@ -4,9 +4,10 @@ use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use clientele_contracts::customers::v1::{Import, ImportKind};
+use clientele_contracts::customers::v1::{Import, ImportKind, ListRefusedRowsRequest};
 use flate2::Compression;
 use flate2::write::GzEncoder;
+use prost::Message;
 use tonic::{Code, Status};
 
 use super::{figures, mapped, warned};
@@ -17,20 +18,21 @@ pub(super) fn data() -> Option<PathBuf> {
     data.is_dir().then_some(data)
 }
 
+fn packed(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
 #[tokio::test]
 async fn a_file_that_is_no_table_is_refused_with_its_reason() {
     let world = World::new().await;
-    let packed = |bytes: &[u8]| {
-        let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
-        encoder.write_all(bytes).unwrap();
-        encoder.finish().unwrap()
-    };
     for (file, why) in [
         (Vec::new(), "empty"),
         (b"\n\n  \n".to_vec(), "no rows"),
         (vec![0; 4096], "no text"),
         (b"PK\x03\x04 and so on".to_vec(), "xlsx"),
-        ("x".repeat(10 * 1024 * 1024).into_bytes(), "longer than 1 MiB"),
+        ("x".repeat(10 * 1024 * 1024).into_bytes(), "longer than 64 KiB"),
         (",".repeat(5000).into_bytes(), "2000 columns"),
         (packed(&vec![b'\n'; 150_000_000]), "unpacked"),
         (packed(b"name\nAnn\n")[..20].to_vec(), "cut short"),
@@ -58,6 +60,96 @@ async fn a_hostile_file_is_read_as_far_as_it_makes_sense() {
         assert_eq!(mapped(&import), ["name", "email"]);
         assert_eq!(figures(world.run(&import.id).await.progress.as_ref()), wanted, "{:?}", warned(&import));
     }
+}
+
+#[tokio::test]
+async fn long_rows_are_read_by_their_size_and_those_that_are_too_long_refused_with_their_line() {
+    let world = World::new().await;
+    let mut file = "order_number,date,customer_id,total,note\n".to_owned();
+    let note = |letter: &str, length: usize| letter.repeat(length);
+    for number in 1..=200 {
+        let length = if number == 77 { 70_000 } else { 60_000 };
+        let row = format!("{number},2020-01-01,{number},10.00,{}\n", note("x", length));
+        file.push_str(&row);
+    }
+    // One whose rows together are more than anybody should hold.
+    for _ in 0..150 {
+        file += &["huge,2020-01-01,1,,", &note("y", 60_000), "\n"].concat();
+    }
+    let import = world.upload(ImportKind::Orders, packed(file.as_bytes())).await;
+    let import = world.format(import, |format| format.currency = "EUR".into()).await;
+    let done = world.run(&import.id).await.progress.unwrap();
+    assert_eq!([done.orders_created, done.refused, done.rows], [199, 151, 350]);
+    let refused = world.refused(&import.id).await;
+    assert_eq!(refused[0].line, 78);
+    assert!(refused[0].violations[0].description.contains("longer than 64 KiB"), "{:?}", refused[0].violations);
+    assert!(refused[1].violations[0].description.contains("too long"), "{:?}", refused[1].violations);
+    assert!(refused.iter().all(|row| row.values.iter().all(|value| value.len() <= 1000)));
+}
+
+#[tokio::test]
+async fn of_long_values_that_are_refused_the_beginnings_are_kept_and_said_to_be_no_more() {
+    let world = World::new().await;
+    let long = "é".repeat(20_000);
+    let file = format!("name,email,note\nAnn,nowhere,{long}\nBob,nowhere,short\n");
+    let import = world.upload(ImportKind::Customers, file).await;
+    world.run(&import.id).await;
+    let refused = world.refused(&import.id).await;
+    let reasons = |row: usize| refused[row].violations.iter().map(|v| v.reason.as_str()).collect::<Vec<_>>();
+    assert_eq!((reasons(0), reasons(1)), (vec!["EMAIL_INVALID", "VALUES_CUT"], vec!["EMAIL_INVALID"]));
+    assert_eq!(refused[0].values[2], "é".repeat(500));
+    let download = world.refused_file(&import.id).await;
+    assert!(download.len() < 4000 && download.contains("are cut here"), "{download}");
+}
+
+#[tokio::test]
+async fn many_long_refused_rows_come_in_pages_that_fit_a_message() {
+    let world = World::new().await;
+    let columns = (0..20).map(|i| format!("c{i}")).collect::<Vec<_>>().join(",");
+    let cells = vec!["7".repeat(1000); 20].join(",");
+    let file = format!("name,email,{columns}\n{}", format!("Ann,nowhere,{cells}\n").repeat(400));
+    let import = world.upload(ImportKind::Customers, file).await;
+    let import = world.format(import, |format| format.has_header = true).await;
+    let mut fields = vec!["name", "email"];
+    fields.resize(22, "");
+    let import = world.map(import, &fields).await;
+    world.run(&import.id).await;
+    let mut page_token = String::new();
+    let (mut rows, mut pages) = (0, 0);
+    loop {
+        let request = ListRefusedRowsRequest { import_id: import.id.clone(), page_size: 500, page_token };
+        let page = world.imports().list_refused_rows(request).await.unwrap().into_inner();
+        assert!(page.encoded_len() < 3 * 1024 * 1024, "{}", page.encoded_len());
+        rows += page.rows.len();
+        pages += 1;
+        page_token = page.next_page_token;
+        if page_token.is_empty() {
+            break;
+        }
+    }
+    assert_eq!(rows, 400);
+    assert!(pages > 1);
+    assert_eq!(world.refused_file(&import.id).await.lines().count(), 401, "the download has all of them");
+}
+
+#[tokio::test]
+async fn people_and_goods_may_be_called_null_and_a_nul_is_no_text() {
+    let world = World::new().await;
+    let people = b"name,email,country\nNull,null,NULL\nAnn,ann@example.org,\\N\nB\0b,b@example.org,\n";
+    let import = world.upload(ImportKind::Customers, people).await;
+    let done = world.run(&import.id).await;
+    assert_eq!(figures(done.progress.as_ref()), [2, 0, 0, 1]);
+    assert_eq!(world.search("null").await, ["Null"]);
+    let refused = world.refused(&import.id).await;
+    assert_eq!((refused[0].line, refused[0].violations[0].field.as_str()), (4, "name"));
+
+    let goods = b"order_number,date,customer_id,sku,product name,total\n1,2020-01-01,7,A,Null,1.00\n\
+                  2,2020-01-01,7,A,M\0g,1.00\n3\0,2020-01-01,7,A,Mug,1.00\n";
+    let import = world.upload(ImportKind::Orders, goods).await;
+    let import = world.format(import, |format| format.currency = "EUR".into()).await;
+    let done = world.run(&import.id).await.progress.unwrap();
+    assert_eq!([done.orders_created, done.refused, done.rows], [1, 2, 3]);
+    assert_eq!(world.neighbours.known().orders["1"].0.lines[0].name, "Null");
 }
 
 #[tokio::test]

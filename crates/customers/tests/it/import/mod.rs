@@ -2,6 +2,7 @@
 
 mod customers;
 mod files;
+mod keeping;
 mod orders;
 mod resume;
 mod undo;

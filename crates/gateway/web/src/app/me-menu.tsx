@@ -3,7 +3,7 @@ import { IconKeyboard, IconLogout } from '@tabler/icons-react';
 import { useNavigate } from '@tanstack/react-router';
 import { useCallback } from 'react';
 import { useTranslation } from 'react-i18next';
-import { useSession, useSignOut } from '~/shared/session';
+import { signOut, useForget, useSession } from '~/shared/session';
 import { useErrorText } from '~/shared/ui/error-state';
 import { initials } from '~/shared/ui/initials';
 import { announce } from '~/shared/ui/live-region';
@@ -11,7 +11,7 @@ import { setShortcuts, useShortcutsEnabled } from '~/shared/ui/shortcuts';
 
 /** Ends the session and shows the sign-in page. */
 export function useSignOutAndLeave() {
-  const signOut = useSignOut();
+  const forget = useForget();
   const navigate = useNavigate();
   const textOf = useErrorText();
   return useCallback(async () => {
@@ -22,7 +22,8 @@ export function useSignOutAndLeave() {
       return;
     }
     await navigate({ to: '/sign-in' });
-  }, [signOut, navigate, textOf]);
+    forget();
+  }, [forget, navigate, textOf]);
 }
 
 export function MeMenu() {

@@ -29,7 +29,7 @@ export function Rail() {
           <Menu.Target>
             <UnstyledButton className={classes.item} data-more>
               <IconDots size={20} stroke={1.7} aria-hidden />
-              {t('nav.more')}
+              <span className={classes.name}>{t('nav.more')}</span>
             </UnstyledButton>
           </Menu.Target>
           <Menu.Dropdown>
@@ -54,7 +54,7 @@ function Entry({ page: { to, label, icon: Icon }, folded }: { page: Page; folded
   return (
     <Link to={to} className={classes.item} activeProps={{ 'aria-current': 'page' }} data-folded={folded || undefined}>
       <Icon size={20} stroke={1.7} aria-hidden />
-      {t(label)}
+      <span className={classes.name}>{t(label)}</span>
       {to === '/inbox' && <Unread />}
     </Link>
   );

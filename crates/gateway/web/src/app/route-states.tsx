@@ -1,4 +1,4 @@
-import { Button } from '@mantine/core';
+import { Button, Skeleton } from '@mantine/core';
 import { IconCloudOff, IconMapOff } from '@tabler/icons-react';
 import { type ErrorComponentProps, Link, useRouter } from '@tanstack/react-router';
 import { useTranslation } from 'react-i18next';
@@ -7,6 +7,16 @@ import { ErrorState } from '~/shared/ui/error-state';
 import { PageHeading } from '~/shared/ui/page-heading';
 import { isMissingChunk } from './missing-chunk';
 import classes from './route-states.module.css';
+
+/** A page whose code is on its way. One that comes at once is not preceded by a flash of this. */
+export function PagePending() {
+  return (
+    <div className={classes.pending} aria-busy>
+      <Skeleton height={28} width={220} radius="sm" />
+      <Skeleton height={180} radius="md" />
+    </div>
+  );
+}
 
 /** A page that could not be shown at all. */
 export function RouteError({ error, reset }: ErrorComponentProps) {
@@ -37,11 +47,20 @@ export function RouteError({ error, reset }: ErrorComponentProps) {
   );
 }
 
-/** An address that leads nowhere. */
+/** The same where there is no shell around it either. */
+export function ShellError(props: ErrorComponentProps) {
+  return (
+    <main>
+      <RouteError {...props} />
+    </main>
+  );
+}
+
+/** An address that leads nowhere: there is no shell around it. */
 export function NotFound() {
   const { t } = useTranslation();
   return (
-    <div className={classes.page}>
+    <main className={classes.page}>
       <PageHeading>{t('notFound.title')}</PageHeading>
       <EmptyState
         icon={IconMapOff}
@@ -52,6 +71,6 @@ export function NotFound() {
           </Button>
         }
       />
-    </div>
+    </main>
   );
 }

@@ -1,7 +1,7 @@
 import { createRouter } from '@tanstack/react-router';
 import { routeTree } from '~/routeTree.gen';
 import { createQueryClient } from '~/shared/api/query-client';
-import { NotFound, RouteError } from './route-states';
+import { NotFound, PagePending, RouteError } from './route-states';
 import { stringifySearch } from './search';
 
 export const queryClient = createQueryClient();
@@ -13,7 +13,10 @@ export const router = createRouter({
   parseSearch: (search) => Object.fromEntries(new URLSearchParams(search)),
   stringifySearch,
   defaultPreload: false,
+  // The page before stays so long; then that something comes is shown, and never keeps back what has come.
   defaultPendingMs: 200,
+  defaultPendingMinMs: 0,
+  defaultPendingComponent: PagePending,
   scrollRestoration: true,
   defaultErrorComponent: RouteError,
   defaultNotFoundComponent: NotFound,

@@ -1,5 +1,7 @@
+import { useNavigate } from '@tanstack/react-router';
 import { useEffect } from 'react';
-import { readSession, useContinueSession, useSession } from '~/shared/session';
+import { setCsrfToken } from '~/shared/api/client';
+import { readSession, useContinueSession, useForget, useSession } from '~/shared/session';
 import { onOtherTab, sessionOver, useSessionOver } from '~/shared/session/expiry';
 import { lazyPart } from '~/shared/ui/part';
 
@@ -8,15 +10,22 @@ const SignInAgain = lazyPart(loadSignIn, { silent: true });
 /** Long before a session ends, and long after the page stands. */
 const AHEAD_MS = 5_000;
 
-/** Keeps the page with its session: asks to sign in again when it has ended, and follows other tabs that did so. */
+/** Keeps the page with its session: asks to sign in again when it has ended, and follows other tabs that signed in or out. */
 export function SessionGuard() {
   const over = useSessionOver();
   const userId = useSession()?.userId;
   const goOn = useContinueSession();
+  const navigate = useNavigate();
+  const forget = useForget();
 
   useEffect(
     () =>
-      onOtherTab(() => {
+      onOtherTab((what) => {
+        if (what === 'left') {
+          setCsrfToken(undefined);
+          void navigate({ to: '/sign-in' }).then(forget);
+          return;
+        }
         void readSession().then((session) => {
           if (!session) return;
           if (session.userId === userId) goOn(session, { here: false });
@@ -24,7 +33,7 @@ export function SessionGuard() {
           else void sessionOver();
         });
       }),
-    [userId, goOn],
+    [userId, goOn, navigate, forget],
   );
 
   // When the session is over the program may have been replaced, and its parts with it: the window is fetched ahead.

@@ -10,6 +10,7 @@ import { LanguageMenu } from './language-menu';
 import { LiveIndicator } from './live-indicator';
 import { MeMenu } from './me-menu';
 import { Rail } from './rail';
+import { PagePending } from './route-states';
 import { SchemeMenu } from './scheme-menu';
 import { SessionGuard } from './session-guard';
 import classes from './shell.module.css';
@@ -86,7 +87,7 @@ export function Shell() {
       </header>
       <Rail />
       <main id="main" className={classes.main} tabIndex={-1}>
-        <Suspense fallback={null}>
+        <Suspense fallback={<PagePending />}>
           <Outlet />
         </Suspense>
       </main>

@@ -1,4 +1,5 @@
 import { createFileRoute, redirect } from '@tanstack/react-router';
+import { ShellError } from '~/app/route-states';
 import { Shell } from '~/app/shell';
 import { ApiError } from '~/shared/api/problem';
 import { sessionQuery } from '~/shared/session';
@@ -16,4 +17,5 @@ export const Route = createFileRoute('/_app')({
     }
   },
   component: Shell,
+  errorComponent: ShellError,
 });

@@ -2,15 +2,14 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use clientele_kernel::{ChannelId, DialogId, Error, Violations};
+use clientele_kernel::{ChannelId, DialogId, Error, Reference, Violations};
 use clientele_platform::postgres::UnitOfWork;
+use clientele_platform::{Begun, Command};
 use prost::Message;
 
 use super::Dialogs;
-use crate::app::command::{Begun, Command};
 use crate::domain::channel::Channel;
 use crate::domain::dialog::import::Record;
-use crate::domain::reference::Reference;
 use crate::events::publish;
 use crate::store;
 

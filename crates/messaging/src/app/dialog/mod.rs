@@ -10,7 +10,6 @@ use clientele_kernel::{Code, CustomerId, DialogId, Error, UserId};
 use clientele_platform::Caller;
 use clientele_platform::postgres::{Database, UnitOfWork};
 
-use super::command::user;
 use super::lookup::Lookup;
 use crate::domain::dialog::message::{Message, Said, Speaker};
 use crate::domain::dialog::{Colleague, Dialog, Pen, REASSIGN};
@@ -31,7 +30,7 @@ impl Dialogs {
 
     /// Writes to the customer. A repetition gets the message it repeats, also where the writer may no longer write.
     pub(crate) async fn write(&self, caller: &Caller, id: DialogId, said: Said) -> Result<Message, Error> {
-        let writer = user(caller).ok_or_else(not_a_user)?;
+        let writer = caller.user().ok_or_else(not_a_user)?;
         let mut uow = self.db.begin(caller).await?;
         let mut dialog = locked(&mut uow, id).await?;
         let before =
@@ -62,7 +61,7 @@ impl Dialogs {
     pub(crate) async fn assign(&self, caller: &Caller, id: DialogId, to: Option<UserId>) -> Result<Dialog, Error> {
         // Who calls exists; anybody else is asked for, for a dialog given to nobody real would be everybody's to see and
         // nobody's to answer.
-        if let Some(assignee) = to.filter(|to| user(caller) != Some(*to))
+        if let Some(assignee) = to.filter(|to| caller.user() != Some(*to))
             && !self.lookup.is_active_user(assignee).await?
         {
             return Err(Error::invalid("assignee_id", format!("there is no active user `{assignee}`")));
@@ -118,7 +117,7 @@ async fn save(uow: &mut UnitOfWork, dialog: &Dialog, added: &[Message]) -> Resul
 }
 
 fn colleague(caller: &Caller) -> Colleague {
-    Colleague { user_id: user(caller), may_reassign: caller.permissions.allow(REASSIGN) }
+    Colleague { user_id: caller.user(), may_reassign: caller.permissions.allow(REASSIGN) }
 }
 
 fn not_a_user() -> Error {

@@ -1,14 +1,12 @@
 //! Dialogs that another system held: recorded as they were, closed and read.
 
 use chrono::{DateTime, Utc};
-use clientele_kernel::{ChannelId, CustomerId, Ids, Violations};
+use clientele_kernel::{ChannelId, CustomerId, Ids, Reference, Violations, text};
 use sha2::{Digest, Sha256};
 
 use super::message::{Content, LONGEST_TEXT, Message, Note};
 use super::{Dialog, Origin, Pen, State, VisitingCard, entry};
 use crate::domain::channel::Channel;
-use crate::domain::prose;
-use crate::domain::reference::Reference;
 
 /// Most messages of one dialog.
 pub(crate) const MOST_MESSAGES: usize = 500;
@@ -40,7 +38,7 @@ impl RecordedMessage {
         now: DateTime<Utc>,
         violations: &mut Violations,
     ) -> Self {
-        let text = prose::required(text, "text", LONGEST_TEXT, violations);
+        let text = violations.or_default(text::required_prose(text, LONGEST_TEXT, "text"));
         violations
             .check(created_at <= now, "created_at", || format!("is in the future: it is {} now", now.to_rfc3339()));
         if let Some(before) = before.filter(|before| created_at < *before) {

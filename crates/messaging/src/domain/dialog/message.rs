@@ -1,10 +1,8 @@
 //! What is said in a dialog, and what the system notes of it.
 
 use chrono::{DateTime, Utc};
-use clientele_kernel::{DialogId, DialogMessageId, Error, UserId, Violations, id};
+use clientele_kernel::{DialogId, DialogMessageId, Error, UserId, Violations, id, text};
 use uuid::Uuid;
-
-use crate::domain::prose;
 
 /// Most characters of a message.
 pub(crate) const LONGEST_TEXT: usize = 4_000;
@@ -89,7 +87,7 @@ pub(crate) struct Said {
 impl Said {
     /// Reads what was sent, noting what is wrong.
     pub(crate) fn check(text: &str, client_message_id: &str, violations: &mut Violations) -> Option<Self> {
-        let text = prose::required(text, "text", LONGEST_TEXT, violations);
+        let text = violations.or_default(text::required_prose(text, LONGEST_TEXT, "text"));
         let id = id::parse_uuid(client_message_id, "client_message_id");
         let client_message_id = violations.take("client_message_id", id)?;
         Some(Self { text, client_message_id })
@@ -105,10 +103,10 @@ impl Said {
             "this `client_message_id` was used for another message of the dialog: take a new one for each message",
         );
         Err(Error {
-            violations: vec![clientele_kernel::Violation {
-                field: "client_message_id".to_owned(),
-                description: "was used for another message: take a new one".to_owned(),
-            }],
+            violations: vec![clientele_kernel::Violation::new(
+                "client_message_id",
+                "was used for another message: take a new one",
+            )],
             ..error
         })
     }

@@ -11,11 +11,10 @@ pub(crate) mod message;
 mod tests;
 
 use chrono::{DateTime, Utc};
-use clientele_kernel::{ChannelId, Code, CustomerId, DialogId, Error, Ids, UserId, VisitorId};
+use clientele_kernel::{ChannelId, Code, CustomerId, DialogId, Error, Ids, Reference, UserId, VisitorId};
 
 use self::message::{Content, Message, Note, Said, Speaker};
 use super::channel::Channel;
-use super::reference::Reference;
 
 /// The permission to take a dialog from whoever is responsible; administrators have every permission.
 pub(crate) const REASSIGN: &str = "messaging.dialog.reassign";

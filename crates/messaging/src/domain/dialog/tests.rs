@@ -166,7 +166,7 @@ fn record(texts: &[&str]) -> Record {
         created_at: DateTime::UNIX_EPOCH + TimeDelta::minutes(minute),
     };
     Record {
-        reference: Reference { source: "chat".to_owned(), external_id: "1".to_owned() },
+        reference: Reference::stored("chat", "1"),
         channel_id: Uuid::from_u128(20).into(),
         customer_id: Uuid::from_u128(21).into(),
         messages: (0..).zip(texts).map(message).collect(),

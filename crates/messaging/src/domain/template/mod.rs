@@ -8,10 +8,8 @@ use std::io;
 
 use chrono::{DateTime, Utc};
 use clientele_kernel::error::shorten;
-use clientele_kernel::{Error, TemplateId, Violations};
+use clientele_kernel::{Error, TemplateId, Violations, text};
 use minijinja::{AutoEscape, Environment, ErrorKind, UndefinedBehavior, Value, context};
-
-use super::{prose, text};
 
 mod html;
 mod syntax;
@@ -78,7 +76,7 @@ impl Variables {
             } else if ROOTS.contains(&name.as_str()) {
                 violations.push("variables", format!("`{name}` is known already and cannot be given"));
             } else {
-                let value = prose::optional(&value, &format!("variables.{name}"), Self::LONGEST, violations);
+                let value = violations.or_default(text::prose(&value, Self::LONGEST, &format!("variables.{name}")));
                 taken.insert(name, value);
             }
         }
@@ -97,9 +95,9 @@ impl Texts {
     /// The texts as they were given: bounded, of characters that texts have. Nothing is said yet of what they mean.
     pub(crate) fn check(subject: &str, text: &str, html: &str, violations: &mut Violations) -> Self {
         Self {
-            subject: text::shown(subject, "subject", LONGEST_SUBJECT, violations),
-            text: prose::optional(text, "text", LONGEST_TEXT, violations),
-            html: prose::optional(html, "html", LONGEST_HTML, violations),
+            subject: violations.or_default(text::line(subject, LONGEST_SUBJECT, "subject")),
+            text: violations.or_default(text::prose(text, LONGEST_TEXT, "text")),
+            html: violations.or_default(text::prose(html, LONGEST_HTML, "html")),
         }
     }
 
@@ -171,8 +169,11 @@ impl Texts {
         let subject = render("subject", &self.subject, LONGEST_SUBJECT);
         let text = render("text", &self.text, LONGEST_TEXT);
         let html = render("html", &self.html, LONGEST_HTML);
-        let mut content =
-            Content { subject: text::required(&subject, "subject", LONGEST_SUBJECT, &mut violations), text, html };
+        let mut content = Content {
+            subject: violations.or_default(text::required_line(&subject, LONGEST_SUBJECT, "subject")),
+            text,
+            html,
+        };
         if !content.html.is_empty() && violations.take("html", html::check(&content.html)).is_some() {
             content.html = clean(&content.html);
             violations.check(!content.html.trim().is_empty(), "html", || {
@@ -212,13 +213,13 @@ impl TemplateContent {
     /// Content that a template may have; the error names the fields, and the lines where they cannot be understood.
     pub(crate) fn check(self) -> Result<Self, Error> {
         let mut violations = Violations::new();
-        let name = text::required(&self.name, "name", LONGEST_NAME, &mut violations);
+        let name = violations.or_default(text::required_line(&self.name, LONGEST_NAME, "name"));
         let Texts { subject, text, html } = &self.texts;
         let texts = Texts::check(subject, text, html, &mut violations);
-        violations.check(!texts.subject.is_empty(), "subject", || {
+        violations.check(!subject.trim().is_empty(), "subject", || {
             format!("is missing: 1 to {LONGEST_SUBJECT} characters are wanted")
         });
-        violations.check(!(texts.text.is_empty() && texts.html.is_empty()), "text", || {
+        violations.check(!(text.trim().is_empty() && html.trim().is_empty()), "text", || {
             "is missing: a text or `html` is wanted".to_owned()
         });
         if violations.is_empty() {
@@ -230,7 +231,7 @@ impl TemplateContent {
                 let known = Known { customer_name, customer_email, sender_name, company_name };
                 if let Err(error) = texts.render(&known, &sample) {
                     for violation in error.violations {
-                        violations.push(violation.field, violation.description);
+                        violations.note(violation);
                     }
                 }
             }

@@ -2,13 +2,13 @@
 
 use chrono::{DateTime, Utc};
 use clientele_kernel::{DialogId, UserId};
-use clientele_platform::postgres::Error;
+use clientele_platform::column;
+use clientele_platform::postgres::{Error, assert_rows};
 use sqlx::{FromRow, PgConnection, PgExecutor};
 use uuid::Uuid;
 
 use crate::domain::dialog::listing::Part;
 use crate::domain::dialog::message::{Content, Message, Note, Speaker};
-use crate::store::{assert_rows, column};
 
 #[derive(Debug, FromRow)]
 pub(super) struct MessageRow {

@@ -7,16 +7,15 @@ pub(crate) mod message;
 use std::collections::HashSet;
 
 use chrono::{DateTime, Utc};
-use clientele_kernel::{CustomerId, DialogId, UserId, VisitorId};
+use clientele_kernel::{CustomerId, DialogId, Reference, UserId, VisitorId};
+use clientele_platform::column;
 use clientele_platform::postgres::{Error, assert_one};
 use sqlx::{FromRow, PgConnection, PgExecutor, PgPool, Postgres, QueryBuilder};
 use uuid::Uuid;
 
 use self::message::MessageRow;
-use super::column;
 use crate::domain::dialog::listing::{Filter, Place, Responsible};
 use crate::domain::dialog::{Dialog, Origin, State, VisitingCard};
-use crate::domain::reference::Reference;
 
 #[derive(FromRow)]
 struct DialogRow {
@@ -55,7 +54,7 @@ impl TryFrom<DialogRow> for Dialog {
         };
         let origin = match (row.source, row.external_id, row.content_hash) {
             (Some(source), Some(external_id), Some(hash)) => Some(Origin {
-                reference: Reference { source, external_id },
+                reference: Reference::stored(source, external_id),
                 content_hash: hash.try_into().map_err(|_| corrupt("content_hash"))?,
             }),
             (None, None, None) => None,
@@ -155,8 +154,8 @@ pub(crate) async fn insert(conn: &mut PgConnection, dialogs: &[Dialog]) -> Resul
         column!(dialogs, d => d.opened_at),
         column!(dialogs, d => d.closed_at) as &[Option<DateTime<Utc>>],
         column!(dialogs, d => d.last_message.created_at),
-        column!(dialogs, d => reference(d).map(|r| r.source)) as &[Option<String>],
-        column!(dialogs, d => reference(d).map(|r| r.external_id)) as &[Option<String>],
+        column!(dialogs, d => reference(d).map(|r| r.source().to_owned())) as &[Option<String>],
+        column!(dialogs, d => reference(d).map(|r| r.external_id().to_owned())) as &[Option<String>],
         column!(dialogs, d => d.origin.as_ref().map(|o| o.content_hash.to_vec())) as &[Option<Vec<u8>>],
         column!(dialogs, d => d.version),
         column!(dialogs, d => d.updated_at)
@@ -266,8 +265,8 @@ pub(crate) async fn recorded(conn: &mut PgConnection, references: &[Reference]) 
         r#"select d.id, d.source as "source!", d.external_id as "external_id!", d.content_hash as "content_hash!"
            from unnest($1::text[], $2::text[]) as k(source, external_id)
            join messaging.dialog d on d.source = k.source and d.external_id = k.external_id"#,
-        column!(references, r => r.source.clone()),
-        column!(references, r => r.external_id.clone())
+        column!(references, r => r.source().to_owned()),
+        column!(references, r => r.external_id().to_owned())
     )
     .fetch_all(conn)
     .await?;
@@ -275,7 +274,7 @@ pub(crate) async fn recorded(conn: &mut PgConnection, references: &[Reference]) 
         .into_iter()
         .map(|row| Recorded {
             id: row.id.into(),
-            reference: Reference { source: row.source, external_id: row.external_id },
+            reference: Reference::stored(row.source, row.external_id),
             content_hash: row.content_hash,
         })
         .collect())

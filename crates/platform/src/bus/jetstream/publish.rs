@@ -8,7 +8,7 @@ use async_nats::HeaderMap;
 use async_nats::jetstream;
 use async_nats::jetstream::context::{PublishError, PublishErrorKind};
 use async_nats::jetstream::message::PublishMessage;
-use backon::{ExponentialBuilder, Retryable as _};
+use backon::Retryable as _;
 use bytes::Bytes;
 use clientele_contracts::platform::v1::Event;
 use clientele_kernel::Error;
@@ -16,6 +16,7 @@ use futures::{StreamExt as _, TryStreamExt as _, future, stream};
 
 use super::connection::Connection;
 use super::{message, streams};
+use crate::backoff;
 
 #[derive(Debug)]
 pub(super) struct Publisher {
@@ -49,12 +50,8 @@ impl Publisher {
         let contexts: HashSet<&str> = events.iter().map(|event| event.context.as_str()).collect();
 
         // The deadline ends the attempts, so their number has no bound of its own.
-        let pause = ExponentialBuilder::default()
-            .with_min_delay(Duration::from_millis(50))
-            .with_max_delay(Duration::from_secs(1))
-            .with_jitter()
-            .without_max_times();
-        let attempts = (|| self.attempt(&contexts, &outgoing)).retry(pause).when(Error::is_transient);
+        let pauses = backoff::pauses(Duration::from_millis(50), Duration::from_secs(1));
+        let attempts = (|| self.attempt(&contexts, &outgoing)).retry(pauses).when(Error::is_transient);
         tokio::time::timeout(self.connection.config.publish_timeout, attempts)
             .await
             .unwrap_or_else(|_| Err(away(format!("nats has not acknowledged {} events in time", outgoing.len()))))

@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use async_nats::jetstream::consumer::pull;
 use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy};
-use backon::{BackoffBuilder as _, ExponentialBackoff, ExponentialBuilder};
 use clientele_contracts::platform::v1::Event;
 use clientele_kernel::Error;
 use futures::{StreamExt as _, stream};
@@ -17,6 +16,7 @@ use tokio::sync::watch;
 use super::super::{Delivery, Subscription};
 use super::connection::Connection;
 use super::{message, streams};
+use crate::backoff::Backoff;
 
 /// How long a request for more messages stays open.
 const EXPIRES: Duration = Duration::from_secs(30);
@@ -27,7 +27,8 @@ const HEARTBEAT: Duration = Duration::from_secs(5);
 /// How long the server keeps a consumer nobody asks for messages.
 const INACTIVE: Duration = Duration::from_mins(1);
 
-/// How long to wait at most between two attempts to find the bus again.
+/// How long to wait at least and at most between two attempts to find the bus again.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(3);
 
 pub(super) fn follow(connection: Arc<Connection>, source: String) -> Subscription {
@@ -53,26 +54,21 @@ enum State {
 
 /// A search for the bus.
 struct Away {
-    pauses: ExponentialBackoff,
+    pauses: Backoff,
     /// It has been logged that the bus is away; an outage is told once, not at every attempt.
     told: bool,
 }
 
 impl Away {
     fn new() -> Self {
-        let pauses = ExponentialBuilder::default()
-            .with_min_delay(Duration::from_millis(50))
-            .with_max_delay(LONGEST_PAUSE)
-            .with_jitter()
-            .without_max_times();
-        Self { pauses: pauses.build(), told: false }
+        Self { pauses: Backoff::new(SHORTEST_PAUSE, LONGEST_PAUSE), told: false }
     }
 
     async fn pause(&mut self, source: &str, error: &Error) {
         if !std::mem::replace(&mut self.told, true) {
             tracing::warn!(source, %error, cause = error.source.as_deref(), "cannot follow the bus, trying on");
         }
-        tokio::time::sleep(self.pauses.next().unwrap_or(LONGEST_PAUSE)).await;
+        self.pauses.pause().await;
     }
 }
 

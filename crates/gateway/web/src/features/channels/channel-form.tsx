@@ -8,7 +8,7 @@ import { ApiError, fieldErrors } from '~/shared/api/problem';
 import type { Channel } from '~/shared/api/types';
 import { useMay } from '~/shared/session';
 import { storesQuery } from '~/shared/session/people';
-import { useErrorText } from '~/shared/ui/error-state';
+import { useErrorWords } from '~/shared/ui/error-state';
 import { announce } from '~/shared/ui/live-region';
 import { useFocusReturn } from '~/shared/ui/use-focus-return';
 import { readOrigins } from './origins';
@@ -29,7 +29,7 @@ export default function ChannelForm({ channel, onClose }: Props) {
   const { t } = useTranslation(['channels', 'common']);
   useFocusReturn();
   const queryClient = useQueryClient();
-  const textOf = useErrorText();
+  const wordsOf = useErrorWords();
   const mayStores = useMay('identity.store.read');
   const stores = useQuery({ ...storesQuery, enabled: mayStores });
   const [name, setName] = useState(channel?.name ?? '');
@@ -81,7 +81,7 @@ export default function ChannelForm({ channel, onClose }: Props) {
         return;
       }
       if (!(error instanceof ApiError) || !error.problem.errors?.length) {
-        setRest([textOf(error), ...(error instanceof ApiError && error.problem.detail ? [error.problem.detail] : [])]);
+        setRest(wordsOf(error));
         return;
       }
       const refused = fieldErrors(error.problem, (path) => {

@@ -2,33 +2,42 @@ import { NativeSelect, Skeleton, Text } from '@mantine/core';
 import type { UseQueryResult } from '@tanstack/react-query';
 import { useTranslation } from 'react-i18next';
 import { ApiError } from '~/shared/api/problem';
-import type { Import, ImportField, ImportPreview } from '~/shared/api/types';
+import type { FieldViolation, Import, ImportField, ImportPreview } from '~/shared/api/types';
 import { useFormat } from '~/shared/lib/use-format';
 import { ErrorState, useErrorText } from '~/shared/ui/error-state';
 import { useImportFieldName } from './field-name';
 import classes from './imports.module.css';
 import { isOpen } from './progress';
 import { Step } from './step';
+import { useUnderstood } from './understood';
+import { useMine } from './use-mine';
 import { useUpdate } from './use-update';
+import { useViolationText } from './violation-text';
 
 type Props = { imported: Import; waiting: boolean; preview: UseQueryResult<ImportPreview> };
 
 /** Which column is which field, and the first rows as they are understood. */
 export function ColumnsStep({ imported, waiting, preview }: Props) {
   const { t } = useTranslation('imports');
+  const mine = useMine(imported);
   const open = isOpen(imported);
   const missing = open && (preview.data?.missing.length ?? 0) > 0;
   return (
-    <Step number={3} title={t('step.columns')} state={waiting ? 'later' : open ? 'now' : 'done'}>
+    <Step
+      number={3}
+      title={t('step.columns')}
+      state={waiting ? 'later' : open ? 'now' : 'done'}
+      folded={!waiting && imported.progress !== undefined}
+    >
       {!waiting && (
         <>
-          <Columns imported={imported} fields={open ? preview.data?.fields : undefined} />
+          <Columns imported={imported} fields={open && mine ? preview.data?.fields : undefined} />
           {missing && <Missing preview={preview.data} />}
           {open && preview.isPending && <Skeleton height={160} radius="md" mt="md" />}
           {open && preview.isError && (
             <ErrorState title={t('preview.failed')} error={preview.error} onRetry={() => void preview.refetch()} />
           )}
-          {open && preview.data && <Preview preview={preview.data} columns={imported.columns} />}
+          {open && preview.data && <Preview preview={preview.data} imported={imported} />}
         </>
       )}
     </Step>
@@ -37,15 +46,15 @@ export function ColumnsStep({ imported, waiting, preview }: Props) {
 
 function Missing({ preview }: { preview: ImportPreview | undefined }) {
   const { t } = useTranslation('imports');
+  const violationText = useViolationText();
   const fieldName = useImportFieldName();
   return (
     <div className={classes.missing} role="status">
       {t('columns.missing')}
       <ul>
-        {preview?.missing.map(({ field, description }) => (
-          <li key={`${field}.${description}`}>
-            <strong>{fieldName(field)}</strong>
-            {description && `: ${description}`}
+        {preview?.missing.map((missing) => (
+          <li key={`${missing.field}.${missing.description}`}>
+            <strong>{fieldName(missing.field)}</strong>: {violationText(missing)}
           </li>
         ))}
       </ul>
@@ -127,8 +136,10 @@ function Columns({ imported, fields }: { imported: Import; fields: ImportField[]
   );
 }
 
-function Preview({ preview, columns }: { preview: ImportPreview; columns: Import['columns'] }) {
+function Preview({ preview, imported: { columns, format: read } }: { preview: ImportPreview; imported: Import }) {
   const { t } = useTranslation('imports');
+  const violationText = useViolationText();
+  const understood = useUnderstood(read?.timeZone || 'UTC');
   const format = useFormat();
   const fieldName = useImportFieldName();
   // In the order of the columns; what is made of several columns follows.
@@ -136,6 +147,9 @@ function Preview({ preview, columns }: { preview: ImportPreview; columns: Import
   const fields = [...new Set([...chosen, ...preview.rows.flatMap((row) => Object.keys(row.understood))])].filter(
     (field) => preview.rows.some((row) => row.understood[field] !== undefined),
   );
+  // What is wrong with the row as a whole is said without a field.
+  const wrong = (violation: FieldViolation) =>
+    [violation.field && fieldName(violation.field), violationText(violation)].filter(Boolean).join(': ');
   if (preview.rows.length === 0) return null;
   return (
     <>
@@ -146,12 +160,12 @@ function Preview({ preview, columns }: { preview: ImportPreview; columns: Import
           <thead>
             <tr>
               <th scope="col">{t('refused.line')}</th>
+              <th scope="col">{t('preview.wrong')}</th>
               {fields.map((field) => (
                 <th key={field} scope="col">
                   {fieldName(field)}
                 </th>
               ))}
-              <th scope="col">{t('preview.wrong')}</th>
             </tr>
           </thead>
           <tbody>
@@ -160,14 +174,14 @@ function Preview({ preview, columns }: { preview: ImportPreview; columns: Import
                 <th scope="row" className={classes.rowHead}>
                   {format.number(BigInt(row.line))}
                 </th>
-                {fields.map((field) => (
-                  <td key={field}>{row.understood[field] ?? ''}</td>
-                ))}
-                <td className={row.violations.length > 0 ? classes.wrong : classes.dim}>
-                  {row.violations.length === 0
-                    ? t('preview.fine')
-                    : row.violations.map(({ field, description }) => `${fieldName(field)}: ${description}`).join('; ')}
+                <td className={row.violations.length > 0 ? classes.wrongRow : classes.dim}>
+                  {row.violations.length === 0 ? t('preview.fine') : row.violations.map(wrong).join('; ')}
                 </td>
+                {fields.map((field) => (
+                  <td key={field}>
+                    <bdi>{understood(field, row.understood[field] ?? '')}</bdi>
+                  </td>
+                ))}
               </tr>
             ))}
           </tbody>

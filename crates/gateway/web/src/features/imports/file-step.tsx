@@ -3,18 +3,18 @@ import { IconFile, IconRefresh, IconX } from '@tabler/icons-react';
 import { useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
 import { useTranslation } from 'react-i18next';
-import { ApiError } from '~/shared/api/problem';
 import type { Import } from '~/shared/api/types';
-import { useErrorText } from '~/shared/ui/error-state';
+import { useErrorWords } from '~/shared/ui/error-state';
 import { announce } from '~/shared/ui/live-region';
 import { When } from '~/shared/ui/when';
 import { useBytes } from './bytes';
 import { DropZone } from './drop-zone';
 import classes from './imports.module.css';
 import { ProgressBar } from './progress-bar';
-import { importQuery } from './queries';
+import { showImport } from './queries';
 import { Step } from './step';
 import { startUpload, stopUpload, useUpload } from './uploads';
+import { useMine } from './use-mine';
 
 /** Which file it is; sending it, with progress, stopping and trying again. */
 export function FileStep({ imported }: { imported: Import }) {
@@ -24,12 +24,13 @@ export function FileStep({ imported }: { imported: Import }) {
   const upload = useUpload(imported.id);
   const [replacing, setReplacing] = useState(false);
   const awaiting = imported.state === 'IMPORT_STATE_AWAITING_FILE';
-  const replaceable = imported.state === 'IMPORT_STATE_READY';
+  const mine = useMine(imported);
+  const replaceable = mine && imported.state === 'IMPORT_STATE_READY';
 
   const send = (file: File) => {
     setReplacing(false);
     startUpload(imported.id, file, (uploaded) => {
-      queryClient.setQueryData(importQuery(uploaded.id).queryKey, uploaded);
+      showImport(queryClient, uploaded);
       void queryClient.invalidateQueries({ queryKey: ['imports', 'list'] });
       announce(t('file.done', { name: file.name }));
     });
@@ -44,7 +45,7 @@ export function FileStep({ imported }: { imported: Import }) {
     >
       {upload ? (
         <Sending importId={imported.id} onRetry={send} />
-      ) : awaiting || replacing ? (
+      ) : (awaiting && mine) || replacing ? (
         <DropZone label={t(replacing ? 'file.other' : 'file.again', { name: imported.fileName })} onFile={send} />
       ) : (
         <p className={classes.fileLine} style={{ marginTop: 0 }}>
@@ -75,7 +76,7 @@ export function FileStep({ imported }: { imported: Import }) {
 function Sending({ importId, onRetry }: { importId: string; onRetry: (file: File) => void }) {
   const { t } = useTranslation('imports');
   const bytes = useBytes();
-  const textOf = useErrorText();
+  const wordsOf = useErrorWords();
   const upload = useUpload(importId);
   if (!upload) return null;
   const { file, sent, state, error } = upload;
@@ -111,8 +112,7 @@ function Sending({ importId, onRetry }: { importId: string; onRetry: (file: File
         <>
           {state === 'failed' && (
             <Text size="sm" c="var(--mantine-color-error)" role="alert" mt={4} mb="sm">
-              {error instanceof ApiError && error.problem.detail ? error.problem.detail : textOf(error)}
-              {error instanceof ApiError && error.problem.errors?.map((one) => ` ${one.description}`)}
+              {wordsOf(error).at(-1)}
             </Text>
           )}
           <DropZone label={t('file.other')} onFile={onRetry} />

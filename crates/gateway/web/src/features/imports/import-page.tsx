@@ -1,13 +1,13 @@
-import { Skeleton } from '@mantine/core';
+import { Skeleton, Text } from '@mantine/core';
 import { keepPreviousData, useQuery, useQueryClient } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
-import { useEffect, useRef, useState } from 'react';
+import { useMemo, useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import { ApiError } from '~/shared/api/problem';
-import type { ImportState as State } from '~/shared/api/types';
+import type { Import } from '~/shared/api/types';
 import { useLiveRefresh } from '~/shared/realtime';
+import { useUserNames } from '~/shared/session/people';
 import { ErrorState } from '~/shared/ui/error-state';
-import { announce } from '~/shared/ui/live-region';
 import { PageHeading } from '~/shared/ui/page-heading';
 import { ColumnsStep } from './columns-step';
 import { FileStep } from './file-step';
@@ -19,6 +19,8 @@ import { ReadingStep } from './reading-step';
 import { ResultStep } from './result-step';
 import { RunStep } from './run-step';
 import { TrialStep } from './trial-step';
+import { useAnnounced } from './use-announced';
+import { useMine } from './use-mine';
 
 const LIVE = ['imports'];
 
@@ -30,7 +32,7 @@ export function ImportPage({ importId }: { importId: string }) {
   const imported = found.data;
   const [unsaved, setUnsaved] = useState(false);
   useLiveRefresh(LIVE, () => void queryClient.invalidateQueries({ queryKey: ['imports', 'one', importId] }), 1_000);
-  useAnnounced(imported?.state);
+  useAnnounced(imported);
 
   const open = imported !== undefined && isOpen(imported);
   const preview = useQuery({
@@ -46,7 +48,7 @@ export function ImportPage({ importId }: { importId: string }) {
   );
   if (found.isPending) return <Skeleton m="md" height={420} radius="md" />;
   if (!imported) {
-    const missing = found.error instanceof ApiError && found.error.status === 404;
+    const missing = found.error instanceof ApiError && found.error.isMissing;
     return (
       <div className={classes.page}>
         {back}
@@ -69,6 +71,7 @@ export function ImportPage({ importId }: { importId: string }) {
         <PageHeading title={imported.fileName}>{imported.fileName || t('unnamed')}</PageHeading>
         <ImportState state={imported.state} />
       </header>
+      <Foreign imported={imported} />
       <FileStep imported={imported} />
       <ReadingStep imported={imported} waiting={!hasFile} onUnsaved={setUnsaved} />
       <ColumnsStep imported={imported} waiting={!hasFile} preview={preview} />
@@ -79,14 +82,15 @@ export function ImportPage({ importId }: { importId: string }) {
   );
 }
 
-/** Says aloud what has become of the import, once it changes while somebody looks on. */
-function useAnnounced(state: State | undefined) {
+/** Whose import it is, where it is another's. */
+function Foreign({ imported }: { imported: Import }) {
   const { t } = useTranslation('imports');
-  const before = useRef(state);
-  useEffect(() => {
-    if (state && before.current && state !== before.current && state !== 'IMPORT_STATE_UNSPECIFIED') {
-      announce(t(`state.${state}`));
-    }
-    before.current = state;
-  }, [state, t]);
+  const mine = useMine(imported);
+  const names = useUserNames(useMemo(() => (mine ? [] : [imported.userId]), [mine, imported.userId]));
+  if (mine) return null;
+  return (
+    <Text size="sm" c="dimmed">
+      {t('foreign', { name: names.get(imported.userId) ?? t('somebody') })}
+    </Text>
+  );
 }

@@ -2,6 +2,7 @@ import {
   IconArrowBackUp,
   IconCircleCheck,
   IconCircleX,
+  IconClockOff,
   IconFileUpload,
   IconHandStop,
   IconListCheck,
@@ -21,6 +22,7 @@ const STATES: Record<Exclude<State, 'IMPORT_STATE_UNSPECIFIED'>, { tone: Tone; i
   IMPORT_STATE_CANCELLED: { tone: 'idle', icon: IconHandStop },
   IMPORT_STATE_UNDOING: { tone: 'waiting', icon: IconArrowBackUp },
   IMPORT_STATE_UNDONE: { tone: 'idle', icon: IconArrowBackUp },
+  IMPORT_STATE_EXPIRED: { tone: 'idle', icon: IconClockOff },
 };
 
 /** What has become of an import, in a word. */

@@ -12,7 +12,7 @@ import { PageHeading } from '~/shared/ui/page-heading';
 import { useBytes } from './bytes';
 import { DropZone } from './drop-zone';
 import classes from './imports.module.css';
-import { importQuery } from './queries';
+import { importQuery, showImport } from './queries';
 import { Step } from './step';
 import { startUpload } from './uploads';
 
@@ -48,7 +48,7 @@ export function NewImport({ onCreated }: Props) {
       queryClient.setQueryData(importQuery(created.id).queryKey, created);
       void queryClient.invalidateQueries({ queryKey: ['imports', 'list'] });
       startUpload(created.id, chosen, (uploaded) => {
-        queryClient.setQueryData(importQuery(uploaded.id).queryKey, uploaded);
+        showImport(queryClient, uploaded);
         void queryClient.invalidateQueries({ queryKey: ['imports', 'list'] });
       });
       onCreated(created.id);

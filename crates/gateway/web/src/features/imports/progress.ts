@@ -56,6 +56,11 @@ export function paceOf(progress: ImportProgress, updatedAt: string | undefined):
   return { rate, left: total > 0 ? Math.max(0, total - rows) / rate : undefined, share };
 }
 
+/** How many quarters of a run are behind us, 0 to 3: what is told of a run as it goes on. */
+export function quarterOf(share: number | undefined): number {
+  return share === undefined ? 0 : Math.min(3, Math.floor(share * 4));
+}
+
 /** A length of time in its largest unit, rounded up: nobody minds when it is sooner. */
 export function roughly(seconds: number): { value: number; unit: 'second' | 'minute' | 'hour' } {
   if (seconds < 60) return { value: Math.max(1, Math.ceil(seconds)), unit: 'second' };

@@ -1,5 +1,6 @@
-import { infiniteQueryOptions, queryOptions } from '@tanstack/react-query';
+import { infiniteQueryOptions, type QueryClient, queryOptions } from '@tanstack/react-query';
 import { api, body } from '~/shared/api/client';
+import type { Import } from '~/shared/api/types';
 import { isWorking } from './progress';
 
 const LOOK_AGAIN_MS = 1_000;
@@ -30,6 +31,13 @@ export function importQuery(id: string) {
   });
 }
 
+/** Shows an import as the server has just answered it. A question that was asked before would answer what was then. */
+export function showImport(queryClient: QueryClient, imported: Import): void {
+  const { queryKey } = importQuery(imported.id);
+  void queryClient.cancelQueries({ queryKey });
+  queryClient.setQueryData(queryKey, imported);
+}
+
 /** The first rows as they are understood; another reading of the file is another question. */
 export function previewQuery(id: string, etag: string) {
   return queryOptions({
@@ -48,7 +56,11 @@ export function refusedQuery(importId: string, run: string) {
       body(
         api.GET('/v1/imports/{importId}/refusedRows', {
           signal,
-          params: { path: { importId }, query: { pageSize: 100, ...(pageParam && { pageToken: pageParam }) } },
+          // The first rows come soon; whoever goes on reading goes through many.
+          params: {
+            path: { importId },
+            query: pageParam ? { pageSize: 500, pageToken: pageParam } : { pageSize: 100 },
+          },
         }),
       ),
     initialPageParam: '',

@@ -6,14 +6,16 @@ import { useTranslation } from 'react-i18next';
 import { ApiError, fieldErrors } from '~/shared/api/problem';
 import type { Import, ImportFormat, ImportWarning } from '~/shared/api/types';
 import { useMay } from '~/shared/session';
-import { useErrorText } from '~/shared/ui/error-state';
+import { useErrorWords } from '~/shared/ui/error-state';
 import { announce } from '~/shared/ui/live-region';
 import classes from './imports.module.css';
 import { isOpen } from './progress';
 import { statusesQuery } from './queries';
-import { DATE_FORMATS, DELIMITERS, ENCODINGS, exampleOf, WARNINGS } from './reading';
+import { DATE_FORMATS, DELIMITERS, ENCODINGS, exampleOf } from './reading';
 import { Step } from './step';
+import { useMine } from './use-mine';
 import { useUpdate } from './use-update';
+import { useWarningText } from './violation-text';
 
 type Draft = ImportFormat & { source: string };
 const KEYS = [
@@ -47,9 +49,14 @@ type Props = { imported: Import; waiting: boolean; onUnsaved: (unsaved: boolean)
 /** How the file is read: what was found in it, and what a person says instead. */
 export function ReadingStep({ imported, waiting, onUnsaved }: Props) {
   const { t } = useTranslation('imports');
-  const open = isOpen(imported);
+  const open = useMine(imported) && isOpen(imported);
   return (
-    <Step number={2} title={t('step.reading')} state={waiting ? 'later' : open ? 'now' : 'done'}>
+    <Step
+      number={2}
+      title={t('step.reading')}
+      state={waiting ? 'later' : open ? 'now' : 'done'}
+      folded={!waiting && imported.progress !== undefined}
+    >
       {!waiting && <Warnings warnings={imported.warnings} />}
       {!waiting && (open ? <Form imported={imported} onUnsaved={onUnsaved} /> : <Facts imported={imported} />)}
     </Step>
@@ -58,22 +65,23 @@ export function ReadingStep({ imported, waiting, onUnsaved }: Props) {
 
 function Warnings({ warnings }: { warnings: ImportWarning[] }) {
   const { t } = useTranslation('imports');
+  const warningText = useWarningText();
   if (warnings.length === 0) return null;
   return (
     <ul className={classes.warnings} aria-label={t('warnings')}>
-      {warnings.map((warning) => {
-        const known = WARNINGS.find((reason) => reason === warning.reason);
-        return (
-          <li key={`${warning.reason}.${warning.column}.${warning.description}`} className={classes.warning}>
-            <IconAlertTriangle size={16} stroke={1.8} aria-hidden />
-            <div>
-              {warning.column && <strong>{warning.column}: </strong>}
-              {known && `${t(`warning.${known}`)} `}
-              {warning.description}
-            </div>
-          </li>
-        );
-      })}
+      {warnings.map((warning) => (
+        <li key={`${warning.reason}.${warning.column}.${warning.description}`} className={classes.warning}>
+          <IconAlertTriangle size={16} stroke={1.8} aria-hidden />
+          <div>
+            {warning.column && (
+              <strong>
+                <bdi>{warning.column}</bdi>:{' '}
+              </strong>
+            )}
+            {warningText(warning)}
+          </div>
+        </li>
+      ))}
     </ul>
   );
 }
@@ -110,7 +118,7 @@ const DOUBTS = ['DATE_FORMAT_AMBIGUOUS', 'DECIMAL_AMBIGUOUS'];
 
 function Form({ imported, onUnsaved }: { imported: Import; onUnsaved: (unsaved: boolean) => void }) {
   const { t } = useTranslation('imports');
-  const textOf = useErrorText();
+  const wordsOf = useErrorWords();
   const zones = useId();
   const currencies = useId();
   const stored = useMemo(() => draftOf(imported), [imported]);
@@ -134,11 +142,7 @@ function Form({ imported, onUnsaved }: { imported: Import; onUnsaved: (unsaved: 
       .replace(/_([a-z])/g, (_, letter: string) => letter.toUpperCase());
     return KEYS.find((key) => key === name);
   });
-  const rest = update.isError
-    ? problem?.errors?.length
-      ? refused.rest
-      : [textOf(update.error), ...(problem?.detail ? [problem.detail] : [])]
-    : [];
+  const rest = update.isError ? (problem?.errors?.length ? refused.rest : wordsOf(update.error)) : [];
 
   const submit = (event: FormEvent) => {
     event.preventDefault();

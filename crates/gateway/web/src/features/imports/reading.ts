@@ -45,18 +45,6 @@ export const DATE_FORMATS = [
   '%b %d, %Y',
 ] as const;
 
-/** What a person should decide, as far as there are words for it. */
-export const WARNINGS = [
-  'DATE_FORMAT_AMBIGUOUS',
-  'ENCODING_UNSURE',
-  'UNEVEN_ROWS',
-  'DUPLICATE_COLUMN',
-  'DECIMAL_AMBIGUOUS',
-  'NO_HEADER_FOUND',
-  'UNCLOSED_QUOTE',
-  'SEVERAL_MATCHES',
-] as const;
-
 // A day that cannot be mistaken for a month.
 const PARTS: Record<string, string> = {
   Y: '2026',

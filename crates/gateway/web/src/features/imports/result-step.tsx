@@ -10,16 +10,18 @@ import { Counts } from './counts';
 import classes from './imports.module.css';
 import { canUndo } from './progress';
 import { ProgressBar } from './progress-bar';
-import { RefusedRows } from './refused-rows';
 import { Step } from './step';
+import { useMine } from './use-mine';
 import { useAction } from './use-update';
 
+const RefusedRows = lazyPart(() => import('./refused-rows'));
 const AskUndo = lazyPart(() => import('./ask-undo'));
 
 /** What came of the run, what was refused, and taking it back. */
 export function ResultStep({ imported }: { imported: Import }) {
   const { t } = useTranslation('imports');
   const { state, progress, undo } = imported;
+  const mine = useMine(imported);
   const action = useAction(imported.id);
   const [asking, setAsking] = useState(false);
   const running = state === 'IMPORT_STATE_RUNNING';
@@ -31,7 +33,11 @@ export function ResultStep({ imported }: { imported: Import }) {
         <>
           <Counts progress={progress} kind={imported.kind} />
           {Number(progress.refused) > 0 && !undoing && (
-            <RefusedRows imported={imported} run={`run.${progress.endedAt}.${progress.refused}`} />
+            <RefusedRows
+              imported={imported}
+              run={`run.${progress.endedAt}.${progress.refused}`}
+              total={BigInt(progress.refused)}
+            />
           )}
           {undoing && (
             <>
@@ -40,7 +46,7 @@ export function ResultStep({ imported }: { imported: Import }) {
             </>
           )}
           {undo && (undoing || undo.endedAt) && <Undone undo={undo} />}
-          {canUndo(imported) && (
+          {mine && canUndo(imported) && (
             <div className={classes.actions}>
               <Button
                 size="xs"

@@ -2,6 +2,7 @@ import { Alert, Button, Text } from '@mantine/core';
 import { IconAlertTriangle, IconPlayerPlay } from '@tabler/icons-react';
 import { useTranslation } from 'react-i18next';
 import type { Import } from '~/shared/api/types';
+import { useReasonText } from '~/shared/i18n/reasons';
 import { useFormat } from '~/shared/lib/use-format';
 import { useMay } from '~/shared/session';
 import { ActionError } from './action-error';
@@ -9,6 +10,7 @@ import classes from './imports.module.css';
 import { canGoOn, isOpen } from './progress';
 import { Running } from './running';
 import { Step } from './step';
+import { useMine } from './use-mine';
 import { useAction } from './use-update';
 
 type Props = { imported: Import; waiting: boolean; ready: boolean; unsaved: boolean };
@@ -19,7 +21,9 @@ export function RunStep({ imported, waiting, ready, unsaved }: Props) {
   const format = useFormat();
   const mayOrders = useMay('orders.order.import');
   const action = useAction(imported.id);
+  const reasonText = useReasonText('problems:reason');
   const { state, progress, trial, failure } = imported;
+  const mine = useMine(imported);
   const open = isOpen(imported);
   const running = state === 'IMPORT_STATE_RUNNING';
   const failed = state === 'IMPORT_STATE_FAILED';
@@ -31,7 +35,13 @@ export function RunStep({ imported, waiting, ready, unsaved }: Props) {
     <Step
       number={5}
       title={t('step.run')}
-      state={waiting || state === 'IMPORT_STATE_CHECKING' ? 'later' : over ? 'done' : 'now'}
+      state={
+        waiting || state === 'IMPORT_STATE_CHECKING' || state === 'IMPORT_STATE_EXPIRED'
+          ? 'later'
+          : over
+            ? 'done'
+            : 'now'
+      }
     >
       {running ? (
         <Running label={t('step.run')} imported={imported} progress={progress} action={action} />
@@ -47,7 +57,7 @@ export function RunStep({ imported, waiting, ready, unsaved }: Props) {
                 title={t('run.failed')}
                 role="alert"
               >
-                {failure}
+                {reasonText(imported.failureReason, imported.failureMetadata) ?? failure}
               </Alert>
             )}
             {state === 'IMPORT_STATE_CANCELLED' && (
@@ -56,7 +66,7 @@ export function RunStep({ imported, waiting, ready, unsaved }: Props) {
               </Text>
             )}
             {over && state !== 'IMPORT_STATE_CANCELLED' && <Took imported={imported} />}
-            {(open || goesOn) && (
+            {mine && (open || goesOn) && (
               <div className={classes.actions}>
                 <Button
                   size="xs"

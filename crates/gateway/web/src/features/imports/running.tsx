@@ -6,6 +6,8 @@ import { useFormat } from '~/shared/lib/use-format';
 import classes from './imports.module.css';
 import { paceOf, roughly } from './progress';
 import { ProgressBar } from './progress-bar';
+import { useMine } from './use-mine';
+import { useStill } from './use-still';
 import type { useAction } from './use-update';
 
 type Props = {
@@ -19,6 +21,8 @@ type Props = {
 export function Running({ label, imported, progress, action }: Props) {
   const { t } = useTranslation('imports');
   const format = useFormat();
+  const mine = useMine(imported);
+  const still = useStill(progress?.rows);
   const pace = progress && paceOf(progress, imported.updatedAt);
   const rows = BigInt(progress?.rows ?? 0);
   const total = BigInt(progress?.totalRows ?? 0);
@@ -35,21 +39,23 @@ export function Running({ label, imported, progress, action }: Props) {
       <ProgressBar label={label} share={pace?.share} text={text} />
       <div className={classes.line}>
         <span>{text}</span>
-        {pace?.rate !== undefined && (
+        {!still && pace?.rate !== undefined && (
           <span>{t('run.rate', { rate: format.number(Math.max(1, Math.round(pace.rate))) })}</span>
         )}
-        {duration && <span>{t('run.left', { time: duration })}</span>}
-        <Button
-          size="compact-sm"
-          variant="default"
-          leftSection={<IconHandStop size={14} aria-hidden />}
-          loading={action.isPending && action.variables === 'cancel'}
-          onClick={() => action.mutate('cancel')}
-        >
-          {t('run.stop')}
-        </Button>
+        {!still && duration && <span>{t('run.left', { time: duration })}</span>}
+        {mine && (
+          <Button
+            size="compact-sm"
+            variant="default"
+            leftSection={<IconHandStop size={14} aria-hidden />}
+            loading={action.isPending && action.variables === 'cancel'}
+            onClick={() => action.mutate('cancel')}
+          >
+            {t('run.stop')}
+          </Button>
+        )}
       </div>
-      <p className={classes.dim}>{t('run.leave')}</p>
+      <p className={classes.dim}>{t(still ? 'run.still' : 'run.leave')}</p>
     </>
   );
 }

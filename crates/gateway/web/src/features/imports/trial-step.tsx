@@ -2,15 +2,18 @@ import { Button, Text } from '@mantine/core';
 import { IconTestPipe } from '@tabler/icons-react';
 import { useTranslation } from 'react-i18next';
 import type { Import } from '~/shared/api/types';
+import { lazyPart } from '~/shared/ui/part';
 import { When } from '~/shared/ui/when';
 import { ActionError } from './action-error';
 import { Counts } from './counts';
 import classes from './imports.module.css';
 import { isOpen } from './progress';
-import { RefusedRows } from './refused-rows';
 import { Running } from './running';
 import { Step } from './step';
+import { useMine } from './use-mine';
 import { useAction } from './use-update';
+
+const RefusedRows = lazyPart(() => import('./refused-rows'));
 
 type Props = {
   imported: Import;
@@ -26,6 +29,7 @@ export function TrialStep({ imported, waiting, ready, unsaved }: Props) {
   const { t } = useTranslation('imports');
   const action = useAction(imported.id);
   const { trial } = imported;
+  const mine = useMine(imported);
   const open = isOpen(imported);
   const checking = imported.state === 'IMPORT_STATE_CHECKING';
   const ended = trial?.endedAt !== undefined && !checking;
@@ -42,9 +46,9 @@ export function TrialStep({ imported, waiting, ready, unsaved }: Props) {
         <>
           {trial && <Counts progress={trial} kind={imported.kind} trial />}
           {trial && !imported.progress && Number(trial.refused) > 0 && (
-            <RefusedRows imported={imported} run={`trial.${trial.endedAt}`} />
+            <RefusedRows imported={imported} run={`trial.${trial.endedAt}`} total={BigInt(trial.refused)} />
           )}
-          {open && (
+          {open && mine && (
             <>
               {!trial && (
                 <Text size="sm" c="dimmed">

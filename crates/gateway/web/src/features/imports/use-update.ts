@@ -2,7 +2,7 @@ import { useMutation, useQueryClient } from '@tanstack/react-query';
 import { api, body } from '~/shared/api/client';
 import { ApiError } from '~/shared/api/problem';
 import type { Import, ImportColumn, ImportFormat } from '~/shared/api/types';
-import { importQuery } from './queries';
+import { importQuery, showImport } from './queries';
 
 export type Change = { format: ImportFormat; source: string } | { columns: ImportColumn[] };
 
@@ -21,7 +21,7 @@ export function useUpdate(id: string) {
         }),
       );
     },
-    onSuccess: (changed: Import) => queryClient.setQueryData(queryKey, changed),
+    onSuccess: (changed: Import) => showImport(queryClient, changed),
     onError: (error) => {
       // Somebody else changed it: what is on the page is shown anew beside the message.
       if (error instanceof ApiError && error.status === 409) return queryClient.invalidateQueries({ queryKey });
@@ -35,7 +35,6 @@ type Action = 'try' | 'start' | 'cancel' | 'undo';
 /** What can be done with an import; the page follows what comes of it. */
 export function useAction(id: string) {
   const queryClient = useQueryClient();
-  const { queryKey } = importQuery(id);
   return useMutation({
     scope: { id: `import.${id}` },
     mutationFn: (action: Action) => {
@@ -44,7 +43,7 @@ export function useAction(id: string) {
       if (action === 'undo') return body(api.POST('/v1/imports/{id}:undo', { params, body: {} }));
       return body(api.POST('/v1/imports/{id}:start', { params, body: { trial: action === 'try' } }));
     },
-    onSuccess: (changed: Import) => queryClient.setQueryData(queryKey, changed),
+    onSuccess: (changed: Import) => showImport(queryClient, changed),
     onSettled: () => queryClient.invalidateQueries({ queryKey: ['imports'], refetchType: 'active' }),
   });
 }

@@ -2,7 +2,7 @@ import { Button, Checkbox, NativeSelect, Skeleton } from '@mantine/core';
 import { IconMessages } from '@tabler/icons-react';
 import { keepPreviousData, useInfiniteQuery } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
-import { type KeyboardEvent, type Ref, useSyncExternalStore } from 'react';
+import { type KeyboardEvent, type Ref, useEffect, useRef, useSyncExternalStore } from 'react';
 import { useTranslation } from 'react-i18next';
 import type { Customer, Dialog } from '~/shared/api/types';
 import { readDraft, subscribeDrafts } from '~/shared/lib/drafts';
@@ -15,6 +15,9 @@ import classes from './dialog-list.module.css';
 import { dialogsQuery } from './queries';
 import type { InboxSearch } from './search';
 import { useDialogName, useNoteText } from './texts';
+
+/** So far before its end the list is read on. */
+const AHEAD = '600px';
 
 type Props = {
   ref: Ref<HTMLElement>;
@@ -39,6 +42,22 @@ export function DialogList({ ref, search, userId, onSearch }: Props) {
   );
   const total = pages[0] && Number(pages[0].totalSize);
   const filter = (part: Partial<InboxSearch>) => onSearch({ ...search, ...part }, { replace: true });
+
+  const more = useRef<HTMLButtonElement>(null);
+  const { hasNextPage, isFetching, isFetchNextPageError, fetchNextPage } = list;
+  const mayReadOn = hasNextPage && !isFetching && !isFetchNextPageError;
+  useEffect(() => {
+    const end = more.current;
+    if (!mayReadOn || !end) return;
+    const sight = new IntersectionObserver(
+      (entries) => {
+        if (entries.some(({ isIntersecting }) => isIntersecting)) void fetchNextPage();
+      },
+      { root: end.parentElement, rootMargin: AHEAD },
+    );
+    sight.observe(end);
+    return () => sight.disconnect();
+  }, [mayReadOn, fetchNextPage]);
 
   const onKeyDown = (event: KeyboardEvent<HTMLElement>) => {
     const by = event.key === 'ArrowDown' ? 1 : event.key === 'ArrowUp' ? -1 : 0;
@@ -127,6 +146,7 @@ export function DialogList({ ref, search, userId, onSearch }: Props) {
         </ul>
         {(list.hasNextPage || list.isFetchNextPageError) && (
           <Button
+            ref={more}
             className={classes.more}
             size="compact-sm"
             variant="default"

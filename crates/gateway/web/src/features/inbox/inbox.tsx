@@ -108,7 +108,7 @@ function Opened({ dialogId, userId, onBack, panel, onPanel }: OpenedProps) {
   const { t } = useTranslation('inbox');
   const found = useQuery(dialogQuery(dialogId));
   if (!found.data && found.isError) {
-    const missing = found.error instanceof ApiError && found.error.status === 404;
+    const missing = found.error instanceof ApiError && found.error.isMissing;
     return (
       <div className={classes.none}>
         <ErrorState

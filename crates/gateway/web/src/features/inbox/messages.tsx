@@ -2,10 +2,10 @@ import { Button, Loader } from '@mantine/core';
 import { IconAlertTriangle, IconCheck, IconClock } from '@tabler/icons-react';
 import { memo } from 'react';
 import { useTranslation } from 'react-i18next';
-import { ApiError } from '~/shared/api/problem';
 import type { DialogMessage } from '~/shared/api/types';
+import { stretches } from '~/shared/lib/links';
 import { useFormat } from '~/shared/lib/use-format';
-import { useErrorText } from '~/shared/ui/error-state';
+import { useErrorWords } from '~/shared/ui/error-state';
 import classes from './messages.module.css';
 import type { Pending } from './outbox';
 import { useNoteText } from './texts';
@@ -88,7 +88,7 @@ const Message = memo(function Message({ message, own, author, names }: MessagePr
       {ours && !own && <span className={classes.author}>{author ?? t('us')}</span>}
       {(!ours || own) && <span className={classes.hidden}>{t(ours ? 'you' : 'them')}: </span>}
       <span className={classes.text} dir="auto">
-        {message.text}
+        <Written text={message.text} />
       </span>
       <span className={classes.foot}>
         {time}
@@ -98,14 +98,26 @@ const Message = memo(function Message({ message, own, author, names }: MessagePr
   );
 });
 
+/** A text with its addresses to be followed; what leads out of the house opens beside it and tells nothing of it. */
+function Written({ text }: { text: string }) {
+  return stretches(text).map(({ text, href }, index) =>
+    href ? (
+      // biome-ignore lint/suspicious/noArrayIndexKey: a text never changes, and its stretches have no other name
+      <a key={index} href={href} target="_blank" rel="noopener noreferrer nofollow">
+        {text}
+      </a>
+    ) : (
+      text
+    ),
+  );
+}
+
 type WaitingProps = { pending: Pending; onRetry: (pending: Pending) => void; onDiscard: (pending: Pending) => void };
 
 function Waiting({ pending, onRetry, onDiscard }: WaitingProps) {
   const { t } = useTranslation('inbox');
-  const textOf = useErrorText();
+  const wordsOf = useErrorWords();
   const { state, text, error } = pending;
-  const why =
-    error instanceof ApiError && error.status < 500 && error.problem.detail ? error.problem.detail : undefined;
   return (
     <li className={classes.message} data-ours data-state={state}>
       <span className={classes.hidden}>{t('you')}: </span>
@@ -124,7 +136,7 @@ function Waiting({ pending, onRetry, onDiscard }: WaitingProps) {
       </span>
       {state === 'failed' && (
         <span className={classes.failed} role="alert">
-          {error === undefined ? t('send.unknown') : (why ?? textOf(error))}
+          {error === undefined ? t('send.unknown') : wordsOf(error).join(' ')}
           <Button size="compact-xs" onClick={() => onRetry(pending)}>
             {t('send.retry')}
           </Button>

@@ -4,12 +4,11 @@ import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { useEffect, useMemo, useRef } from 'react';
 import { useTranslation } from 'react-i18next';
 import { api, body } from '~/shared/api/client';
-import { ApiError } from '~/shared/api/problem';
 import type { Dialog } from '~/shared/api/types';
 import { useMay, useSession } from '~/shared/session';
 import { colleaguesQuery } from '~/shared/session/people';
 import { useCommands } from '~/shared/ui/commands';
-import { useErrorText } from '~/shared/ui/error-state';
+import { useErrorWords } from '~/shared/ui/error-state';
 import { announce } from '~/shared/ui/live-region';
 import { Mark } from '~/shared/ui/mark';
 import { dialogQuery } from './queries';
@@ -29,7 +28,7 @@ type Props = {
 export function ThreadHead({ dialog, name, userId, names, onBack, panel, onPanel }: Props) {
   const { t } = useTranslation('inbox');
   const queryClient = useQueryClient();
-  const textOf = useErrorText();
+  const wordsOf = useErrorWords();
   const session = useSession();
   const mayWrite = useMay('messaging.dialog.write');
   const mayReassign = useMay('messaging.dialog.reassign');
@@ -179,9 +178,7 @@ export function ThreadHead({ dialog, name, userId, names, onBack, panel, onPanel
       </div>
       {change.isError && (
         <Text size="xs" c="var(--mantine-color-error)" role="alert" className={classes.error}>
-          {change.error instanceof ApiError && change.error.problem.detail
-            ? change.error.problem.detail
-            : textOf(change.error)}
+          {wordsOf(change.error).at(-1)}
         </Text>
       )}
     </header>

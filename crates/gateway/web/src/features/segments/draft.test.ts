@@ -96,13 +96,15 @@ describe('a draft of a rule', () => {
   it('says which condition cannot be read, and is no rule then', () => {
     const amount = filled(NET, '12.345', 'EUR');
     const currency = filled(NET, '12');
+    const neither = filled(NET, '');
     const days = filled(LAST, '-3');
     const text = filled(COUNTRY, '  ');
-    const { rule, faults } = readDraft(newGroup('all', [amount, currency, days, text]), FIELDS);
+    const { rule, faults } = readDraft(newGroup('all', [amount, currency, neither, days, text]), FIELDS);
     expect(rule).toBeUndefined();
     expect(Object.fromEntries(faults)).toEqual({
       [amount.key]: 'amount',
       [currency.key]: 'currency',
+      [neither.key]: 'amount',
       [days.key]: 'days',
       [text.key]: 'value',
     });

@@ -191,6 +191,8 @@ function readValue(draft: ConditionDraft, field: SegmentField): Omit<Condition, 
   }
   switch (field.kind) {
     case 'SEGMENT_FIELD_KIND_MONEY': {
+      // What stands first is asked for first: the amount is written before its currency.
+      if (value === '') return 'amount';
       if (currency === '') return 'currency';
       const minor = minorOf(value, currency);
       return minor === undefined ? 'amount' : { money: { minor, currency }, currency: '' };

@@ -9,7 +9,7 @@ import { ApiError } from '~/shared/api/problem';
 import type { Rule, Segment, SegmentField } from '~/shared/api/types';
 import { useFormat } from '~/shared/lib/use-format';
 import { useRuleSentence } from '~/shared/rules/sentence';
-import { ErrorState, useErrorText } from '~/shared/ui/error-state';
+import { ErrorState, useErrorWords } from '~/shared/ui/error-state';
 import { announce } from '~/shared/ui/live-region';
 import { PageHeading } from '~/shared/ui/page-heading';
 import { Panel } from '~/shared/ui/panel';
@@ -43,7 +43,7 @@ export default function SegmentEditor(props: Props) {
 function Form({ segment, fields, onCancel, onSaved }: Props & { fields: readonly SegmentField[] }) {
   const { t } = useTranslation(['segments', 'common']);
   const queryClient = useQueryClient();
-  const textOf = useErrorText();
+  const wordsOf = useErrorWords();
   const [name, setName] = useState(segment?.name ?? '');
   const [description, setDescription] = useState(segment?.description ?? '');
   const [draft, setDraft] = useState(() =>
@@ -87,7 +87,7 @@ function Form({ segment, fields, onCancel, onSaved }: Props & { fields: readonly
         setConflict(await queryClient.fetchQuery({ ...segmentQuery(segment.id), staleTime: 0 }));
         return;
       }
-      setRefused(refusalOf(error, reading.paths, textOf));
+      setRefused(refusalOf(error, reading.paths, wordsOf));
     },
   });
 
@@ -202,7 +202,7 @@ function Said({ rule, inline = false }: { rule: Rule | undefined; inline?: boole
 function Count({ rule }: { rule: Rule | undefined }) {
   const { t } = useTranslation(['segments', 'common']);
   const format = useFormat();
-  const textOf = useErrorText();
+  const wordsOf = useErrorWords();
   const [settled] = useDebouncedValue(JSON.stringify(rule ?? null), COUNT_AFTER_MS);
   const asked = useMemo(() => JSON.parse(settled) as Rule | null, [settled]);
   const counted = useQuery({
@@ -230,9 +230,7 @@ function Count({ rule }: { rule: Rule | undefined }) {
       ) : counted.isError && !counted.isFetching ? (
         <Group gap="sm" role="alert">
           <Text size="sm" c="var(--mantine-color-error)">
-            {counted.error instanceof ApiError && counted.error.problem.detail
-              ? counted.error.problem.detail
-              : textOf(counted.error)}
+            {wordsOf(counted.error).at(-1)}
           </Text>
           <Button size="compact-sm" variant="default" onClick={() => void counted.refetch()}>
             {t('common:action.tryAgain')}
@@ -262,7 +260,7 @@ type Refused = { name: string | undefined; conditions: [string, string][]; rest:
 const NOT_REFUSED: Refused = { name: undefined, conditions: [], rest: [] };
 
 /** What the server refused, each at its place. */
-function refusalOf(error: unknown, paths: ReadonlyMap<string, string>, textOf: (error: unknown) => string): Refused {
+function refusalOf(error: unknown, paths: ReadonlyMap<string, string>, wordsOf: (error: unknown) => string[]): Refused {
   const problem = error instanceof ApiError ? error.problem : undefined;
   const refused: Refused = { name: undefined, conditions: [], rest: [] };
   for (const { field, description } of problem?.errors ?? []) {
@@ -271,6 +269,6 @@ function refusalOf(error: unknown, paths: ReadonlyMap<string, string>, textOf: (
     else if (/(^|\.)name$/.test(field)) refused.name = description;
     else refused.rest.push(`${field}: ${description}`);
   }
-  if (!problem?.errors?.length) refused.rest = [textOf(error), ...(problem?.detail ? [problem.detail] : [])];
+  if (!problem?.errors?.length) refused.rest = wordsOf(error);
   return refused;
 }

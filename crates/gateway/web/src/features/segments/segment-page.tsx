@@ -80,7 +80,7 @@ export function SegmentPage({ segmentId, search, onSearch }: Props) {
   );
   if (found.isPending) return <Skeleton m="md" height={320} radius="md" />;
   if (!segment) {
-    const missing = found.error instanceof ApiError && found.error.status === 404;
+    const missing = found.error instanceof ApiError && found.error.isMissing;
     return (
       <div className={classes.page}>
         {back}

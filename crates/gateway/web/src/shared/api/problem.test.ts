@@ -5,6 +5,18 @@ const answer = (body: string, status: number, headers: Record<string, string> = 
   new Response(body, { status, headers });
 
 describe('an error of the API', () => {
+  it('is of a record that is missing where there is none, or none can have such an id', () => {
+    const refused = (...fields: string[]) =>
+      new ApiError(400, { errors: fields.map((field) => ({ field, description: 'is no id' })) }).isMissing;
+    expect(new ApiError(404, {}).isMissing).toBe(true);
+    expect(refused('id')).toBe(true);
+    expect(refused('customerId')).toBe(true);
+    expect(refused('customerId', 'customer.name')).toBe(false);
+    expect(refused('pageSize')).toBe(false);
+    expect(new ApiError(400, {}).isMissing).toBe(false);
+    expect(new ApiError(503, {}).isMissing).toBe(false);
+  });
+
   it('carries status, reason and fields of the problem', async () => {
     const body = JSON.stringify({
       title: 'invalid',

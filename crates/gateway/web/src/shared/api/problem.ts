@@ -8,7 +8,12 @@ export type Problem = {
   reason?: string;
   requestId?: string;
   errors?: { field: string; description: string }[];
+  /** Facts that belong to the reason. */
+  metadata?: Record<string, string>;
 };
+
+/** The part of an address that names a record: `id`, `customerId`. */
+const ID = /^(id|[a-z]+(Id|_id))$/;
 
 /** A request that was refused or could not be made. */
 export class ApiError extends Error {
@@ -31,6 +36,14 @@ export class ApiError extends Error {
 
   get isUnauthenticated(): boolean {
     return this.status === 401;
+  }
+
+  /** Nothing is at the address that was asked for: no such record, or one whose id nothing can have. */
+  get isMissing(): boolean {
+    const { errors = [] } = this.problem;
+    return (
+      this.status === 404 || (this.status === 400 && errors.length > 0 && errors.every(({ field }) => ID.test(field)))
+    );
   }
 }
 

@@ -1,9 +1,12 @@
 import { QueryClient } from '@tanstack/react-query';
 import { ApiError } from './problem';
 
-const TRANSIENT = new Set([0, 502, 503, 504]);
+const TRANSIENT = new Set([0, 502, 503]);
 
-/** Only failures that may pass by themselves are tried again, once. */
+/**
+ * Only failures that may pass by themselves are tried again, once. Where a service has not answered in time (504), one has
+ * waited long enough: whoever looks is told, and may ask again.
+ */
 function shouldRetry(failures: number, error: Error): boolean {
   return failures < 1 && error instanceof ApiError && TRANSIENT.has(error.status);
 }

@@ -519,7 +519,7 @@ export interface paths {
         put?: never;
         /**
          * Writes to the customer
-         * @description Writes to the customer. Opens a closed dialog again; a dialog without a responsible colleague becomes the writer's. PERMISSION_DENIED when another colleague is responsible.
+         * @description Writes to the customer. Opens a closed dialog again; a dialog without a responsible colleague becomes the writer's. PERMISSION_DENIED when another colleague is responsible; FAILED_PRECONDITION, with the reason `DIALOG_HAS_NO_RECIPIENT`, for a dialog that another system held: nobody would get what is written there.
          */
         post: operations["Dialogs_PostDialogMessage"];
         delete?: never;
@@ -731,7 +731,7 @@ export interface paths {
         put?: never;
         /**
          * Accepts an e-mail for sending; a worker claims it, asks for consent and hands it to the mail server
-         * @description Accepts an e-mail for sending; a worker claims it, asks for consent and hands it to the mail server. INVALID_ARGUMENT names each wrong field, an unknown template variable for instance; NOT_FOUND when there is no such customer.
+         * @description Accepts an e-mail for sending; a worker claims it, asks for consent and hands it to the mail server. INVALID_ARGUMENT names each wrong field, an unknown template variable for instance; NOT_FOUND when there is no such customer; RESOURCE_EXHAUSTED, with the reason `TOO_MANY_LETTERS_WAITING`, when as many letters wait to be sent as may.
          */
         post: operations["Emails_SendEmail"];
         delete?: never;
@@ -983,7 +983,7 @@ export interface paths {
         put?: never;
         /**
          * Begins an import
-         * @description Begins an import. The file is uploaded next.
+         * @description Begins an import. The file is uploaded next, within 7 days. RESOURCE_EXHAUSTED when 20 imports of the caller's await their files already.
          */
         post: operations["Imports_CreateImport"];
         delete?: never;
@@ -1010,8 +1010,8 @@ export interface paths {
         options?: never;
         head?: never;
         /**
-         * Changes how the file is read and what its columns mean, and looks at it anew
-         * @description Changes how the file is read and what its columns mean, and looks at it anew. ABORTED when the etag is not the present one; FAILED_PRECONDITION while it runs and afterwards.
+         * Changes how the file is read and what its columns mean, and looks at it anew: at the first 64 MiB of its text, so rows behind that are counted by the next run or trial run
+         * @description Changes how the file is read and what its columns mean, and looks at it anew: at the first 64 MiB of its text, so rows behind that are counted by the next run or trial run. ABORTED when the etag is not the present one; FAILED_PRECONDITION while it runs and afterwards; RESOURCE_EXHAUSTED while many other files are looked at.
          */
         patch: operations["Imports_UpdateImport"];
         trace?: never;
@@ -1026,7 +1026,7 @@ export interface paths {
         get?: never;
         /**
          * Takes the file, in parts and in order
-         * @description Takes the file, in parts and in order. When the upload breaks off, it is begun anew. At the end the file is looked at: encoding, delimiter, columns and the likely mapping. INVALID_ARGUMENT for a file that is no table, FAILED_PRECONDITION when the import has run already, RESOURCE_EXHAUSTED above 256 MiB.
+         * @description Takes the file, in parts and in order. When the upload breaks off, it is begun anew. At the end the file is looked at: encoding, delimiter, columns and the likely mapping. INVALID_ARGUMENT for a file that is no table, FAILED_PRECONDITION when the import has run already, RESOURCE_EXHAUSTED above 256 MiB, or when 3 uploads of the caller's are under way, or 50 files of the caller's are kept already.
          */
         put: operations["Imports_UploadImportFile"];
         post?: never;
@@ -1107,7 +1107,7 @@ export interface paths {
         put?: never;
         /**
          * Takes back what the import has written, record by record: what it created is removed, what it changed becomes what it was
-         * @description Takes back what the import has written, record by record: what it created is removed, what it changed becomes what it was. Records that anything else has touched since stay as they are and are counted in `kept`.
+         * @description Takes back what the import has written, record by record: what it created is removed, what it changed becomes what it was. Records that anything else has touched since stay as they are and are counted in `kept`. Orders need the permission `orders.order.import` too.
          */
         post: operations["Imports_UndoImport"];
         delete?: never;
@@ -1125,7 +1125,7 @@ export interface paths {
         };
         /**
          * Lists the rows that were refused by the last run or trial run, in order of lines
-         * @description Lists the rows that were refused by the last run or trial run, in order of lines.
+         * @description Lists the rows that were refused by the last run or trial run, in order of lines. A page ends early where its rows would be larger than about 2 MiB: go on until `next_page_token` is empty.
          */
         get: operations["Imports_ListRefusedRows"];
         put?: never;
@@ -1684,6 +1684,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/orders:findVersions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Of the references given, those that orders have, each with the order's version
+         * @description Of the references given, those that orders have, each with the order's version. Whoever writes a batch and loses the answer can tell by the versions of before what the batch has done.
+         */
+        post: operations["Orders_FindOrderVersions"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/permissions": {
         parameters: {
             query?: never;
@@ -1692,8 +1712,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Lists every permission that exists, as the methods of all services declare them
-         * @description Lists every permission that exists, as the methods of all services declare them.
+         * Lists every permission that exists, as the methods of all services declare them: those without which a method is refused, and those it asks about besides
+         * @description Lists every permission that exists, as the methods of all services declare them: those without which a method is refused, and those it asks about besides.
          */
         get: operations["Groups_ListPermissions"];
         put?: never;
@@ -2615,7 +2635,7 @@ export interface components {
             channel: components["schemas"]["ConsentChannel"];
             /** @description The contact point, a phone or an e-mail; empty for all there are and will be. */
             contactPointId: string;
-            /** @description The address or number the entry was made for, as it was typed then; empty when the entry is for all. When the contact point gets another address, the entry no longer counts. */
+            /** @description The address or number the entry was made for, as it was typed then; empty when the entry is for all, and where it was cleared because the customer was erased. When the contact point gets another address, a consent no longer counts; a withdrawal stays with the address. A withdrawal whose address was cleared stands against every address until a consent is given for that address. */
             address: string;
             /** @description The purpose; not said for every purpose. */
             purpose: components["schemas"]["ConsentPurpose"];
@@ -2627,7 +2647,7 @@ export interface components {
             origin: components["schemas"]["Origin"];
             /** @description Label of the integration; empty where none. */
             integration: string;
-            /** @description What shows it: the form's version, a recording, a letter; at most 2,000 characters, may be empty when withdrawn. */
+            /** @description What shows it: the form's version, a recording, a letter; at most 2,000 characters, may be empty when withdrawn, and is where it was cleared because the customer was erased. */
             evidence: string;
             /**
              * Format: date-time
@@ -3322,8 +3342,14 @@ export interface components {
         FieldViolation: {
             /** @description Path of the field within the entry, for instance `lines[2].quantity`. */
             field: string;
-            /** @description What is wrong and what would be right. */
+            /** @description What is wrong and what would be right, in English. */
             description: string;
+            /** @description What is wrong by a stable UPPER_SNAKE name, for programs that say it in another language; empty where it has none. */
+            reason: string;
+            /** @description The facts that belong to the reason, for instance `value`, which was refused. */
+            metadata: {
+                [key: string]: string;
+            };
         };
         /** @description Totals in one currency. */
         Figures: {
@@ -3377,6 +3403,16 @@ export interface components {
         FindCorrespondentsResponse: {
             /** @description Their ids. */
             customerIds: string[];
+        };
+        /** @description Asks which orders are known by these references. */
+        FindOrderVersionsRequest: {
+            /** @description Up to 500 references. */
+            references?: components["schemas"]["ExternalReferenceInput"][];
+        };
+        /** @description Those that are known. */
+        FindOrderVersionsResponse: {
+            /** @description The orders, in no particular order. */
+            orders: components["schemas"]["OrderVersion"][];
         };
         /** @description What holds. */
         GetConsentsResponse: {
@@ -3481,9 +3517,15 @@ export interface components {
             updatedAt?: string;
             /**
              * Format: date-time
-             * @description When the file will be removed; the import itself is kept.
+             * @description When the file will be removed; the import itself is kept. One whose file is awaited expires then.
              */
             fileExpiresAt?: string;
+            /** @description Why it failed by a stable UPPER_SNAKE name, for programs that say it in another language; empty when it did not. */
+            failureReason: string;
+            /** @description The facts that belong to that reason. */
+            failureMetadata: {
+                [key: string]: string;
+            };
         };
         /** @description A column of a file. */
         ImportColumn: {
@@ -3619,9 +3661,15 @@ export interface components {
             updatedAt?: string;
             /**
              * Format: date-time
-             * @description When the file will be removed; the import itself is kept.
+             * @description When the file will be removed; the import itself is kept. One whose file is awaited expires then.
              */
             fileExpiresAt?: string;
+            /** @description Why it failed by a stable UPPER_SNAKE name, for programs that say it in another language; empty when it did not. */
+            failureReason?: string;
+            /** @description The facts that belong to that reason. */
+            failureMetadata?: {
+                [key: string]: string;
+            };
         };
         /**
          * @description What the rows of a file are.
@@ -3786,9 +3834,10 @@ export interface components {
          *     - `IMPORT_STATE_CANCELLED`: Somebody stopped the run.
          *     - `IMPORT_STATE_UNDOING`: It is being taken back.
          *     - `IMPORT_STATE_UNDONE`: It was taken back.
+         *     - `IMPORT_STATE_EXPIRED`: It was not run within 7 days: its file was removed, or never came. It can do nothing any more.
          * @enum {string}
          */
-        ImportState: "IMPORT_STATE_UNSPECIFIED" | "IMPORT_STATE_AWAITING_FILE" | "IMPORT_STATE_READY" | "IMPORT_STATE_CHECKING" | "IMPORT_STATE_RUNNING" | "IMPORT_STATE_DONE" | "IMPORT_STATE_FAILED" | "IMPORT_STATE_CANCELLED" | "IMPORT_STATE_UNDOING" | "IMPORT_STATE_UNDONE";
+        ImportState: "IMPORT_STATE_UNSPECIFIED" | "IMPORT_STATE_AWAITING_FILE" | "IMPORT_STATE_READY" | "IMPORT_STATE_CHECKING" | "IMPORT_STATE_RUNNING" | "IMPORT_STATE_DONE" | "IMPORT_STATE_FAILED" | "IMPORT_STATE_CANCELLED" | "IMPORT_STATE_UNDOING" | "IMPORT_STATE_UNDONE" | "IMPORT_STATE_EXPIRED";
         /** @description What came of taking an import back. */
         ImportUndo: {
             /**
@@ -3847,21 +3896,29 @@ export interface components {
         };
         /** @description Something in the file that a person should decide. */
         ImportWarning: {
-            /** @description What, in UPPER_SNAKE form: `DATE_FORMAT_AMBIGUOUS`, `ENCODING_UNSURE`, `UNEVEN_ROWS`, `DUPLICATE_COLUMN`, `DECIMAL_AMBIGUOUS`, `NO_HEADER_FOUND`, `UNCLOSED_QUOTE`; after a run or trial run `SEVERAL_MATCHES`: rows without id whose e-mail or phone several customers have became customers of their own. */
+            /** @description What, in UPPER_SNAKE form: `DATE_FORMAT_AMBIGUOUS`, `DECIMAL_AMBIGUOUS`, `ENCODING_UNSURE`, `ENCODING_WRONG`, `UNEVEN_ROWS`, `BROKEN_ROWS`, `UNCLOSED_QUOTE`, `DUPLICATE_COLUMN`, `NO_HEADER_FOUND`, `HEADER_UNSURE`; after a run or trial run `SEVERAL_MATCHES`: rows without id whose e-mail or phone several customers have became customers of their own. */
             reason: string;
             /** @description The column; empty where the whole file is meant. */
             column: string;
-            /** @description In words for a person. */
+            /** @description In words for a person, in English. */
             description: string;
+            /** @description The facts that belong to the reason: `encoding`, `count`, `line` of the first, `columns`, `trouble` (as a refused row names it). */
+            metadata: {
+                [key: string]: string;
+            };
         };
         /** @description Something in the file that a person should decide. */
         ImportWarningInput: {
-            /** @description What, in UPPER_SNAKE form: `DATE_FORMAT_AMBIGUOUS`, `ENCODING_UNSURE`, `UNEVEN_ROWS`, `DUPLICATE_COLUMN`, `DECIMAL_AMBIGUOUS`, `NO_HEADER_FOUND`, `UNCLOSED_QUOTE`; after a run or trial run `SEVERAL_MATCHES`: rows without id whose e-mail or phone several customers have became customers of their own. */
+            /** @description What, in UPPER_SNAKE form: `DATE_FORMAT_AMBIGUOUS`, `DECIMAL_AMBIGUOUS`, `ENCODING_UNSURE`, `ENCODING_WRONG`, `UNEVEN_ROWS`, `BROKEN_ROWS`, `UNCLOSED_QUOTE`, `DUPLICATE_COLUMN`, `NO_HEADER_FOUND`, `HEADER_UNSURE`; after a run or trial run `SEVERAL_MATCHES`: rows without id whose e-mail or phone several customers have became customers of their own. */
             reason?: string;
             /** @description The column; empty where the whole file is meant. */
             column?: string;
-            /** @description In words for a person. */
+            /** @description In words for a person, in English. */
             description?: string;
+            /** @description The facts that belong to the reason: `encoding`, `count`, `line` of the first, `columns`, `trouble` (as a refused row names it). */
+            metadata?: {
+                [key: string]: string;
+            };
         };
         /** @description One dialog that another system held. */
         ImportedDialog: {
@@ -4261,7 +4318,7 @@ export interface components {
             channel?: components["schemas"]["ConsentChannel"];
             /** @description The contact point. Either this or `address`. */
             contactPointId?: string;
-            /** @description An address or number: one of this customer counts as that contact point; for one of other customers, all of theirs must agree; one of nobody's is answered with `UNKNOWN_ADDRESS`. */
+            /** @description An address or number. One of this customer counts as that contact point. For one of other customers, all of them must agree. One of nobody's is answered with `UNKNOWN_ADDRESS`. Of either of the last two, what this customer has withdrawn comes first: for all contact points, or for this address while it was theirs. Then the answer is `CONSENT_WITHDRAWN`. */
             address?: string;
             /** @description What the message is for; required. */
             purpose?: components["schemas"]["ConsentPurpose"];
@@ -4270,7 +4327,7 @@ export interface components {
         MaySendResponse: {
             /** @description Whether it may. */
             allowed: boolean;
-            /** @description Why not, in UPPER_SNAKE form: `NO_CONSENT` (never given), `CONSENT_WITHDRAWN`, `UNKNOWN_ADDRESS`, `NO_CONTACT_POINT` (removed meanwhile), `SHARED_TOO_WIDELY` (an address that more than 500 customers have); empty when allowed. */
+            /** @description Why not, in UPPER_SNAKE form: `NO_CONSENT` (never given), `CONSENT_WITHDRAWN` (also for an address that the customer no longer has, or that nobody has), `UNKNOWN_ADDRESS`, `NO_CONTACT_POINT` (removed meanwhile), `SHARED_TOO_WIDELY` (an address that more than 500 customers have); empty when allowed. */
             reason: string;
             /** @description Ids of the entries that decide. */
             entryIds: string[];
@@ -4405,6 +4462,11 @@ export interface components {
             settledAt?: string;
             /** @description How another system names it; absent when it was sent from here. */
             reference?: components["schemas"]["ExternalReference"];
+            /**
+             * Format: date-time
+             * @description When the claim of the worker that has it ends; absent while no worker has it. A letter whose claim has ended is soon put back, or settled as unknown.
+             */
+            claimedUntil?: string;
         };
         /** @description Figures. */
         MetricsSection: {
@@ -4668,6 +4730,18 @@ export interface components {
             /** @description False once no longer offered; orders that have it keep it. Set by the server. */
             active?: boolean;
         };
+        /** @description An order and its version. */
+        OrderVersion: {
+            /** @description The reference by which it was asked for. */
+            reference?: components["schemas"]["ExternalReference"];
+            /** @description The order. */
+            orderId: string;
+            /**
+             * Format: int64
+             * @description Its version now.
+             */
+            version: string;
+        };
         /** @description The newest orders. */
         OrdersSection: {
             /** @description Whether it could be had. */
@@ -4760,7 +4834,7 @@ export interface components {
         Permission: {
             /** @description Its name, `context.object.action`. */
             name: string;
-            /** @description The methods that need it, fully qualified. */
+            /** @description The methods that need it, or ask about it besides, fully qualified. */
             methods: string[];
         };
         /** @description A colleague. */
@@ -4989,7 +5063,7 @@ export interface components {
             line: string;
             /** @description What is wrong with it. */
             violations: components["schemas"]["FieldViolation"][];
-            /** @description The values as they stand, one for each column. */
+            /** @description The values as they stand, one for each column; where some are too long to be kept, their beginnings, and a violation without a field says so. */
             values: string[];
         };
         /** @description Asks to apply the parked events of an aggregate again, in their order. */
@@ -5251,7 +5325,7 @@ export interface components {
             contactPointId?: string;
             /** @description The address to write to, at most 254 characters. One of the customer's own counts as that contact point; another needs `address_reason`. */
             toAddress?: string;
-            /** @description Why the letter goes to an address that is none of the customer's, 3 to 500 characters. */
+            /** @description Why the letter goes to an address that is none of the customer's, 3 to 500 characters. It opens an address that nobody is known to have, for service letters only; it opens none against a withdrawal, and none of other customers who have not agreed. */
             addressReason?: string;
             /** @description Template to use; empty to write freely. */
             templateId?: string;
@@ -5406,7 +5480,7 @@ export interface components {
             subjectId: string;
             /** @description Amount concerned; absent where there is none. */
             amount?: components["schemas"]["Money"];
-            /** @description Who did it. */
+            /** @description Who did it; absent where that is not known. */
             actor?: components["schemas"]["Actor"];
             /** @description Where it came from. */
             origin: components["schemas"]["Origin"];
@@ -8267,6 +8341,31 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["FindBuyersResponse"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    Orders_FindOrderVersions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["FindOrderVersionsRequest"];
+            };
+        };
+        responses: {
+            /** @description Those that are known. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FindOrderVersionsResponse"];
                 };
             };
             default: components["responses"]["Problem"];

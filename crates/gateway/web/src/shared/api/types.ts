@@ -29,6 +29,7 @@ export type EmailInput = Schemas['CustomersEmailInput'];
 export type EmailTemplate = Schemas['EmailTemplate'];
 export type EmailTemplateInput = Schemas['EmailTemplateInput'];
 export type Favourite = Schemas['Favourite'];
+export type FieldViolation = Schemas['FieldViolation'];
 export type Import = Schemas['Import'];
 export type ImportColumn = Schemas['ImportColumn'];
 export type ImportField = Schemas['ImportField'];

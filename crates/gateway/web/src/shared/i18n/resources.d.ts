@@ -6,6 +6,7 @@ import type customers from '~/locales/en/customers.json';
 import type imports from '~/locales/en/imports.json';
 import type inbox from '~/locales/en/inbox.json';
 import type mail from '~/locales/en/mail.json';
+import type problems from '~/locales/en/problems.json';
 import type rules from '~/locales/en/rules.json';
 import type segments from '~/locales/en/segments.json';
 import type session from '~/locales/en/session.json';
@@ -21,6 +22,7 @@ declare module 'i18next' {
       imports: typeof imports;
       inbox: typeof inbox;
       mail: typeof mail;
+      problems: typeof problems;
       rules: typeof rules;
       segments: typeof segments;
       session: typeof session;

@@ -1,5 +1,5 @@
 import { beforeEach, expect, it, vi } from 'vitest';
-import { readDraft, subscribeDrafts, writeDraft } from './drafts';
+import { forgetDrafts, onForget, readDraft, subscribeDrafts, writeDraft } from './drafts';
 
 beforeEach(() => sessionStorage.clear());
 
@@ -21,4 +21,13 @@ it('those who show drafts are told of a change until they leave', () => {
   leave();
   writeDraft('irina', 'dialog.1', 'Hello again');
   expect(listener).toHaveBeenCalledTimes(1);
+});
+
+it('whoever signs out leaves nothing, not even what was to be kept in a moment', () => {
+  writeDraft('irina', 'email.1', 'Dear');
+  const timer = setTimeout(() => writeDraft('irina', 'email.1', 'Dear reader'));
+  const stay = onForget(() => clearTimeout(timer));
+  forgetDrafts();
+  stay();
+  return new Promise<void>((done) => setTimeout(done, 5)).then(() => expect(sessionStorage.length).toBe(0));
 });

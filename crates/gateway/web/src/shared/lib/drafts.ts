@@ -4,6 +4,7 @@
  */
 const PREFIX = 'clientele.draft.';
 const listeners = new Set<() => void>();
+const pending = new Set<() => void>();
 
 const keyOf = (userId: string, name: string) => `${PREFIX}${userId}.${name}`;
 
@@ -24,8 +25,15 @@ export function writeDraft(userId: string, name: string, text: string): void {
 
 /** Forgets all that was begun: whoever signs out leaves nothing behind. */
 export function forgetDrafts(): void {
+  for (const drop of pending) drop();
   for (const key of Object.keys(sessionStorage)) if (key.startsWith(PREFIX)) sessionStorage.removeItem(key);
   for (const listener of listeners) listener();
+}
+
+/** Calls back when all is forgotten: what was to be kept in a moment must not be kept any more. */
+export function onForget(drop: () => void): () => void {
+  pending.add(drop);
+  return () => pending.delete(drop);
 }
 
 /** Tells when any draft changes; for `useSyncExternalStore`. */

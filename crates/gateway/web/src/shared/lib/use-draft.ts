@@ -1,6 +1,6 @@
 import { useCallback, useEffect, useRef, useState } from 'react';
 import { useSession } from '~/shared/session';
-import { readDraft, writeDraft } from './drafts';
+import { onForget, readDraft, writeDraft } from './drafts';
 
 const SETTLE_MS = 300;
 
@@ -27,9 +27,14 @@ export function useDraft<T>(
 
   useEffect(() => {
     addEventListener('pagehide', flush);
+    const stay = onForget(() => {
+      clearTimeout(timer.current);
+      timer.current = undefined;
+    });
     return () => {
       removeEventListener('pagehide', flush);
       flush();
+      stay();
     };
   }, [flush]);
 

@@ -5,7 +5,10 @@ let waiting: Promise<void> | undefined;
 let settle: (() => void) | undefined;
 const watchers = new Set<() => void>();
 const tabs = 'BroadcastChannel' in globalThis ? new BroadcastChannel('clientele.session') : undefined;
-const renewals = new Set<() => void>();
+const listeners = new Set<(what: Elsewhere) => void>();
+
+/** What has happened in another tab of the browser: somebody has signed in again, or out. */
+export type Elsewhere = 'renewed' | 'left';
 
 /**
  * Says that the session of this page is over. The page stays as it is, a window asks to sign in again, and whoever waits
@@ -28,13 +31,22 @@ export function sessionRenewed({ here }: { here: boolean }): void {
   settle = undefined;
   goOn?.();
   for (const watcher of watchers) watcher();
-  if (here) tabs?.postMessage('renewed');
+  if (here) tell('renewed');
+}
+
+/** Says that the user has signed out: other tabs must not go on showing what they saw. */
+export function sessionLeft(): void {
+  tell('left');
+}
+
+function tell(what: Elsewhere): void {
+  tabs?.postMessage(what);
 }
 
 /** Calls back when another tab of the browser has signed in or out. */
-export function onOtherTab(listener: () => void): () => void {
-  renewals.add(listener);
-  return () => renewals.delete(listener);
+export function onOtherTab(listener: (what: Elsewhere) => void): () => void {
+  listeners.add(listener);
+  return () => listeners.delete(listener);
 }
 
 /** Whether the session is over and nobody has signed in again yet. */
@@ -50,7 +62,7 @@ export function useSessionOver(): boolean {
 
 onSignedOut(sessionOver);
 if (tabs) {
-  tabs.onmessage = () => {
-    for (const listener of renewals) listener();
+  tabs.onmessage = ({ data }: MessageEvent<Elsewhere>) => {
+    for (const listener of listeners) listener(data);
   };
 }

@@ -2,7 +2,7 @@ import { queryOptions, useQuery, useQueryClient } from '@tanstack/react-query';
 import { api, body, setCsrfToken } from '~/shared/api/client';
 import type { BrowserSession } from '~/shared/api/types';
 import { forgetDrafts } from '~/shared/lib/drafts';
-import { sessionRenewed } from './expiry';
+import { sessionLeft, sessionRenewed } from './expiry';
 import { forgetLogin, rememberLogin } from './last-login';
 
 export const sessionQuery = queryOptions({
@@ -72,10 +72,17 @@ export function useContinueSession() {
   };
 }
 
-export function useSignOut() {
+/** Ends the session; what is on the page is left to `useForget`. */
+export async function signOut(): Promise<void> {
+  await api.DELETE('/v1/session');
+  setCsrfToken(undefined);
+  sessionLeft();
+}
+
+/** Leaves nothing of the user behind in this tab, once no page of theirs is shown any more. */
+export function useForget() {
   const queryClient = useQueryClient();
-  return async () => {
-    await api.DELETE('/v1/session');
+  return () => {
     setCsrfToken(undefined);
     forgetLogin();
     forgetDrafts();

@@ -2,23 +2,51 @@ import { Button, Text } from '@mantine/core';
 import { IconAlertTriangle, IconLock, IconRefresh } from '@tabler/icons-react';
 import { useTranslation } from 'react-i18next';
 import { ApiError } from '~/shared/api/problem';
+import { useReasonText } from '~/shared/i18n/reasons';
+import { useFormat } from '~/shared/lib/use-format';
 import classes from './states.module.css';
 
-/** What went wrong, in the reader's language. */
+/** What went wrong, in the reader's language: by the server's reason where it has words here, else by the status. */
 export function useErrorText(): (error: unknown) => string {
   const { t } = useTranslation();
+  const reasonOf = useProblemReason();
   return (error) => {
     if (!(error instanceof ApiError)) return t('error.unknown');
+    const told = reasonOf(error);
+    if (told) return told;
     if (error.status === 429) return t('error.tooMany', { count: error.retryAfter ?? 1 });
     if (error.status === 0) return t('error.offline');
     if (error.status === 401) return t('error.signedOut');
     if (error.status === 403) return t('error.forbidden');
-    if (error.status === 404) return t('error.notFound');
+    if (error.isMissing) return t('error.notFound');
     if (error.status === 409) return t('error.conflict');
     if (error.status === 503) return t('error.unavailable');
     if (error.status === 504) return t('error.late');
     if (error.status >= 500) return t('error.server');
     return t('error.refused');
+  };
+}
+
+/** What went wrong, and the server's own words, in English, where the first tells less than these. */
+export function useErrorWords(): (error: unknown) => string[] {
+  const textOf = useErrorText();
+  const reasonOf = useProblemReason();
+  return (error) => {
+    // Of a lost connection and an ended session the server says nothing that helps.
+    const tells = error instanceof ApiError && error.status !== 0 && !error.isUnauthenticated && !reasonOf(error);
+    const detail = tells ? error.problem.detail : undefined;
+    return [textOf(error), ...(detail ? [detail] : [])];
+  };
+}
+
+function useProblemReason(): (error: unknown) => string | undefined {
+  const reasonText = useReasonText('problems:reason');
+  const format = useFormat();
+  return (error) => {
+    if (!(error instanceof ApiError)) return undefined;
+    const { reason, metadata = {} } = error.problem;
+    const shown = (fact: string) => (/^\d+$/.test(fact) ? format.number(BigInt(fact)) : fact);
+    return reasonText(reason, Object.fromEntries(Object.entries(metadata).map(([name, fact]) => [name, shown(fact)])));
   };
 }
 
@@ -32,7 +60,7 @@ type Props = {
 /** Something failed: what, why, and a way to try again, in the place where it would have been. */
 export function ErrorState({ title, error, onRetry }: Props) {
   const { t } = useTranslation();
-  const textOf = useErrorText();
+  const [text, detail] = useErrorWords()(error);
   const problem = error instanceof ApiError ? error.problem : undefined;
   const forbidden = error instanceof ApiError && error.status === 403;
   const Icon = forbidden ? IconLock : IconAlertTriangle;
@@ -41,12 +69,11 @@ export function ErrorState({ title, error, onRetry }: Props) {
       <Icon size={24} stroke={1.6} aria-hidden className={forbidden ? classes.idle : classes.broken} />
       <Text fw={600}>{title}</Text>
       <Text size="sm" c="dimmed">
-        {textOf(error)}
+        {text}
       </Text>
-      {problem?.detail && (
+      {(detail || problem?.requestId) && (
         <Text size="xs" c="dimmed" className={classes.detail}>
-          {problem.detail}
-          {problem.requestId && ` · ${problem.requestId}`}
+          {[detail, problem?.requestId].filter(Boolean).join(' · ')}
         </Text>
       )}
       {onRetry && !forbidden && (

@@ -22,19 +22,19 @@ import { type SendLetter, useOutbox } from './compose/use-outbox';
 import { Contacts } from './contacts';
 import classes from './customer-card.module.css';
 import { Facts } from './facts';
-import { Favourites } from './favourites';
 import { CardHeader } from './header';
 import { figuresIn, Metrics, Months } from './metrics';
 import { Orders } from './orders';
 import { customerAsOfQuery } from './queries';
 import type { CardSearch } from './search';
 import { Section } from './section';
-import { Timeline } from './timeline';
 import { useCard } from './use-card';
 
 const Composer = lazyPart(() => import('./compose/composer'), { waiting: <Skeleton height={360} radius="md" /> });
 const Messages = lazyPart(() => import('./messages'), { waiting: <Skeleton height={96} radius="md" /> });
 const Segments = lazyPart(() => import('./segments'), { waiting: <Skeleton height={48} radius="md" /> });
+const Favourites = lazyPart(() => import('./favourites'), { waiting: <Skeleton height={180} radius="md" /> });
+const Timeline = lazyPart(() => import('./timeline'), { waiting: <Skeleton height={320} radius="md" /> });
 const History = lazyPart(() => import('./history'));
 const ConsentLog = lazyPart(() => import('./consents/consent-log'));
 const LetterWindow = lazyPart(() => import('./letter-window'));
@@ -125,7 +125,7 @@ export function CustomerCard({ customerId, search, onSearch }: Props) {
 
   if (loading) return <CardSkeleton />;
   if (!card) {
-    const missing = error instanceof ApiError && error.status === 404;
+    const missing = error instanceof ApiError && error.isMissing;
     return (
       <div className={classes.page}>
         <PageHeading>{t(missing ? 'missing' : 'title')}</PageHeading>

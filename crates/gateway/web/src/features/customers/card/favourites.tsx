@@ -6,7 +6,7 @@ import { DataTable } from '~/shared/ui/data-table';
 import { Panel } from '~/shared/ui/panel';
 
 /** What the customer buys most: categories, or products where the catalogue has no categories. */
-export function Favourites({ favourites }: { favourites: Favourite[] }) {
+export default function Favourites({ favourites }: { favourites: Favourite[] }) {
   const { t } = useTranslation('card');
   const products = favourites[0]?.kind === 'FAVOURITE_KIND_PRODUCT';
   return (

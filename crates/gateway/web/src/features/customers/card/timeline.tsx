@@ -67,7 +67,7 @@ type Props = {
 };
 
 /** What happened with the customer, newest first: what came with the card, then page by page. */
-export function Timeline({ customerId, section, people, onLetter }: Props) {
+export default function Timeline({ customerId, section, people, onLetter }: Props) {
   const { t } = useTranslation('card');
   const textOf = useErrorText();
   const [filter, setFilter] = useState<Filter>('all');

@@ -7,7 +7,7 @@ import { useTranslation } from 'react-i18next';
 import { api, body, idempotencyKey } from '~/shared/api/client';
 import { ApiError, fieldErrors, formPath } from '~/shared/api/problem';
 import type { CustomerInput, CustomerKind } from '~/shared/api/types';
-import { useErrorText } from '~/shared/ui/error-state';
+import { useErrorWords } from '~/shared/ui/error-state';
 import { announce } from '~/shared/ui/live-region';
 import { useFocusReturn } from '~/shared/ui/use-focus-return';
 import classes from './create-customer.module.css';
@@ -25,7 +25,7 @@ export default function CreateCustomer({ onClose, onCreated }: Props) {
   const { t } = useTranslation(['customers', 'common']);
   useFocusReturn();
   const queryClient = useQueryClient();
-  const textOf = useErrorText();
+  const wordsOf = useErrorWords();
   const [rest, setRest] = useState<string[]>([]);
   // One key for one content: repeated after a lost answer it creates nothing twice, changed after a refusal it is another request.
   const sent = useRef({ content: '', key: '' });
@@ -67,10 +67,7 @@ export default function CreateCustomer({ onClose, onCreated }: Props) {
     create.mutate(customer, {
       onError: (error) => {
         if (!(error instanceof ApiError) || !error.problem.errors?.length) {
-          setRest([
-            textOf(error),
-            ...(error instanceof ApiError && error.problem.detail ? [error.problem.detail] : []),
-          ]);
+          setRest(wordsOf(error));
           return;
         }
         const { fields, rest: others } = fieldErrors(error.problem, (path) => {

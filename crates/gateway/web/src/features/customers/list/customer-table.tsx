@@ -15,7 +15,7 @@ import {
 } from 'react';
 import { useTranslation } from 'react-i18next';
 import { useShortcuts } from '~/shared/ui/shortcuts';
-import { type ColumnId, columns, features, type Row, visibleColumns } from './columns';
+import { type ColumnId, features, isPhone, type Row, track, visibleColumns } from './columns';
 import classes from './customer-table.module.css';
 import { nextSort, sortingOf } from './search';
 
@@ -23,6 +23,8 @@ const ROW_PX = 40;
 const ROW_PHONE_PX = 56;
 /** Rows before the loaded end at which the next page is asked for. */
 const AHEAD = 30;
+/** Until the table is measured. */
+const UNMEASURED_PX = 1180;
 const SKELETON_ROWS = 12;
 /** Browsers cap the height of what scrolls; a list this long wants a filter, not more scrolling. */
 const MAX_ROWS = 100_000;
@@ -49,23 +51,24 @@ export function CustomerTable(props: Props) {
   const { rows, total, hasMore, loading, moreFailed, onMore, sort, onSort, at, onAt, onOpen } = props;
   const { t } = useTranslation(['customers', 'common']);
   const scroller = useRef<HTMLDivElement>(null);
-  const { ref: measured, width } = useElementSize();
-  const size = width === 0 ? 'wide' : width < 640 ? 'phone' : width < 1180 ? 'narrow' : 'wide';
+  const { ref: measured, width: known } = useElementSize();
+  const width = known === 0 ? UNMEASURED_PX : known;
+  const phone = isPhone(width);
   const [active, setActive] = useState(at ?? 0);
   // Set when the focus shall follow the active row, which may first have to come into the document.
   const focusWanted = useRef(at !== undefined);
   const restored = useRef(at === undefined);
 
-  const columnVisibility = useMemo(() => visibleColumns(size), [size]);
+  const sorting = sortingOf(sort);
+  const columns = useMemo(() => visibleColumns(width, sorting.field), [width, sorting.field]);
   const table = useTable({
     features,
     columns,
     data: rows,
     getRowId: ({ customer }) => customer.id,
-    state: { columnVisibility },
   });
-  const shown = table.getVisibleLeafColumns();
-  const template = { gridTemplateColumns: shown.map((column) => column.columnDef.meta?.track).join(' ') };
+  const shown = table.getAllLeafColumns();
+  const template = { gridTemplateColumns: shown.map((column) => track(column.columnDef.meta)).join(' ') };
 
   const mayLoad = hasMore && rows.length < MAX_ROWS;
   const firstLoad = loading && rows.length === 0;
@@ -75,7 +78,7 @@ export function CustomerTable(props: Props) {
   const virtualizer = useVirtualizer({
     count,
     getScrollElement: () => scroller.current,
-    estimateSize: () => (size === 'phone' ? ROW_PHONE_PX : ROW_PX),
+    estimateSize: () => (phone ? ROW_PHONE_PX : ROW_PX),
     overscan: 12,
     scrollMargin: 0,
     // The row with the focus stays in the document when it is scrolled out of sight: a removed element loses the focus.
@@ -90,8 +93,8 @@ export function CustomerTable(props: Props) {
   const items = virtualizer.getVirtualItems();
   const lastVisible = virtualizer.range?.endIndex ?? 0;
 
-  // biome-ignore lint/correctness/useExhaustiveDependencies: the heights follow the layout, which only `size` tells of
-  useEffect(() => virtualizer.measure(), [size]);
+  // biome-ignore lint/correctness/useExhaustiveDependencies: the heights follow the layout, which only `phone` tells of
+  useEffect(() => virtualizer.measure(), [phone]);
 
   // More rows when the end comes near, or when the place to restore lies beyond what is loaded.
   const wanted = !restored.current && rows.length <= active;
@@ -121,7 +124,7 @@ export function CustomerTable(props: Props) {
         const frame = scroller.current;
         // Somebody at the top of the list sees what is new there; elsewhere nothing moves under the eye.
         if (frame && frame.scrollTop > 0) {
-          frame.scrollTop += (index - active) * (size === 'phone' ? ROW_PHONE_PX : ROW_PX);
+          frame.scrollTop += (index - active) * (phone ? ROW_PHONE_PX : ROW_PX);
         }
         setActive(index);
         return;
@@ -130,7 +133,7 @@ export function CustomerTable(props: Props) {
     activeId.current = rows[active]?.customer.id;
     // A row that was moved in the document has lost the focus that it had.
     if (focused.current && document.activeElement === document.body) focusWanted.current = true;
-  }, [rows, active, size]);
+  }, [rows, active, phone]);
 
   useEffect(() => {
     if (!focusWanted.current || !restored.current) return;
@@ -205,7 +208,6 @@ export function CustomerTable(props: Props) {
     k: () => moveTo(inGrid() ? active - 1 : active),
   });
 
-  const sorting = sortingOf(sort);
   return (
     <div className={classes.frame} ref={measured}>
       <div className={classes.scroller} ref={scroller} onScroll={onScroll}>
@@ -299,7 +301,7 @@ export function CustomerTable(props: Props) {
                   }}
                   onKeyDown={() => undefined}
                 >
-                  {row.getVisibleCells().map((cell) => (
+                  {row.getAllCells().map((cell) => (
                     // biome-ignore lint/a11y/useSemanticElements lint/a11y/useFocusableInteractive: as above; rows take the focus
                     <div
                       key={cell.id}

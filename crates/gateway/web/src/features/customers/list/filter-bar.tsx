@@ -1,10 +1,14 @@
-import { ActionIcon, Badge, Button, Checkbox, Popover, SegmentedControl, Stack, Text, TextInput } from '@mantine/core';
+import { ActionIcon, Badge, Button, Popover, Skeleton } from '@mantine/core';
 import { IconFilter, IconX } from '@tabler/icons-react';
-import { type FormEvent, useId, useState } from 'react';
+import { useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import { useFormat } from '~/shared/lib/use-format';
+import { lazyPart } from '~/shared/ui/part';
 import classes from './filter-bar.module.css';
-import { FILTER_KEYS, type FilterKey, type Filters, type YesNo } from './search';
+import { FILTER_KEYS, type FilterKey, type Filters } from './search';
+
+const loadForm = () => import('./filter-form');
+const FilterForm = lazyPart(loadForm, { waiting: <Skeleton height={400} radius="md" /> });
 
 type Props = { filters: Filters; onChange: (filters: Filters) => void };
 
@@ -12,6 +16,7 @@ type Props = { filters: Filters; onChange: (filters: Filters) => void };
 export function FilterButton({ filters, onChange }: Props) {
   const { t } = useTranslation('customers');
   const [opened, setOpened] = useState(false);
+  const open = () => setOpened(true);
   const count = FILTER_KEYS.filter((key) => filters[key]).length;
   return (
     <Popover
@@ -35,7 +40,11 @@ export function FilterButton({ filters, onChange }: Props) {
               </Badge>
             ) : undefined
           }
-          onClick={() => setOpened(!opened)}
+          onClick={() => {
+            // The form is there when the window opens, which puts the focus into it; without it the window says what is missing.
+            if (opened) setOpened(false);
+            else void loadForm().then(open, open);
+          }}
           aria-expanded={opened}
           aria-haspopup="dialog"
         >
@@ -52,110 +61,6 @@ export function FilterButton({ filters, onChange }: Props) {
         />
       </Popover.Dropdown>
     </Popover>
-  );
-}
-
-function FilterForm({ filters, onChange }: Props) {
-  const { t } = useTranslation('customers');
-  const [draft, setDraft] = useState(filters);
-  const set = (part: Filters) => setDraft((before) => ({ ...before, ...part }));
-  const submit = (event: FormEvent) => {
-    event.preventDefault();
-    onChange({ ...draft, country: draft.country?.trim() || undefined, source: draft.source?.trim() || undefined });
-  };
-  return (
-    <form onSubmit={submit}>
-      <Stack gap="sm">
-        <Choice
-          label={t('filter.kind')}
-          value={draft.kind}
-          options={[
-            ['person', t('kind.person')],
-            ['company', t('kind.company')],
-          ]}
-          onChange={(kind) => set({ kind })}
-        />
-        <TextInput
-          label={t('filter.country')}
-          value={draft.country ?? ''}
-          maxLength={100}
-          onChange={(event) => set({ country: event.currentTarget.value })}
-          data-autofocus
-        />
-        <TextInput
-          label={t('filter.source')}
-          value={draft.source ?? ''}
-          maxLength={64}
-          onChange={(event) => set({ source: event.currentTarget.value })}
-        />
-        <div className={classes.days}>
-          <TextInput
-            type="date"
-            label={t('filter.from')}
-            value={draft.from ?? ''}
-            max={draft.until}
-            onChange={(event) => set({ from: event.currentTarget.value || undefined })}
-          />
-          <TextInput
-            type="date"
-            label={t('filter.until')}
-            value={draft.until ?? ''}
-            min={draft.from}
-            onChange={(event) => set({ until: event.currentTarget.value || undefined })}
-          />
-        </div>
-        <Choice label={t('filter.phone')} value={draft.phone} options={yesNo(t)} onChange={(phone) => set({ phone })} />
-        <Choice label={t('filter.email')} value={draft.email} options={yesNo(t)} onChange={(email) => set({ email })} />
-        <Checkbox
-          label={t('filter.duplicates')}
-          checked={draft.duplicates === 'yes'}
-          onChange={(event) => set({ duplicates: event.currentTarget.checked ? 'yes' : undefined })}
-        />
-        <div className={classes.actions}>
-          <Button variant="subtle" onClick={() => onChange({})}>
-            {t('filter.clear')}
-          </Button>
-          <Button type="submit">{t('filter.apply')}</Button>
-        </div>
-      </Stack>
-    </form>
-  );
-}
-
-function yesNo(t: (key: 'filter.yes' | 'filter.no') => string): [YesNo, string][] {
-  return [
-    ['yes', t('filter.yes')],
-    ['no', t('filter.no')],
-  ];
-}
-
-type ChoiceProps<T extends string> = {
-  label: string;
-  value: T | undefined;
-  options: [T, string][];
-  onChange: (value: T | undefined) => void;
-};
-
-function Choice<T extends string>({ label, value, options, onChange }: ChoiceProps<T>) {
-  const { t } = useTranslation('customers');
-  const id = useId();
-  return (
-    <div>
-      <Text id={id} size="sm" fw="var(--mantine-font-weight-medium)" mb={4}>
-        {label}
-      </Text>
-      <SegmentedControl
-        fullWidth
-        size="xs"
-        aria-labelledby={id}
-        value={value ?? ''}
-        data={[
-          { value: '', label: t('filter.any') },
-          ...options.map(([option, text]) => ({ value: option, label: text })),
-        ]}
-        onChange={(picked) => onChange(options.find(([option]) => option === picked)?.[0])}
-      />
-    </div>
   );
 }
 

@@ -10,7 +10,7 @@ import type { EmailTemplate, EmailTemplateInput } from '~/shared/api/types';
 import { useDraft } from '~/shared/lib/use-draft';
 import { LetterFrame } from '~/shared/mail/letter-frame';
 import { useMay } from '~/shared/session';
-import { useErrorText } from '~/shared/ui/error-state';
+import { useErrorWords } from '~/shared/ui/error-state';
 import { announce } from '~/shared/ui/live-region';
 import { PageHeading } from '~/shared/ui/page-heading';
 import { templateQuery, templatesKey } from '../queries';
@@ -22,7 +22,7 @@ type Props = { template: EmailTemplate | undefined; onSaved: (id: string) => voi
 /** The texts of a template, with what they would look like beside them. */
 export function TemplateForm({ template, onSaved }: Props) {
   const { t } = useTranslation('mail');
-  const textOf = useErrorText();
+  const wordsOf = useErrorWords();
   const queryClient = useQueryClient();
   const mayWrite = useMay('messaging.template.write');
   const { value, change, clear } = useDraft<Draft>(`template.${template?.id ?? 'new'}`, {
@@ -70,7 +70,7 @@ export function TemplateForm({ template, onSaved }: Props) {
         setErrors(named.fields);
         setRest(named.rest);
       } else {
-        setRest([textOf(error), ...(error instanceof ApiError && error.problem.detail ? [error.problem.detail] : [])]);
+        setRest(wordsOf(error));
       }
     },
   });

@@ -33,7 +33,7 @@ function Existing({ id, onSaved }: { id: string; onSaved: (id: string) => void }
   const template = useQuery(templateQuery(id));
   if (template.isPending) return <Skeleton height={420} radius="md" />;
   if (!template.data) {
-    const missing = template.error instanceof ApiError && template.error.status === 404;
+    const missing = template.error instanceof ApiError && template.error.isMissing;
     return (
       <>
         <PageHeading>{t('template.title')}</PageHeading>

@@ -11,7 +11,7 @@ import { useDraft } from '~/shared/lib/use-draft';
 import { LetterFrame } from '~/shared/mail/letter-frame';
 import { useReasonText } from '~/shared/mail/send-state';
 import { useMay } from '~/shared/session';
-import { ErrorState, useErrorText } from '~/shared/ui/error-state';
+import { ErrorState, useErrorText, useErrorWords } from '~/shared/ui/error-state';
 import { lazyPart } from '~/shared/ui/part';
 import { useConsentOrigin } from '../consents/consent-boxes';
 import { previewQuery, templateQuery, templatesQuery } from '../queries';
@@ -48,7 +48,7 @@ const draftName = (customerId: string) => `email.${customerId}`;
 /** Writes one letter to the customer: to an address that agreed, from a template or freely, seen before it goes. */
 export default function Composer({ customer, consents, people, onSend, onClose, takesFocus }: Props) {
   const { t } = useTranslation(['mail', 'common']);
-  const textOf = useErrorText();
+  const wordsOf = useErrorWords();
   const draft = useDraft(draftName(customer.id), { read: readLetter, isEmpty: isEmptyLetter });
   const letter = draft.value;
   const [busy, setBusy] = useState(false);
@@ -106,12 +106,7 @@ export default function Composer({ customer, consents, people, onSend, onClose, 
         });
         setProblem({ ...named, reused });
       } else {
-        const detail = error instanceof ApiError && !reused ? error.problem.detail : undefined;
-        setProblem({
-          fields: {},
-          rest: [reused ? t('compose.reused') : textOf(error), ...(detail ? [detail] : [])],
-          reused,
-        });
+        setProblem({ fields: {}, rest: reused ? [t('compose.reused')] : wordsOf(error), reused });
       }
     }
   };
