@@ -10,12 +10,13 @@ alter table customers.consent_entry disable trigger consent_entry_keep;
 update customers.consent_entry set cleared_at = recorded_at where contact_point_id is not null and address_key = '';
 alter table customers.consent_entry enable trigger consent_entry_keep;
 
--- An entry without an address is for all contact points, or was cleared: nothing else may be taken for either.
+-- Checked for the entries there are by the next migration, which holds nobody up who asks whether to send. An entry
+-- without an address is for all contact points, or was cleared: nothing else may be taken for either.
 alter table customers.consent_entry
     add constraint consent_entry_address_present_check
-        check ((address_key = '') = (contact_point_id is null or cleared_at is not null)),
+        check ((address_key = '') = (contact_point_id is null or cleared_at is not null)) not valid,
     add constraint consent_entry_cleared_check
-        check (cleared_at is null or (address = '' and address_key = '' and evidence = ''));
+        check (cleared_at is null or (address = '' and address_key = '' and evidence = '')) not valid;
 
 create or replace function customers.keep_consent_entry() returns trigger language plpgsql as $$
 begin

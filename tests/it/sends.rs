@@ -92,7 +92,7 @@ async fn a_thousand_letters_survive_a_service_that_is_killed_nobody_gets_one_twi
         format!("letter {changed}: the ledger says SEND_STATE_FAILED (RECIPIENT_REFUSED)"),
         format!("letter {gone}: the ledger says nothing, the journal's last word is SEND_STATE_"),
         format!("letter {waiting}: the ledger says SEND_STATE_QUEUED, the journal's last word is SEND_STATE_"),
-        format!("letter {waiting} is stuck: it has waited since"),
+        format!("letter {waiting} is stuck: it is not to be tried before"),
     ] {
         assert!(told.output.contains(&line), "{line}: {}", told.output);
     }

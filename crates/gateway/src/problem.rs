@@ -8,7 +8,7 @@ use axum::body::Body;
 use axum::extract::Request;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use clientele_kernel::{Code, Error};
+use clientele_kernel::{Code, Error, Violation};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, StatusCode};
 use prost_reflect::MessageDescriptor;
@@ -34,6 +34,8 @@ pub(crate) struct Problem {
 pub(crate) struct FieldError {
     pub(crate) field: String,
     pub(crate) description: String,
+    pub(crate) reason: String,
+    pub(crate) metadata: BTreeMap<String, String>,
 }
 
 /// What is sent.
@@ -129,7 +131,12 @@ impl From<Error> for Problem {
             let cause = error.source.as_ref().map(ToString::to_string).unwrap_or_default();
             tracing::error!(reason = error.reason, cause, "a request failed by our own fault");
         }
-        let field = |v: clientele_kernel::Violation| FieldError { field: v.field, description: v.description };
+        let field = |violation: Violation| FieldError {
+            field: violation.field,
+            description: violation.description,
+            reason: violation.reason.into_owned(),
+            metadata: violation.metadata.into_iter().collect(),
+        };
         Self {
             status: http_status(error.code),
             reason: error.reason.to_owned(),
@@ -192,6 +199,20 @@ mod tests {
         assert_eq!(problem.reason, "ETAG_MISMATCH");
         assert_eq!(problem.metadata.get("current_etag").map(String::as_str), Some("4"));
         assert!(!problem.metadata.contains_key("reason"));
+    }
+
+    #[test]
+    fn why_a_field_is_wrong_arrives_with_its_facts() {
+        let wrong = Violation::new("email", "`x` is no address").because("EMAIL_INVALID").with("value", "x");
+        let problem = Problem::from(clientele_platform::grpc::status(Error::from(wrong)));
+        let told = serde_json::to_value(&problem.errors).unwrap();
+        let expected = serde_json::json!([{
+            "field": "email",
+            "description": "`x` is no address",
+            "reason": "EMAIL_INVALID",
+            "metadata": { "value": "x" },
+        }]);
+        assert_eq!((problem.reason.as_str(), told), ("INVALID_FIELD", expected));
     }
 
     #[test]

@@ -13,9 +13,12 @@ use crate::Error;
 pub const LONGEST_RECORD: usize = 64 * 1024;
 /// How much of the text is looked at for a record: the longest with the end of its line.
 const WINDOW: usize = LONGEST_RECORD + 2;
+/// How much of the text is looked at for the end of a record that is too long: its quotes may hold lines, which are no rows.
+const LONGEST_PASSED: usize = 1024 * 1024;
 /// How many columns a record may have.
 pub const MOST_COLUMNS: usize = 2000;
-/// How many quotes may be left open in a file: each costs the reading of up to a record again.
+/// How many quotes may be left open in a file, and how many records may have no end within what is looked at: each costs the
+/// reading of so much again.
 const MOST_BROKEN: u32 = 1000;
 /// How much of a record that cannot be parted is shown.
 const SHOWN: usize = 1000;
@@ -130,13 +133,22 @@ impl Trouble {
         }
     }
 
+    /// The bound that the line goes beyond, by its name for programs, where it goes beyond one.
+    pub const fn bound(self) -> Option<(&'static str, usize)> {
+        match self {
+            Self::UnclosedQuote => None,
+            Self::TooLong => Some(("most_bytes", LONGEST_RECORD)),
+            Self::TooManyColumns => Some(("most", MOST_COLUMNS)),
+        }
+    }
+
     /// In words for a person.
     pub const fn describe(self) -> &'static str {
         match self {
             Self::UnclosedQuote => {
                 "a quote is not closed in this line: close it, or double it where it is part of the text"
             }
-            Self::TooLong => "the line is longer than 64 KiB: this is no row",
+            Self::TooLong => "the row is longer than 64 KiB: at most so much is taken",
             Self::TooManyColumns => "the line has more than 2000 columns: at most 2000 are wanted",
         }
     }
@@ -192,32 +204,53 @@ impl<R: Read> Records<R> {
         loop {
             self.skip_empty_lines()?;
             record.clear(self.line);
-            // No more than a record may have, whatever is at hand: how a row is read must not depend on where the parts of
-            // the text end.
             let whole = self.buffer.len() - self.start;
-            let rest = &self.buffer[self.start..self.start + whole.min(WINDOW)];
-            if rest.is_empty() && self.ended {
+            if whole == 0 && self.ended {
                 return Ok(Outcome::End);
             }
-            match parse(rest, self.ended && whole <= WINDOW, self.delimiter, record) {
+            match self.parse(WINDOW, record) {
                 Step::Done { bytes, lines } => {
                     self.advance(bytes, lines);
                     return Ok(Outcome::Row);
                 }
                 Step::More if whole < WINDOW => self.fill()?,
-                Step::More => {
-                    let trouble = if contains_line_end(rest) { Trouble::UnclosedQuote } else { Trouble::TooLong };
-                    return self.pass_over(trouble, record);
-                }
+                Step::More => return self.too_long(record),
                 Step::Broken(trouble) => return self.pass_over(trouble, record),
             }
         }
     }
 
+    /// Parts the first record off as much of the text as this. Of no more, whatever is at hand: how a row is read must not
+    /// depend on where the parts of the text end.
+    fn parse(&self, most: usize, record: &mut Record) -> Step {
+        let whole = self.buffer.len() - self.start;
+        let rest = &self.buffer[self.start..self.start + whole.min(most)];
+        parse(rest, self.ended && whole <= most, self.delimiter, record)
+    }
+
+    /// Passes over a record that is too long: all its lines where it has an end, or else the first.
+    fn too_long(&mut self, record: &mut Record) -> Result<Outcome, Error> {
+        while self.buffer.len() - self.start < LONGEST_PASSED && !self.ended {
+            self.fill()?;
+        }
+        record.clear(self.line);
+        let step = self.parse(LONGEST_PASSED, record);
+        record.clear(self.line);
+        let rest = &self.buffer[self.start..];
+        if let Step::Done { bytes, lines } = step {
+            let shown = rest[..SHOWN].split(|byte| matches!(byte, b'\n' | b'\r')).next().unwrap_or_default();
+            record.push(shown);
+            record.end_cell();
+            self.advance(bytes, lines);
+            return Ok(Outcome::Broken(Trouble::TooLong));
+        }
+        let several = contains_line_end(&rest[..WINDOW]);
+        self.pass_over(if several { Trouble::UnclosedQuote } else { Trouble::TooLong }, record)
+    }
+
     /// Passes over a line that is no row, and keeps its start to show.
     fn pass_over(&mut self, trouble: Trouble, record: &mut Record) -> Result<Outcome, Error> {
-        // A line that is too long is read once; an open quote makes all behind it be read again.
-        self.broken += u32::from(trouble != Trouble::TooLong);
+        self.broken += 1;
         if self.broken > MOST_BROKEN {
             let message = format!(
                 "the file is not written as this delimiter and quotes want it: {MOST_BROKEN} lines could not be parted into columns"

@@ -1,11 +1,14 @@
 //! What changes shows at once, and only to those who may see it.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use serde_json::json;
 
 use crate::house::House;
 use crate::live::{Event, Live};
+
+/// What shows on another's screen within this, shows at once.
+const AT_ONCE: Duration = Duration::from_secs(1);
 
 #[expect(clippy::print_stdout, reason = "how fast news travel is worth reading even when the test passes")]
 pub(crate) async fn changes_reach_a_listener_at_once_and_after_a_gap(house: House) {
@@ -15,11 +18,26 @@ pub(crate) async fn changes_reach_a_listener_at_once_and_after_a_gap(house: Hous
     let topics = [format!("customer/{id}"), "customers".to_owned()];
     let live = Live::follow(&client, &topics, None).await;
 
-    let begun = Instant::now();
-    rename(&client, &id, "Observed Once").await;
     let change = |event: &Event| event.data["change"]["customerId"] == id.as_str();
-    let first = live.wait_for("news of the customer", change).await;
-    println!("from the command to the news: {:?}", begun.elapsed());
+    let mut times = Vec::new();
+    let mut news = Vec::new();
+    for round in 1..=5 {
+        let begun = Instant::now();
+        rename(&client, &id, &format!("Observed {round}")).await;
+        // The first version is what was made.
+        let version = json!((round + 1).to_string());
+        let wanted = |event: &Event| {
+            let told = &event.data["change"];
+            change(event) && told["context"] == "customers" && told["version"] == version
+        };
+        news.push(live.wait_for("news of the customer", wanted).await);
+        times.push(begun.elapsed());
+    }
+    times.sort();
+    println!("from the command to the news: {times:?}");
+    // The middle one: a machine that is busy may be late once.
+    assert!(times[2] < AT_ONCE, "it takes too long from the command to the news: {times:?}");
+    let first = &news[0];
     assert_eq!(first.data["change"]["context"], "customers");
     assert!(!first.data.to_string().contains("Observed"), "the stream carries ids alone: {}", first.data);
 

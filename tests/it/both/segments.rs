@@ -46,6 +46,8 @@ pub(crate) async fn a_segment_follows_what_customers_do_and_says_why(house: Hous
     let entered: Vec<bool> = changes.iter().filter_map(|change| change["entered"].as_bool()).collect();
     assert_eq!(entered, [false, true], "{changes:?}");
 
+    wrong_members_are_found(&house, &segment, &ids[1], &ids[2]).await;
+
     let wrong =
         json!({"rule": {"all": {"rules": [{"condition": {"field": "metrics.gros", "operator": "OPERATOR_MORE"}}]}}});
     let refused = client.post("/v1/segments:count", &wrong).await;
@@ -57,6 +59,45 @@ pub(crate) async fn a_segment_follows_what_customers_do_and_says_why(house: Hous
     let away = json!({"active": false, "etag": now["etag"]});
     client.patch(&format!("{path}?updateMask=active"), &away).await.ok();
     members(&client, &path, &[]).await;
+}
+
+/// Members that are put into the database or taken out of it behind the house's back: `verify` finds both and names them.
+async fn wrong_members_are_found(house: &House, segment: &Value, member: &str, stranger: &str) {
+    let id = segment["id"].as_str().expect("a segment has an id");
+    let verify = async || house.verify(&["--quick", "--patience", "5"]).await;
+    verify().await.succeeded();
+    let mut database = house.database(None).await;
+    let mut change = async |statement: String| {
+        let done = sqlx::query(sqlx::AssertSqlSafe(statement)).execute(&mut database).await;
+        assert_eq!(done.expect("a fault can be planted").rows_affected(), 1);
+    };
+    let of = |customer: &str| format!("segment_id = '{id}' and customer_id = '{customer}'");
+    change(format!(
+        "insert into campaigns.membership (customer_id, segment_id, id, version, active, entered_at)
+         values ('{stranger}', '{id}', gen_random_uuid(), 1, true, '2026-01-02T03:04:05Z')"
+    ))
+    .await;
+    change(format!(
+        "update campaigns.membership set active = false, entered_at = null where active and {}",
+        of(member)
+    ))
+    .await;
+    let told = house.verify(&["--quick", "--patience", "1"]).await;
+    assert!(!told.status.success(), "{}", told.output);
+    for line in [
+        format!("segment `Sleepy`: customer {stranger} is served as a member, recomputed it is that of none"),
+        format!("segment `Sleepy`: customer {member} is served as no member, recomputed it is that of a member"),
+    ] {
+        assert!(told.output.contains(&line), "{line}: {}", told.output);
+    }
+    assert!(told.log.contains("2 things do not agree"), "{}", told.log);
+    change(format!("delete from campaigns.membership where {}", of(stranger))).await;
+    change(format!(
+        "update campaigns.membership set active = true, entered_at = '2026-01-02T03:04:05Z' where {}",
+        of(member)
+    ))
+    .await;
+    verify().await.succeeded();
 }
 
 async fn buy(client: &Client, number: &str, customer: &str, placed_at: &str, price: &str) {

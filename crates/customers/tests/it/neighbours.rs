@@ -8,7 +8,7 @@ use clientele_contracts::messaging::v1 as messaging;
 use clientele_contracts::messaging::v1::dialogs_server::{Dialogs, DialogsServer};
 use clientele_contracts::orders::v1 as orders;
 use clientele_contracts::orders::v1::orders_server::{Orders, OrdersServer};
-use clientele_contracts::platform::v1::{FieldViolation, UpsertOutcome};
+use clientele_contracts::platform::v1::{ExternalReference, FieldViolation, Origin, UpsertOutcome};
 use prost::Message;
 use tonic::service::Routes;
 use tonic::{Request, Response, Status};
@@ -19,6 +19,8 @@ use uuid::Uuid;
 pub(crate) struct Known {
     /// Orders by their external ids, with version.
     pub(crate) orders: HashMap<String, (orders::Order, i64)>,
+    /// The labels under which versions of orders were written, by the orders' ids.
+    labels: HashMap<(String, i64), String>,
     answers: HashMap<String, Vec<u8>>,
     /// Ids that were made.
     made: u128,
@@ -32,6 +34,8 @@ pub(crate) struct Known {
     pub(crate) away: bool,
     /// What is asked is refused for good.
     pub(crate) refusing: bool,
+    /// What is asked is done, and then said to have come to grief.
+    pub(crate) stumbling: bool,
     /// Of more orders than these at once the answer comes too late, after all is done.
     pub(crate) most_at_once: Option<usize>,
     /// The sizes in bytes of the batches of orders that came.
@@ -62,8 +66,15 @@ fn unimplemented<T>() -> Result<Response<T>, Status> {
 }
 
 impl Known {
-    fn upsert(&mut self, request: &orders::BatchUpsertOrdersRequest) -> orders::BatchUpsertOrdersResponse {
-        let results = request.orders.iter().map(|order| self.upsert_one(order, request.validate_only)).collect();
+    fn upsert(&mut self, request: &orders::BatchUpsertOrdersRequest, label: &str) -> orders::BatchUpsertOrdersResponse {
+        let mut results = Vec::new();
+        for order in &request.orders {
+            let result = self.upsert_one(order, request.validate_only);
+            if !request.validate_only && result.version > 0 {
+                self.labels.insert((result.order_id.clone(), result.version), label.to_owned());
+            }
+            results.push(result);
+        }
         orders::BatchUpsertOrdersResponse { results }
     }
 
@@ -151,6 +162,9 @@ impl Known {
         if !id.is_empty() {
             self.answers.insert(id.to_owned(), answer.encode_to_vec());
         }
+        if self.stumbling {
+            return Err(Status::internal("something went wrong"));
+        }
         if self.failures > 0 {
             self.failures -= 1;
             return Err(Status::unavailable("gone"));
@@ -201,12 +215,13 @@ impl Orders for Neighbours {
         &self,
         request: Request<orders::BatchUpsertOrdersRequest>,
     ) -> Result<Response<orders::BatchUpsertOrdersResponse>, Status> {
-        let origin = request.metadata().get("x-clientele-origin").map(|value| value.to_str().unwrap().to_owned());
+        let text = |name| request.metadata().get(name).map(|value| value.to_str().unwrap().to_owned());
+        let (origin, label) = (text("x-clientele-origin"), text("x-clientele-integration").unwrap_or_default());
         let request = request.into_inner();
         let mut known = self.known();
         known.origins.extend(origin);
         known.batches.push(request.encoded_len());
-        let answer = known.answer(&request.request_id.clone(), |known| known.upsert(&request))?;
+        let answer = known.answer(&request.request_id.clone(), |known| known.upsert(&request, &label))?;
         if known.most_at_once.is_some_and(|most| request.orders.len() > most) {
             return Err(Status::deadline_exceeded("too late"));
         }
@@ -226,12 +241,21 @@ impl Orders for Neighbours {
         request: Request<orders::FindOrderVersionsRequest>,
     ) -> Result<Response<orders::FindOrderVersionsResponse>, Status> {
         let known = self.known();
-        let version = |reference: clientele_contracts::platform::v1::ExternalReference| {
+        let request = request.into_inner();
+        let version = |(index, reference): (usize, ExternalReference)| {
             let (order, version) = known.orders.get(&reference.external_id)?;
             let order_id = order.id.clone();
-            Some(orders::OrderVersion { reference: Some(reference), order_id, version: *version })
+            let before = request.before_versions.get(index);
+            let label = before.and_then(|before| known.labels.get(&(order_id.clone(), before + 1)));
+            Some(orders::OrderVersion {
+                reference: Some(reference),
+                order_id,
+                version: *version,
+                next_origin: label.map_or(Origin::Unspecified, |_| Origin::Import).into(),
+                next_integration: label.cloned().unwrap_or_default(),
+            })
         };
-        let orders = request.into_inner().references.into_iter().filter_map(version).collect();
+        let orders = request.references.into_iter().enumerate().filter_map(version).collect();
         Ok(Response::new(orders::FindOrderVersionsResponse { orders }))
     }
 

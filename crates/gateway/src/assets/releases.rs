@@ -3,6 +3,7 @@
 //! therefore leaves its files in a folder that all replicas share, and finds there those of the two other releases that
 //! started last.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::fs::{self, File, FileTimes};
 use std::io;
@@ -27,18 +28,36 @@ const ASSETS: &str = "assets/";
 /// No file of a client is longer.
 const LONGEST: u64 = 16 * 1024 * 1024;
 
+/// What a release is made of: the names of its files, and each file.
+#[derive(Debug, Clone, Copy)]
+struct Content {
+    names: fn() -> BTreeSet<String>,
+    file: fn(&str) -> Option<Cow<'static, [u8]>>,
+}
+
+/// The files of the client that this program was built with.
+const OWN: Content = Content {
+    names: || Files::iter().map(Cow::into_owned).collect(),
+    file: |name| Files::get(name).map(|file| file.data),
+};
+
 /// The folder of releases; none where nothing is configured.
 #[derive(Debug)]
 pub(crate) struct Releases {
     folder: Option<PathBuf>,
+    content: Content,
     own: String,
     others: Mutex<Option<(Instant, Vec<PathBuf>)>>,
 }
 
 impl Releases {
     pub(crate) fn new(folder: &Path) -> Self {
+        Self::of(folder, OWN)
+    }
+
+    fn of(folder: &Path, content: Content) -> Self {
         let folder = (!folder.as_os_str().is_empty()).then(|| folder.to_owned());
-        Self { folder, own: own_id(), others: Mutex::default() }
+        Self { folder, content, own: id_of(content), others: Mutex::default() }
     }
 
     /// Leaves the files of this release in the folder, and removes releases that nobody needs any more. What goes wrong is
@@ -47,9 +66,10 @@ impl Releases {
         let Some(folder) = self.folder.clone() else { return };
         let mut random = [0; 8];
         entropy.fill(&mut random);
-        let (own, draft, now) = (self.own.clone(), hex::encode(random), SystemTime::from(clock.now()));
+        let (content, own, draft) = (self.content, self.own.clone(), hex::encode(random));
+        let now = SystemTime::from(clock.now());
         let kept = tokio::task::spawn_blocking(move || {
-            leave(&folder, &own, &draft, now)?;
+            leave(&folder, content, &own, &draft, now)?;
             tidy(&folder, &own, &draft, now)
         });
         match kept.await {
@@ -84,14 +104,13 @@ impl Releases {
     }
 }
 
-/// A name for what this release is made of.
-fn own_id() -> String {
-    let names: BTreeSet<_> = Files::iter().collect();
+/// A name for what a release is made of.
+fn id_of(content: Content) -> String {
     let mut hash = Sha256::new();
-    for name in names {
-        if let Some(file) = Files::get(&name) {
+    for name in (content.names)() {
+        if let Some(file) = (content.file)(&name) {
             hash.update(name.as_bytes());
-            hash.update(file.metadata.sha256_hash());
+            hash.update(Sha256::digest(&file));
         }
     }
     hex::encode(&hash.finalize()[..8])
@@ -99,15 +118,15 @@ fn own_id() -> String {
 
 /// Writes beside and renames, so that a release is there whole or not at all. Of several replicas one is first; the others
 /// find it done.
-fn leave(folder: &Path, own: &str, draft: &str, now: SystemTime) -> io::Result<()> {
+fn leave(folder: &Path, content: Content, own: &str, draft: &str, now: SystemTime) -> io::Result<()> {
     let place = folder.join(own);
     if !place.is_dir() {
         let draft = folder.join(format!(".draft-{draft}"));
         fs::create_dir_all(&draft)?;
-        for name in Files::iter() {
-            let Some((plain, file)) = name.strip_prefix(ASSETS).zip(Files::get(&name)) else { continue };
+        for name in (content.names)() {
+            let Some((plain, file)) = name.strip_prefix(ASSETS).zip((content.file)(&name)) else { continue };
             if is_plain(plain) {
-                fs::write(draft.join(plain), file.data)?;
+                fs::write(draft.join(plain), file)?;
             }
         }
         let renamed = fs::rename(&draft, &place);
@@ -188,6 +207,37 @@ mod tests {
         place
     }
 
+    /// A build of a client with a page and one file.
+    fn build(file: &'static str) -> Content {
+        match file {
+            "old" => Content {
+                names: || ["assets/old-1.js", "index.html"].map(str::to_owned).into(),
+                file: |name| Some(Cow::Owned(format!("old {name}").into_bytes())),
+            },
+            _ => Content {
+                names: || ["assets/new-2.js", "index.html"].map(str::to_owned).into(),
+                file: |name| Some(Cow::Owned(format!("new {name}").into_bytes())),
+            },
+        }
+    }
+
+    #[tokio::test]
+    async fn after_an_update_a_page_of_before_finds_its_files_and_so_does_one_of_after_at_a_replica_of_before() {
+        let folder = tempfile::tempdir().unwrap();
+        let before = Releases::of(folder.path(), build("old"));
+        before.keep(&SystemEntropy, &SystemClock).await;
+        assert_eq!(before.find("assets/new-2.js").await, None);
+        // The replica is not updated yet while another already is.
+        let after = Releases::of(folder.path(), build("new"));
+        after.keep(&SystemEntropy, &SystemClock).await;
+        assert_eq!(after.find("assets/old-1.js").await.as_deref(), Some(&b"old assets/old-1.js"[..]));
+        let another = Releases::of(folder.path(), build("old"));
+        assert_eq!(another.find("assets/new-2.js").await.as_deref(), Some(&b"new assets/new-2.js"[..]));
+        // A page of its own is each release's alone.
+        assert_eq!(after.find("index.html").await, None);
+        assert_ne!(before.own, after.own);
+    }
+
     #[tokio::test]
     async fn the_two_releases_that_started_last_are_found_and_older_ones_removed() {
         let folder = tempfile::tempdir().unwrap();
@@ -198,7 +248,7 @@ mod tests {
         let releases = Releases::new(folder.path());
         releases.keep(&SystemEntropy, &SystemClock).await;
         assert!(!oldest.exists() && folder.path().join("unrelated").exists());
-        assert!(folder.path().join(own_id()).is_dir());
+        assert!(folder.path().join(id_of(OWN)).is_dir());
         assert_eq!(releases.find("assets/b.js").await.as_deref(), Some(&b"b"[..]));
         assert_eq!(releases.find("assets/c.js").await.as_deref(), Some(&b"c"[..]));
         assert_eq!(releases.find("assets/a.js").await, None);
@@ -213,7 +263,7 @@ mod tests {
             .unwrap()
             .map(|entry| entry.unwrap().file_name().into_string().unwrap())
             .collect();
-        assert_eq!(names, [own_id()]);
+        assert_eq!(names, [id_of(OWN)]);
     }
 
     #[tokio::test]

@@ -92,16 +92,24 @@ fn variable_names(bindings: &[Binding], template: &Template) -> Vec<String> {
 
 fn problem() -> Schema {
     let field = |name: &str, schema: Schema, about: &str| (name.to_owned(), schema.described(about));
+    let metadata = || Schema {
+        additional_properties: Some(Additional::Of(Box::new(Schema::of("string")))),
+        ..Schema::of("object")
+    };
     let violation = Schema {
         properties: Ordered(vec![
             field("field", Schema::of("string"), "Path of the field in the request, as `customer.phones[2].number`."),
-            field("description", Schema::of("string"), "What is wrong and what would be right."),
+            field("description", Schema::of("string"), "What is wrong and what would be right, in English."),
+            field(
+                "reason",
+                Schema::of("string"),
+                "What is wrong, for a program; never changes, as `EMAIL_INVALID`; empty where it has no name.",
+            ),
+            field("metadata", metadata(), "Facts that belong to the reason, as the `value` that was refused."),
         ]),
-        required: vec!["field".to_owned(), "description".to_owned()],
+        required: ["field", "description", "reason", "metadata"].map(str::to_owned).to_vec(),
         ..Schema::of("object")
     };
-    let metadata =
-        Schema { additional_properties: Some(Additional::Of(Box::new(Schema::of("string")))), ..Schema::of("object") };
     let required = ["type", "title", "status", "detail", "reason", "requestId", "errors", "metadata"];
     Schema {
         properties: Ordered(vec![
@@ -112,7 +120,7 @@ fn problem() -> Schema {
             field("reason", Schema::of("string"), "What went wrong, for a program; never changes, as `ETAG_MISMATCH`."),
             field("requestId", Schema::of("string"), "The request's id, as in `X-Request-Id`."),
             field("errors", Schema::list(violation), "The fields that are wrong; empty where it is about none."),
-            field("metadata", metadata, "Facts that belong to the reason."),
+            field("metadata", metadata(), "Facts that belong to the reason."),
         ]),
         required: required.map(str::to_owned).to_vec(),
         ..Schema::of("object").described("A request that was refused or failed (RFC 9457).")

@@ -7,7 +7,7 @@ export type Limits = { initialJs: number; initialCss: number; lazyChunk: number 
 type Chunk = Rollup.OutputChunk & { viteMetadata?: { importedCss: Set<string> } };
 
 /** Texts that no page waits for: they come when something has gone wrong. */
-const WHEN_ASKED_FOR = ['problems'];
+const WHEN_ASKED_FOR = ['problems', 'violations'];
 
 /**
  * Fails the build when a page weighs more than it may. What a page needs at first is the entry, the shell, the page's own

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { until } from './support/api.mjs';
-import { api, openCard, openList, visit, world } from './support/browser.mjs';
+import { api, assertAccessible, openCard, openList, shot, visit, world } from './support/browser.mjs';
 
 /** @typedef {import('playwright-core').Page} Page */
 
@@ -175,6 +175,97 @@ test('the customer can be seen as of a past moment, tinted and named, and cannot
   });
 });
 
+test('the card says in which segments the customer is and why, and its log when and why they entered and left', async () => {
+  const stamp = Date.now();
+  const [name, land] = [`Of the land ${stamp}`, `Land ${stamp}`];
+  const created = await api.call('POST', '/v1/customers', { customer: { displayName: 'Wanderer', country: land } });
+  await api.call('POST', '/v1/segments', {
+    segment: {
+      name,
+      rule: { condition: { field: 'customer.country', operator: 'OPERATOR_EQUAL', text: land } },
+    },
+  });
+  const move = async (/** @type {string} */ country) => {
+    const { etag } = await api.call('GET', `/v1/customers/${created.id}`);
+    await api.call('PATCH', `/v1/customers/${created.id}?updateMask=country`, { id: created.id, etag, country });
+  };
+  await visit({}, async (page) => {
+    await openCard(page, created.id);
+    const segments = panel(page, 'Segments');
+    await segments.getByRole('link', { name }).waitFor();
+    await segments
+      .getByRole('list', { name: `Why in ${name}` })
+      .getByText(`Country: ${land}`)
+      .waitFor();
+    await segments.getByRole('button', { name: 'Entered and left' }).press('Enter');
+
+    const log = page.getByRole('dialog', { name: 'Segments entered and left' });
+    const entries = log.locator('ol > li');
+    await log.getByRole('link', { name }).waitFor();
+    assert.equal(await entries.count(), 1);
+    assert.match((await entries.first().textContent()) ?? '', /^Entered/);
+    // What happens while one looks shows by itself, the newest first.
+    await move('Norway');
+    await until('the leaving is there', async () => (await entries.count()) === 2);
+    const left = (await entries.first().textContent()) ?? '';
+    assert.match(left, /^Left/);
+    assert.match(left, /something happened with the customer/);
+    assert.match(left, new RegExp(`not Country: ${land} \\(then Norway\\)`));
+    await move(land);
+    await until('the entering is there', async () => (await entries.count()) === 3);
+    assert.match((await entries.first().textContent()) ?? '', new RegExp(`^Entered.*Country: ${land} `));
+    await shot(page, 'segment-log');
+    await assertAccessible(page);
+    await page.keyboard.press('Escape');
+    await log.waitFor({ state: 'detached' });
+
+    // From the timeline it is one press to why.
+    const timeline = panel(page, 'Timeline');
+    await timeline.getByText('Segments', { exact: true }).click();
+    await timeline.getByRole('button', { name: `Left the segment “${name}”` }).press('Enter');
+    await log.getByText('(then Norway)').waitFor();
+    assert.match(page.url(), /show=segments/);
+  });
+});
+
+test('the log of segments is read page by page', async () => {
+  const created = await api.call('POST', '/v1/customers', { customer: { displayName: 'Often Seen' } });
+  await visit({ expected: /ERR_FAILED/ }, async (page) => {
+    const change = (/** @type {number} */ index) => ({
+      id: `${index}`,
+      segmentId: '01890000-0000-7000-8000-000000000001',
+      segmentName: `Segment ${index}`,
+      entered: index % 2 === 0,
+      changedAt: new Date(Date.UTC(2026, 0, 1) - index * 60_000).toISOString(),
+      reasons: [],
+      cause: index % 3 === 0 ? 'MEMBERSHIP_CAUSE_TIME' : 'MEMBERSHIP_CAUSE_RULE',
+    });
+    let broken = true;
+    await page.route('**/membershipChanges?*', async (route) => {
+      const token = new URL(route.request().url()).searchParams.get('pageToken');
+      if (token && broken) {
+        broken = false;
+        return route.abort();
+      }
+      const first = token ? 50 : 0;
+      const changes = Array.from({ length: token ? 7 : 50 }, (_, index) => change(first + index));
+      return route.fulfill({ json: { changes, nextPageToken: token ? '' : 'more' } });
+    });
+    await openCard(page, created.id, '?show=segments');
+    const log = page.getByRole('dialog', { name: 'Segments entered and left' });
+    const entries = log.locator('ol > li');
+    await until('the first page is there', async () => (await entries.count()) === 50);
+    await log.getByText('time passed').first().waitFor();
+    await log.getByText('the rule was changed').first().waitFor();
+    const more = log.getByRole('button', { name: 'Show more' });
+    await more.click();
+    // The connection broke off once: it is asked again.
+    await until('all are there', async () => (await entries.count()) === 57);
+    assert.equal(broken, false);
+    await more.waitFor({ state: 'detached' });
+  });
+});
+
 test('a section that cannot be had says so in its place, the rest works, and trying again helps', async () => {
   await visit({}, async (page) => {
     let state = 'SECTION_STATE_UNAVAILABLE';
@@ -205,6 +296,66 @@ test('a section that cannot be had says so in its place, the rest works, and try
     await panel(page, 'Figures').getByText(sales.net).waitFor();
     await panel(page, 'Orders').getByRole('rowheader', { name: 'A-1014' }).waitFor();
   });
+});
+
+test('with each of its sections away, the card says so in its place and shows all the rest', async () => {
+  // What is on the page where a section is there, and what of it is gone with the section.
+  const heads = ['Contact points', 'Segments', 'Messages', 'Orders', 'Timeline', 'Write', 'Sales of 12 months'];
+  /** @type {Record<string, string[]>} */
+  const away = {
+    customer: ['Contact points', 'Write'],
+    metrics: ['Sales of 12 months'],
+    orders: [],
+    timeline: [],
+    people: [],
+    consents: [],
+    messages: [],
+    segments: [],
+  };
+  /** @type {Record<string, string>} */
+  const places = {
+    consents: 'Contact points',
+    orders: 'Orders',
+    timeline: 'Timeline',
+    messages: 'Messages',
+    segments: 'Segments',
+  };
+  for (const [section, gone] of Object.entries(away)) {
+    await visit({}, async (page) => {
+      await page.route('**/card', async (route) => {
+        const answer = await route.fetch();
+        const card = await answer.json();
+        // As the gateway answers it: lists are empty, the rest is left out.
+        const empty = Object.entries(card[section]).flatMap(([key, value]) =>
+          Array.isArray(value) ? [[key, []]] : typeof value === 'string' ? [[key, '']] : [],
+        );
+        const status = { state: 'SECTION_STATE_UNAVAILABLE', message: 'down', readAt: new Date().toISOString() };
+        card[section] = { ...Object.fromEntries(empty), status };
+        await route.fulfill({ response: answer, json: card });
+      });
+      await openCard(page, ids.ana);
+      const notice = page.getByText('This part is not available now.');
+      if (section === 'people') {
+        // Names of colleagues alone: those who are named are named in general.
+        await panel(page, 'Timeline').getByText('Order placed').first().waitFor();
+        assert.equal(await notice.count(), 0);
+      } else {
+        await notice.waitFor();
+        const place = places[section];
+        if (place) await panel(page, place).getByText('This part is not available now.').waitFor();
+        assert.equal(await notice.count(), 1, `${section} is away: it is said once`);
+      }
+      await page.getByRole('heading', { level: 1, name: section === 'customer' ? 'Customer' : 'Ana Souza' }).waitFor();
+      for (const head of heads) {
+        const shown = await panel(page, head).count();
+        assert.equal(shown, gone.includes(head) ? 0 : 1, `${section} is away: ${head}`);
+      }
+      if (section !== 'orders') await panel(page, 'Orders').getByRole('rowheader', { name: 'A-1014' }).waitFor();
+      if (section !== 'metrics') await panel(page, 'Figures').getByText(sales.net).waitFor();
+      await shot(page, `card-without-${section}`);
+      await assertAccessible(page);
+    });
+  }
 });
 
 test('relative times tell the exact one on focus', async () => {

@@ -85,6 +85,33 @@ test('filters narrow the list, show as chips and are lifted by them', async () =
   });
 });
 
+test('on a slow line the filter opens soon, and its form takes the focus when it has come', async () => {
+  await visit({}, async (page) => {
+    let come = () => {};
+    const held = new Promise((done) => {
+      come = () => done(undefined);
+    });
+    await page.route(/\/filter-form-[^/]*\.js/, async (route) => {
+      await held;
+      await route.continue();
+    });
+    await openList(page);
+    const button = page.getByRole('button', { name: 'Filter', exact: true });
+    const window = page.getByRole('dialog', { name: 'Filter the customers' });
+    await button.click();
+    await window.waitFor();
+    assert.equal(await window.getByRole('textbox').count(), 0, 'the form is still on its way');
+    // Closed meanwhile, it stays closed when the form comes.
+    await button.click();
+    await window.waitFor({ state: 'detached' });
+    await button.click();
+    await window.waitFor();
+    come();
+    await window.getByRole('textbox').first().waitFor();
+    await until('the focus is in the form', () => window.evaluate((node) => node.contains(document.activeElement)));
+  });
+});
+
 test('filters of kind, contact points, source and day of creation do what they say', async () => {
   await visit({}, async (page) => {
     await openList(page, '?kind=company&source=erp');

@@ -1,4 +1,5 @@
 import type { components } from '../src/shared/api/schema';
+import { following } from '../src/shared/lib/abort';
 
 type Schemas = components['schemas'];
 export type Visit = Schemas['Visit'];
@@ -54,15 +55,18 @@ export class Api {
    */
   async listen(visitorSecret: string, news: (last: number) => void, stop: AbortSignal): Promise<void> {
     const silence = new AbortController();
+    const { signal, release } = following([stop, silence.signal]);
     let timer = setTimeout(() => silence.abort(), SILENCE);
     try {
-      const signal = AbortSignal.any([stop, silence.signal]);
       const response = await this.#send('listen', { visitorSecret }, signal);
       if (!response.body) return;
       const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
       let text = '';
       for (;;) {
-        const { done, value } = await reader.read();
+        // A connection that breaks, or is given up, is nothing to wonder at; whatever else goes wrong is.
+        const { done, value } = await reader.read().catch(() => {
+          throw new Failure(0, '');
+        });
         if (done) return;
         clearTimeout(timer);
         timer = setTimeout(() => silence.abort(), SILENCE);
@@ -74,15 +78,19 @@ export class Api {
       }
     } finally {
       clearTimeout(timer);
+      release();
     }
   }
 
   async #ask<T>(path: string, body: object): Promise<T> {
-    const response = await this.#send(path, body, AbortSignal.timeout(PATIENCE));
+    const { signal, release } = following([], PATIENCE);
     try {
+      const response = await this.#send(path, body, signal);
       return (await response.json()) as T;
-    } catch {
-      throw new Failure(0, '');
+    } catch (error) {
+      throw error instanceof Failure ? error : new Failure(0, '');
+    } finally {
+      release();
     }
   }
 

@@ -13,6 +13,8 @@ class Gateway {
   readonly messages: Message[] = [];
   readonly posts: string[] = [];
   readonly listeners = new Set<ServerResponse>();
+  /** What was asked for, by the last part of its path. */
+  readonly requests: string[] = [];
   secret = 'clv_1';
   /** How many visitors have become known. */
   visitors = 0;
@@ -45,6 +47,7 @@ class Gateway {
     for await (const part of request) text += part;
     const body = JSON.parse(text);
     const path = request.url?.split('/').pop() ?? '';
+    this.requests.push(path);
     const json = (value: object, status = 200) => {
       response.writeHead(status, { 'Content-Type': 'application/json' }).end(JSON.stringify(value));
     };
@@ -85,13 +88,13 @@ let gateway: Gateway;
 let api: Api;
 let keep: Keep;
 /** Says that another tab has changed what is kept. */
-let otherTab: () => void;
+let otherTab: (cleared?: boolean) => void;
 /** Of the page: it says `online`. */
 let network: EventTarget;
 const conversations: Conversation[] = [];
 
-function converse(): Conversation {
-  const conversation = new Conversation(api, keep, network, 1);
+function converse(patience = 60_000): Conversation {
+  const conversation = new Conversation(api, keep, network, 1, patience);
   conversations.push(conversation);
   return conversation;
 }
@@ -103,9 +106,9 @@ beforeEach(async () => {
   gateway = new Gateway();
   network = new EventTarget();
   api = await gateway.listen();
-  const watchers = new Set<() => void>();
-  otherTab = () => {
-    for (const watcher of watchers) watcher();
+  const watchers = new Set<(cleared: boolean) => void>();
+  otherTab = (cleared = false) => {
+    for (const watcher of watchers) watcher(cleared);
   };
   keep = { secret: '', read: 0, unsent: [], watch: (listener) => watchers.add(listener) };
 });
@@ -159,8 +162,7 @@ test('what was not sent before the page was left is sent by the next page', asyn
   left.end();
   gateway.next.clear();
   const back = converse();
-  expect(back.known).toBe(true);
-  await back.begin();
+  back.resume();
   await vi.waitFor(() => expect(shown(back)).toEqual(['me: still here (sent)']));
 });
 
@@ -249,6 +251,123 @@ test('a gateway that does not answer is said to be out of reach until it does', 
   conversation.changed = () => told.push(conversation.unreachable);
   expect(await conversation.begin()).toBe(true);
   expect([told, conversation.unreachable]).toEqual([[true, false], false]);
+});
+
+test('a visitor who was never known is gone on with when they have written something', async () => {
+  gateway.next.set('visits', Array(50).fill(503));
+  const left = converse();
+  left.say('is anybody there?');
+  await vi.waitFor(() => expect(left.unreachable).toBe(true));
+  left.end();
+  expect(keep.secret).toBe('');
+  gateway.next.clear();
+  const next = converse();
+  next.resume();
+  await vi.waitFor(() => expect(shown(next)).toEqual(['me: is anybody there? (sent)']));
+});
+
+test('a page on which nobody has written or been before sends nothing', async () => {
+  const conversation = converse();
+  conversation.resume();
+  // What it had asked for would have come before this.
+  await api.list(gateway.secret, 0);
+  expect(gateway.requests).toEqual(['messages:list']);
+});
+
+test('a gateway that is back after long is found by itself, and gets what was written', async () => {
+  gateway.next.set('visits', Array(30).fill(503));
+  const conversation = converse(5);
+  conversation.say('hello?');
+  await vi.waitFor(() => expect(conversation.unreachable).toBe(true));
+  await vi.waitFor(() => expect(shown(conversation)).toEqual(['me: hello? (sent)']), { timeout: 5_000 });
+  expect(conversation.unreachable).toBe(false);
+});
+
+test('a message that was not taken for long is tried again by itself, and is failed until it has arrived', async () => {
+  const conversation = converse(5);
+  await conversation.begin();
+  gateway.next.set('messages', Array(12).fill(503));
+  let turns = '';
+  conversation.changed = () => {
+    for (const line of shown(conversation)) if (!turns.endsWith(line)) turns += line;
+  };
+  conversation.say('hello?');
+  await vi.waitFor(() => expect(shown(conversation)).toEqual(['me: hello? (sent)']));
+  expect(turns).toBe('me: hello? (queued)me: hello? (failed)me: hello? (sent)');
+});
+
+test('whoever comes back to the page need not wait for the next try', async () => {
+  gateway.next.set('messages', Array(8).fill(503));
+  const conversation = converse();
+  conversation.say('hello?');
+  await vi.waitFor(() => expect(shown(conversation)).toEqual(['me: hello? (failed)']));
+  conversation.resume();
+  await vi.waitFor(() => expect(shown(conversation)).toEqual(['me: hello? (sent)']));
+});
+
+test('a tab that nobody sees holds no connection, and reads what came meanwhile when it is seen again', async () => {
+  const conversation = converse();
+  conversation.say('hi');
+  await vi.waitFor(() => expect(gateway.listeners.size).toBe(1));
+  conversation.pause();
+  await vi.waitFor(() => expect(gateway.listeners.size).toBe(0));
+  gateway.say('are you there?');
+  await api.list(gateway.secret, 0);
+  expect([gateway.listeners.size, shown(conversation)]).toEqual([0, ['me: hi (sent)']]);
+  conversation.resume();
+  await vi.waitFor(() => expect(shown(conversation)).toContain('them: are you there? (sent)'));
+  await vi.waitFor(() => expect(gateway.listeners.size).toBe(1));
+});
+
+test('a tab that opens out of sight holds no connection', async () => {
+  keep.secret = gateway.secret;
+  gateway.say('welcome back');
+  const conversation = converse();
+  conversation.pause();
+  await conversation.begin();
+  await vi.waitFor(() => expect(shown(conversation)).toEqual(['them: welcome back (sent)']));
+  expect(gateway.requests).not.toContain('listen');
+});
+
+test('what a tab has written and cannot send is sent by another one', async () => {
+  const watching = converse(20);
+  await watching.begin();
+  const closed = { clientMessageId: 'm1', text: 'from a tab that is closed', name: '', email: '' };
+  keep.unsent = [closed];
+  otherTab();
+  expect(shown(watching)).toEqual(['me: from a tab that is closed (queued)']);
+  await vi.waitFor(() => expect(shown(watching)).toEqual(['me: from a tab that is closed (sent)']));
+  expect([gateway.posts, keep.unsent]).toEqual([['m1'], []]);
+});
+
+test('a visitor keeps their dialog when the site clears all that the browser keeps', async () => {
+  const conversation = converse();
+  conversation.say('hi');
+  await vi.waitFor(() => expect(shown(conversation)).toEqual(['me: hi (sent)']));
+  keep.secret = '';
+  otherTab(true);
+  expect(keep.secret).toBe('clv_1');
+  // The page itself does it: no other tab tells.
+  keep.secret = '';
+  gateway.say('hello');
+  await vi.waitFor(() => expect(keep.secret).toBe('clv_1'));
+});
+
+test('the widget serves browsers that cannot join signals, and says what it did not expect', async () => {
+  vi.stubGlobal('AbortSignal', class {});
+  try {
+    const conversation = converse();
+    conversation.say('hi');
+    await vi.waitFor(() => expect(gateway.listeners.size).toBe(1));
+    gateway.say('hello');
+    await vi.waitFor(() => expect(shown(conversation)).toContain('them: hello (sent)'));
+  } finally {
+    vi.unstubAllGlobals();
+  }
+  const told = vi.spyOn(console, 'error').mockReturnValue();
+  for (const listener of gateway.listeners) listener.write('data: not what was agreed\n\n');
+  await vi.waitFor(() => expect(told).toHaveBeenCalledWith(expect.stringContaining('listen'), expect.any(SyntaxError)));
+  told.mockRestore();
 });
 
 test('a page that may not have the widget is told so once', async () => {

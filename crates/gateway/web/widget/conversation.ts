@@ -1,3 +1,4 @@
+import { following } from '../src/shared/lib/abort';
 import { type Api, Failure, type VisitorMessage } from './api';
 import type { Keep, Unsent } from './storage';
 
@@ -15,9 +16,11 @@ export type Line = {
 };
 
 const CUSTOMER = 'DIALOG_MESSAGE_KIND_CUSTOMER';
-/** How often a message is tried by itself; then the visitor decides. */
+/** How often something is tried in short intervals. */
 const ATTEMPTS = 8;
 const LONGEST_PAUSE = 30_000;
+/** What did not arrive after many tries is tried so often for ever: the gateway may be back at any time. */
+const PATIENCE = 60_000;
 
 /** What is said, kept and sent. It tells of each change through `changed`. */
 export class Conversation {
@@ -34,10 +37,9 @@ export class Conversation {
 
   readonly #api: Api;
   readonly #keep: Keep;
-  readonly #network: EventTarget;
   readonly #lines = new Map<number, Line>();
-  /** What did not arrive, and whether it may do so later without being changed. */
-  readonly #failed = new Map<string, { passing: boolean }>();
+  /** What did not arrive; whether it may do so later without being changed, and whether it is to be tried again now. */
+  readonly #failed = new Map<string, { passing: boolean; due: boolean }>();
   #seen = 0;
   /** The secret with which all that is here was read. */
   #secret = '';
@@ -47,24 +49,26 @@ export class Conversation {
   #readAgain = false;
   #sending = false;
   #listening = false;
+  /** Whether nobody sees the page. */
+  #paused = false;
+  #later: ReturnType<typeof setTimeout> | undefined;
+  /** Those who wait for the next try. */
+  readonly #waiting = new Set<() => void>();
   #connection = new AbortController();
   readonly #stop = new AbortController();
   /** The shortest pause before another try, doubled each time. */
   readonly #pause: number;
+  /** The pause between tries when many have failed, and how long another tab is trusted to send what it has taken. */
+  readonly #patience: number;
 
   /** `network` says `online` when there is one again. */
-  constructor(api: Api, keep: Keep, network: EventTarget, pause = 1000) {
+  constructor(api: Api, keep: Keep, network: EventTarget, pause = 1000, patience = PATIENCE) {
     this.#api = api;
     this.#keep = keep;
-    this.#network = network;
     this.#pause = pause;
-    keep.watch(() => this.#otherTab());
+    this.#patience = patience;
+    keep.watch((cleared) => this.#otherTab(cleared));
     network.addEventListener('online', () => this.#online(), { signal: this.#stop.signal });
-  }
-
-  /** Whether the visitor has been here before. */
-  get known(): boolean {
-    return this.#keep.secret !== '';
   }
 
   /** Whether the visitor has written anything yet. */
@@ -110,14 +114,30 @@ export class Conversation {
     return this.#beginning;
   }
 
-  /** Reads what may have been missed, for whoever comes back to the page. */
-  refresh(): void {
-    if (this.#dialog) void this.#read();
+  /**
+   * Somebody sees the page, for the first time or again. Whoever has been here before, or has written something that was
+   * never sent, is gone on with; of others nothing is sent before they open the widget.
+   */
+  resume(): void {
+    this.#paused = false;
+    if (this.refused) return;
+    this.#tryAgain();
+    if (this.#keep.secret !== '' || this.#keep.unsent.length > 0) void this.begin();
+    if (!this.#dialog) return;
+    void this.#read();
+    void this.#listen();
+  }
+
+  /** Nobody sees the page: a browser opens few connections to one address, which tabs in sight need. */
+  pause(): void {
+    this.#paused = true;
+    this.#connection.abort();
   }
 
   /** Ends everything, for tests and pages that take the widget away. */
   end(): void {
     this.#stop.abort();
+    clearTimeout(this.#later);
   }
 
   /** Takes a message to be sent, at once or when that is possible. */
@@ -167,7 +187,7 @@ export class Conversation {
           this.unreachable = true;
           this.changed();
         }
-        if (attempt + 1 >= ATTEMPTS || !(await this.#wait(attempt, error.retryAfter))) return false;
+        if (!(await this.#wait(attempt, error.retryAfter))) return false;
       }
     }
   }
@@ -178,7 +198,7 @@ export class Conversation {
     this.#sending = true;
     try {
       for (;;) {
-        const next = this.#keep.unsent.find((unsent) => !this.#failed.has(unsent.clientMessageId));
+        const next = this.#keep.unsent.find(({ clientMessageId }) => this.#failed.get(clientMessageId)?.due ?? true);
         if (!next) return;
         await this.#deliver(next);
         this.changed();
@@ -190,12 +210,18 @@ export class Conversation {
 
   async #deliver(unsent: Unsent): Promise<void> {
     let passing = true;
-    for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
+    // What has failed often is tried once at a time, and is shown as failed until it has arrived.
+    const attempts = this.#failed.has(unsent.clientMessageId) ? 1 : ATTEMPTS;
+    for (let attempt = 0; attempt < attempts; attempt += 1) {
       let secret = '';
       try {
-        if (!(await this.begin())) break;
+        if (!(await this.begin())) {
+          passing = this.refused === '';
+          break;
+        }
         secret = this.#secret;
         const message = await this.#api.post({ visitorSecret: secret, ...unsent });
+        this.#failed.delete(unsent.clientMessageId);
         this.#keep.unsent = this.#keep.unsent.filter((other) => other.clientMessageId !== unsent.clientMessageId);
         this.#take([message]);
         if (!this.#dialog) {
@@ -216,10 +242,25 @@ export class Conversation {
           passing = false;
           break;
         }
-        if (!(await this.#wait(attempt, error.retryAfter))) break;
+        if (attempt + 1 < attempts && !(await this.#wait(attempt, error.retryAfter))) break;
       }
     }
-    this.#failed.set(unsent.clientMessageId, { passing });
+    this.#failed.set(unsent.clientMessageId, { passing, due: false });
+    if (passing) this.#tryLater();
+  }
+
+  /** Tries again what did not arrive, in a while. */
+  #tryLater(): void {
+    clearTimeout(this.#later);
+    if (!this.#stop.signal.aborted) this.#later = setTimeout(() => this.#tryAgain(), this.#patience);
+  }
+
+  /** Tries again at once whatever waits for a better time. */
+  #tryAgain(): void {
+    clearTimeout(this.#later);
+    for (const goOn of [...this.#waiting]) goOn();
+    for (const failed of this.#failed.values()) failed.due = failed.passing;
+    if (this.#keep.unsent.length > 0) void this.#send();
   }
 
   #forget(): void {
@@ -232,8 +273,11 @@ export class Conversation {
   }
 
   /** Another tab has begun, written or read: this one goes along. */
-  #otherTab(): void {
+  #otherTab(cleared: boolean): void {
+    if (cleared) this.#remember();
     const { secret, unsent } = this.#keep;
+    // It sends what it has written, unless it is closed or cannot: sent twice, it is the same message.
+    if (unsent.length > 0) this.#tryLater();
     if (secret !== '' && secret !== this.#secret) {
       this.#forget();
       void this.begin();
@@ -249,8 +293,13 @@ export class Conversation {
   #online(): void {
     this.#connection.abort();
     for (const [id, { passing }] of this.#failed) if (passing) this.#failed.delete(id);
-    if (this.#keep.unsent.length > 0) void this.#send();
-    else if (this.unreachable) void this.begin();
+    this.#tryAgain();
+    this.changed();
+  }
+
+  /** What the browser keeps was cleared: with the secret the visitor finds their dialog on the next page. */
+  #remember(): void {
+    if (this.#secret !== '' && this.#keep.secret === '') this.#keep.secret = this.#secret;
   }
 
   /** Reads what is new. Asked for again while it reads, it reads once more. */
@@ -281,6 +330,7 @@ export class Conversation {
   }
 
   #take(messages: VisitorMessage[]): void {
+    this.#remember();
     for (const message of messages) {
       const mine = message.kind === CUSTOMER;
       this.#lines.set(Number(message.sequence), {
@@ -301,9 +351,10 @@ export class Conversation {
     if (this.#listening) return;
     this.#listening = true;
     try {
-      for (let attempt = 0; this.#dialog && !this.#stop.signal.aborted; attempt += 1) {
+      for (let attempt = 0; this.#dialog && !this.#paused && !this.#stop.signal.aborted; attempt += 1) {
         let pause = 0;
         this.#connection = new AbortController();
+        const { signal, release } = following([this.#stop.signal, this.#connection.signal]);
         try {
           await this.#api.listen(
             this.#secret,
@@ -311,11 +362,14 @@ export class Conversation {
               attempt = 0;
               if (last === 0 || last > this.#seen) void this.#read();
             },
-            AbortSignal.any([this.#stop.signal, this.#connection.signal]),
+            signal,
           );
         } catch (error) {
           if (error instanceof Failure && !error.passing) return;
           if (error instanceof Failure) pause = error.retryAfter;
+          else console.error('clientele: the widget cannot listen:', error);
+        } finally {
+          release();
         }
         if (!(await this.#wait(attempt, pause))) return;
       }
@@ -326,18 +380,19 @@ export class Conversation {
 
   /** Waits before another try; false when there will be none. */
   async #wait(attempt: number, atLeast: number): Promise<boolean> {
-    const pause = Math.min(this.#pause * 2 ** attempt, LONGEST_PAUSE) * (0.75 + Math.random() / 2);
+    const longest = attempt < ATTEMPTS ? LONGEST_PAUSE : this.#patience;
+    const pause = Math.min(this.#pause * 2 ** attempt, longest) * (0.75 + Math.random() / 2);
     const { signal } = this.#stop;
     await new Promise<void>((resolve) => {
       const done = () => {
         clearTimeout(timer);
-        this.#network.removeEventListener('online', done);
+        this.#waiting.delete(done);
         signal.removeEventListener('abort', done);
         resolve();
       };
       const timer = setTimeout(done, Math.max(pause, atLeast));
       // Whoever comes back from a tunnel need not wait.
-      if (!atLeast) this.#network.addEventListener('online', done);
+      if (!atLeast) this.#waiting.add(done);
       signal.addEventListener('abort', done);
     });
     return !signal.aborted;

@@ -3,6 +3,7 @@
 // api.ts           the gateway's answers, and what is worth another try
 // conversation.ts  what is said, kept and sent: everything but its looks
 // panel.ts         how it looks, in a shadow root, out of reach of the page's styles
+// storage.ts       what outlives the page
 // texts.ts         four languages; style.ts  the styles
 
 import { Api } from './api';
@@ -18,8 +19,8 @@ function start(src: string, site: string) {
   if (document.querySelector('clientele-widget')) return;
   const conversation = new Conversation(new Api(new URL(src).origin, site), keep(site), window);
   new Panel(conversation, textsFor(document.documentElement.lang), desk(site)).mount();
-  // Whoever has been here before is told of answers that came meanwhile; of others nothing is sent before they open it.
-  if (conversation.known) void conversation.begin();
+  if (document.hidden) conversation.pause();
+  else conversation.resume();
 }
 
 if (!script?.src || !script.dataset.site) {

@@ -107,8 +107,8 @@ export class Panel {
     });
     this.#form.addEventListener('input', () => this.#keepDraft());
     document.addEventListener('visibilitychange', () => {
-      if (document.hidden) return;
-      conversation.refresh();
+      if (document.hidden) return conversation.pause();
+      conversation.resume();
       this.#render();
     });
     conversation.changed = () => this.#render();

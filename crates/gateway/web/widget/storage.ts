@@ -1,3 +1,5 @@
+import { browserKept, type Kept, tabKept } from '../src/shared/lib/kept';
+
 /** A message that is not known to have arrived. */
 export type Unsent = { clientMessageId: string; text: string; name: string; email: string };
 
@@ -7,8 +9,8 @@ export interface Keep {
   /** Sequence number of the last answer that was shown. */
   read: number;
   unsent: Unsent[];
-  /** Calls back when another tab of the browser has changed something here. */
-  watch(listener: () => void): void;
+  /** Calls back when another tab of the browser has changed something here; `cleared` when all of it is gone. */
+  watch(listener: (cleared: boolean) => void): void;
 }
 
 /** What is being written, and whether the panel is open: for this tab, from page to page. */
@@ -27,7 +29,7 @@ const MOST_KEPT = 20;
  * visitor has one dialog, however many tabs show it.
  */
 export function keep(site: string): Keep {
-  const kept = place(() => localStorage, site);
+  const kept = place(browserKept, site);
   let beyond: Unsent[] = [];
   return {
     get secret() {
@@ -52,14 +54,14 @@ export function keep(site: string): Keep {
     },
     watch(listener) {
       addEventListener('storage', ({ key }) => {
-        if (key === null || key.startsWith(kept.name(''))) listener();
+        if (key === null || key.startsWith(kept.name(''))) listener(key === null);
       });
     },
   };
 }
 
 export function desk(site: string): Desk {
-  const kept = place(() => sessionStorage, site);
+  const kept = place(tabKept, site);
   return {
     get draft() {
       const draft = object(kept.read('draft'));
@@ -78,30 +80,12 @@ export function desk(site: string): Desk {
   };
 }
 
-function place(storage: () => Storage, site: string) {
-  /** What the browser would not keep: it forbids it, or is full. */
-  const refused = new Map<string, string>();
+function place(kept: Kept, site: string) {
   const name = (what: string) => `clientele:${site}:${what}`;
   return {
     name,
-    read: (what: string): string => {
-      const here = refused.get(what);
-      if (here !== undefined) return here;
-      try {
-        return storage().getItem(name(what)) ?? '';
-      } catch {
-        return '';
-      }
-    },
-    write: (what: string, value: string) => {
-      try {
-        if (value) storage().setItem(name(what), value);
-        else storage().removeItem(name(what));
-        refused.delete(what);
-      } catch {
-        refused.set(what, value);
-      }
-    },
+    read: (what: string) => kept.read(name(what)),
+    write: (what: string, value: string) => kept.write(name(what), value),
   };
 }
 

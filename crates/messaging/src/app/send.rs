@@ -20,7 +20,7 @@ use super::customer::{Customers, Verdict};
 use super::email::named;
 use crate::NAME;
 use crate::domain::email::Letter;
-use crate::domain::ledger::{Outcome, Patience, Settlement, State, bounded, reason};
+use crate::domain::ledger::{Hindrance, Outcome, Patience, Settlement, State, bounded, reason};
 use crate::events::publish;
 use crate::sender::{PointOfNoReturn, Sender, Session, Steps};
 use crate::store;
@@ -203,8 +203,8 @@ impl Sending {
                     letter.destination.address = address;
                 }
                 match self.hand_over(&letter, &held, session).await {
-                    Ok(Outcome::Hindered(words)) => {
-                        self.hindered(&held, postponements, &words).await?;
+                    Ok(Outcome::Hindered(hindrance)) => {
+                        self.hindered(&held, postponements, &hindrance).await?;
                         return Ok(Turn::Hindered);
                     }
                     Err(error) if error.reason == STOPPING => {
@@ -237,9 +237,13 @@ impl Sending {
     }
 
     /// Puts a letter back that the mail server did not even hear of: that is no attempt.
-    async fn hindered(&self, held: &Held<'_>, postponements: i32, words: &str) -> Result<(), Error> {
+    async fn hindered(&self, held: &Held<'_>, postponements: i32, hindrance: &Hindrance) -> Result<(), Error> {
         let next = Patience::postponed(postponements + 1, self.db.clock().now(), self.jitter());
-        tracing::warn!(email_id = %held.id, next_attempt_at = %next, words, "the mail server is away or does not take us");
+        let Hindrance { step, code, words } = hindrance;
+        // The words stand with the letter: answers quote addresses, which are no matter for a log.
+        tracing::warn!(
+            email_id = %held.id, next_attempt_at = %next, step, code, "the mail server is away or does not take us"
+        );
         let back = PutBack { next_attempt_at: next, detail: &bounded(words), hindered: true, attempted: true };
         store::ledger::put_back(self.db.pool(), held.id, held.epoch, back).await?;
         Ok(())

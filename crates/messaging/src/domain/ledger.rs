@@ -51,20 +51,29 @@ pub(crate) enum Outcome {
     Refused(&'static str, String),
     /// It was surely not taken, and may be later: the server's words, or what went wrong.
     Deferred(String),
-    /// The mail server is away, or does not take us: this says nothing about the letter. What went wrong.
-    Hindered(String),
+    /// The mail server is away, or does not take us: this says nothing about the letter.
+    Hindered(Hindrance),
     /// It may have been taken or not: a stable word, and what went wrong.
     Unknown(&'static str, String),
     /// It may not be sent: a stable word.
     Suppressed(String),
 }
 
+/// What stood in the way of a letter.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Hindrance {
+    /// The step of the conversation.
+    pub(crate) step: &'static str,
+    /// The mail server's answer, where it gave one.
+    pub(crate) code: Option<u16>,
+    /// What went wrong, in the mail server's words: they may name people, and are no matter for a log.
+    pub(crate) words: String,
+}
+
 /// Reasons, as callers see them.
 pub(crate) mod reason {
     /// The mail server takes nothing for this recipient.
     pub(crate) const RECIPIENT_REFUSED: &str = "RECIPIENT_REFUSED";
-    /// The mail server takes nothing from this sender.
-    pub(crate) const SENDER_REFUSED: &str = "SENDER_REFUSED";
     /// The mail server does not take this letter.
     pub(crate) const MESSAGE_REFUSED: &str = "MESSAGE_REFUSED";
     /// The mail server knows no addresses beyond ASCII.
@@ -123,7 +132,9 @@ impl Patience {
             Outcome::Deferred(words) if attempts >= self.attempts => {
                 (State::Failed, reason::TOO_MANY_ATTEMPTS.to_owned(), words)
             }
-            Outcome::Hindered(words) | Outcome::Deferred(words) => (State::Queued, String::new(), words),
+            Outcome::Hindered(Hindrance { words, .. }) | Outcome::Deferred(words) => {
+                (State::Queued, String::new(), words)
+            }
         };
         let wait = || spread(doubled(self.first_wait, attempts - 1, self.longest_wait), jitter);
         let next_attempt_at = (state == State::Queued).then(|| now + wait());
@@ -202,7 +213,7 @@ mod tests {
                 1 => Outcome::Refused(reason::MESSAGE_REFUSED, words),
                 2 => Outcome::Deferred(words),
                 3 => Outcome::Unknown(reason::NO_REPLY_AFTER_DATA, words),
-                4 => Outcome::Hindered(words),
+                4 => Outcome::Hindered(Hindrance { step: "MAIL", code: Some(550), words }),
                 _ => Outcome::Suppressed(words),
             };
             let now = DateTime::UNIX_EPOCH;

@@ -2,6 +2,7 @@
 
 use std::fmt::Display;
 use std::future::Future;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -22,7 +23,7 @@ use crate::Config;
 use crate::config::SmtpTls;
 use crate::domain::address::Address;
 use crate::domain::email::Letter;
-use crate::domain::ledger::{Outcome, reason};
+use crate::domain::ledger::{Hindrance, Outcome, reason};
 
 /// How long the steps of a conversation may take.
 #[derive(Debug, Clone, Copy)]
@@ -56,6 +57,7 @@ pub(super) struct MailServer {
     hello: ClientId,
     credentials: Option<(String, SecretString)>,
     steps: Steps,
+    barred: Barred,
 }
 
 impl MailServer {
@@ -80,12 +82,13 @@ impl MailServer {
             hello: ClientId::Domain(hello),
             credentials,
             steps: Steps::new(config.smtp_timeout),
+            barred: Barred::default(),
         })
     }
 
     /// A conversation in which letters can be announced.
     async fn connect(&self) -> Result<Conversation, Trouble> {
-        let mut wire = self.step("connect", Wire::connect(&self.host, self.port)).await?;
+        let mut wire = self.step(CONNECT, Wire::connect(&self.host, self.port)).await?;
         if let Some(tls) = self.tls.as_ref().filter(|_| self.protection == SmtpTls::Tls) {
             wire = self.step("TLS", wire.protect(tls)).await?;
         }
@@ -182,10 +185,34 @@ async fn sign_in(wire: &mut Wire, offers: &Offers, credentials: Credentials) -> 
     Err(cannot("the mail server asks again and again and lets nobody in"))
 }
 
+/// Recipients for whom the server demanded what our configuration lacks, one after the other. One alone may be a fault of
+/// that recipient's, whose letter must not wait for ever; several in a row are about us. Shared by all sessions.
+#[derive(Debug, Clone, Default)]
+struct Barred(Arc<Mutex<Option<(String, bool)>>>);
+
+impl Barred {
+    /// Notes that the server demanded it for this recipient; true where it did for another one since it was last ready for a
+    /// letter.
+    fn add(&self, recipient: &str) -> bool {
+        let mut barred = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let (first, several) = barred.get_or_insert_with(|| (recipient.to_owned(), false));
+        *several |= first != recipient;
+        *several
+    }
+
+    /// The server was ready for a letter.
+    fn clear(&self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+}
+
 /// What went wrong in a step before the letter itself.
 #[derive(Debug)]
 struct Trouble {
     kind: TroubleKind,
+    step: &'static str,
+    /// What the server answered, where it said no.
+    code: Option<u16>,
     /// The step and the server's words.
     words: String,
 }
@@ -194,6 +221,8 @@ struct Trouble {
 enum TroubleKind {
     /// The server said no, for good.
     Refused,
+    /// The server does not know the parameters of MAIL.
+    Unsupported,
     /// The server said no, for now.
     Deferred,
     /// The server said no to us, whatever the letter.
@@ -203,35 +232,71 @@ enum TroubleKind {
 }
 
 impl Trouble {
-    fn of(step: &str, fault: &Fault) -> Self {
-        let kind = match fault {
-            Fault::Negative(reply) if ABOUT_US.contains(&reply.code) => TroubleKind::Barred,
-            Fault::Negative(reply) if step == MAIL && ABOUT_OUR_MAIL.contains(&reply.code) => TroubleKind::Barred,
-            Fault::Negative(reply) if reply.is_permanent() => TroubleKind::Refused,
-            Fault::Negative(reply) if reply.code != CLOSING => TroubleKind::Deferred,
-            Fault::Negative(_) | Fault::Unreadable(_) | Fault::Broken(_) => TroubleKind::Lost,
+    fn of(step: &'static str, fault: &Fault) -> Self {
+        let (kind, code) = match fault {
+            Fault::Negative(reply) if reply.code == CLOSING => (TroubleKind::Lost, Some(reply.code)),
+            Fault::Negative(reply) => (TroubleKind::of(step, reply), Some(reply.code)),
+            Fault::Unreadable(_) | Fault::OutOfTurn | Fault::Broken(_) => (TroubleKind::Lost, None),
         };
-        Self { kind, ..Self::with(step, fault) }
+        Self { kind, code, ..Self::with(step, fault) }
     }
 
     /// Trouble after which the connection is of no use any more.
-    fn with(step: &str, what: &dyn Display) -> Self {
-        Self { kind: TroubleKind::Lost, words: format!("{step}: {what}") }
+    fn with(step: &'static str, what: &dyn Display) -> Self {
+        Self { kind: TroubleKind::Lost, step, code: None, words: format!("{step}: {what}") }
+    }
+
+    /// What it means for the letter.
+    fn outcome(self, composed: &Composed, barred: &Barred) -> Outcome {
+        match self.kind {
+            TroubleKind::Refused if self.step == RCPT => Outcome::Refused(reason::RECIPIENT_REFUSED, self.words),
+            TroubleKind::Refused => Outcome::Refused(reason::MESSAGE_REFUSED, self.words),
+            TroubleKind::Unsupported if composed.is_international() => {
+                Outcome::Refused(reason::ADDRESS_NOT_SUPPORTED, self.words)
+            }
+            TroubleKind::Barred if self.step != MAIL && !barred.add(composed.to.as_ref()) => {
+                Outcome::Deferred(self.words)
+            }
+            TroubleKind::Unsupported | TroubleKind::Barred => self.hindrance(),
+            TroubleKind::Deferred | TroubleKind::Lost => Outcome::Deferred(self.words),
+        }
+    }
+
+    /// What it means where it says nothing about the letter.
+    fn hindrance(self) -> Outcome {
+        Outcome::Hindered(Hindrance { step: self.step, code: self.code, words: self.words })
     }
 }
 
+impl TroubleKind {
+    /// What a negative answer means. One to MAIL is about us, for letters differ in nothing there but in the demand for
+    /// addresses beyond ASCII: what a colleague puts right must not have failed all the letters that waited.
+    fn of(step: &str, reply: &Reply) -> Self {
+        if !reply.is_permanent() {
+            Self::Deferred
+        } else if step == MAIL && (UNSUPPORTED.contains(&reply.code) || reply.is_about_encoding()) {
+            Self::Unsupported
+        } else if step == MAIL || ABOUT_US.contains(&reply.code) {
+            Self::Barred
+        } else {
+            Self::Refused
+        }
+    }
+}
+
+const CONNECT: &str = "connect";
 const MAIL: &str = "MAIL";
+const RCPT: &str = "RCPT";
 const STARTTLS: &str = "STARTTLS";
 
 /// The server closes the connection.
 const CLOSING: u16 = 421;
 
-/// Answers by which a server demands what our configuration lacks: signing in (530, 534, 535) or encryption (538). What a
-/// colleague puts right must not have failed the letters that waited.
+/// Answers by which a server demands what our configuration lacks: signing in (530, 534, 535) or encryption (538). Some
+/// servers demand it as late as of the recipient or of the letter.
 const ABOUT_US: [u16; 4] = [530, 534, 535, 538];
-/// Answers to MAIL by which it demands another order (503), or wants nothing of us at all (554). Later they are about the
-/// recipient or the letter.
-const ABOUT_OUR_MAIL: [u16; 2] = [503, 554];
+/// Answers to MAIL by which a server does not know its parameters.
+const UNSUPPORTED: [u16; 2] = [504, 555];
 
 #[async_trait]
 impl Sender for MailServer {
@@ -264,10 +329,11 @@ impl SmtpSession {
         }
         // Whatever it is, it is about us and not about this letter.
         let conversation = match tokio::time::timeout_at(end, self.server.connect()).await {
-            Ok(connected) => connected.map_err(|trouble| Outcome::Hindered(trouble.words))?,
+            Ok(connected) => connected.map_err(Trouble::hindrance)?,
             Err(_late) => {
                 let limit = self.server.steps.before();
-                return Err(Outcome::Hindered(format!("the mail server did not let us in within {limit:?}")));
+                let what = format_args!("the mail server did not let us in within {limit:?}");
+                return Err(Trouble::with(CONNECT, &what).hindrance());
             }
         };
         self.announce(conversation, composed).await.map_err(|(_, outcome)| outcome)
@@ -290,29 +356,26 @@ impl SmtpSession {
         let (server, wire) = (&self.server, &mut conversation.wire);
         let mail = Mail::new(Some(composed.from.clone()), parameters);
         let steps = async {
-            let about = |reason| move |trouble: Trouble| (trouble, reason);
-            server.step(MAIL, wire.command(mail)).await.map_err(about(reason::SENDER_REFUSED))?;
-            let rcpt = Rcpt::new(composed.to.clone(), Vec::new());
-            server.step("RCPT", wire.command(rcpt)).await.map_err(about(reason::RECIPIENT_REFUSED))?;
-            let ready = server.step("DATA", wire.command(Data)).await.map_err(about(reason::MESSAGE_REFUSED))?;
+            server.step(MAIL, wire.command(mail)).await?;
+            server.step(RCPT, wire.command(Rcpt::new(composed.to.clone(), Vec::new()))).await?;
+            let ready = server.step("DATA", wire.command(Data)).await?;
             if ready.is_intermediate() {
                 return Ok(());
             }
-            let trouble = Trouble::with("DATA", &format_args!("{ready} is no answer to it"));
-            Err((trouble, reason::MESSAGE_REFUSED))
+            Err(Trouble::with("DATA", &format_args!("{ready} is no answer to it")))
         };
         match steps.await {
-            Ok(()) => Ok(conversation),
-            Err((trouble, reason)) => {
-                if trouble.kind != TroubleKind::Lost && server.step("RSET", wire.command(Rset)).await.is_ok() {
+            Ok(()) => {
+                server.barred.clear();
+                Ok(conversation)
+            }
+            Err(trouble) => {
+                let kind = trouble.kind;
+                let outcome = trouble.outcome(composed, &server.barred);
+                if kind != TroubleKind::Lost && server.step("RSET", wire.command(Rset)).await.is_ok() {
                     self.conversation = Some(conversation);
                 }
-                let outcome = match trouble.kind {
-                    TroubleKind::Refused => Outcome::Refused(reason, trouble.words),
-                    TroubleKind::Barred => Outcome::Hindered(trouble.words),
-                    TroubleKind::Deferred | TroubleKind::Lost => Outcome::Deferred(trouble.words),
-                };
-                Err((trouble.kind, outcome))
+                Err((kind, outcome))
             }
         }
     }
@@ -348,11 +411,14 @@ impl Session for SmtpSession {
                 let words = format!("`{reply}` is no answer to a letter");
                 Outcome::Unknown(reason::UNREADABLE_REPLY_AFTER_DATA, words)
             }
+            // The conversation is dropped: a server that refuses a letter while it comes may say so once more at its end, and
+            // that would be taken for the answer to the next one.
             Err(Fault::Negative(reply)) if reply.is_permanent() => {
-                self.conversation = Some(conversation);
                 Outcome::Refused(reason::MESSAGE_REFUSED, reply.to_string())
             }
             Err(Fault::Negative(reply)) => Outcome::Deferred(reply.to_string()),
+            // Not a byte of the letter has gone out.
+            Err(fault @ Fault::OutOfTurn) => Outcome::Deferred(fault.to_string()),
             Err(Fault::Unreadable(what)) => Outcome::Unknown(reason::UNREADABLE_REPLY_AFTER_DATA, what),
             Err(broken @ Fault::Broken(_)) => Outcome::Unknown(reason::CONNECTION_LOST_AFTER_DATA, broken.to_string()),
         })

@@ -5,9 +5,12 @@
 //! whether it is sent: lines may end without a carriage return, a code may stand alone, and texts may be in any encoding.
 
 use std::fmt::{self, Display};
+use std::future::poll_fn;
 use std::io;
+use std::pin::Pin;
+use std::task::Poll;
 
-use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
+use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 
 use super::tls::Tls;
@@ -41,6 +44,12 @@ impl Reply {
     pub(super) fn is_permanent(&self) -> bool {
         self.code / 100 == 5
     }
+
+    /// Whether it says no for good to the encoding of what was said: X.6.x of the enhanced codes, addresses beyond ASCII
+    /// among them (RFC 6531).
+    pub(super) fn is_about_encoding(&self) -> bool {
+        self.lines.first().is_some_and(|line| line.starts_with("5.6."))
+    }
 }
 
 impl Display for Reply {
@@ -56,6 +65,8 @@ pub(super) enum Fault {
     Negative(Reply),
     /// What it says is no answer: what that is.
     Unreadable(String),
+    /// It says something that nobody has asked for.
+    OutOfTurn,
     /// There is no connection, or no longer.
     Broken(io::Error),
 }
@@ -65,6 +76,7 @@ impl Display for Fault {
         match self {
             Self::Negative(reply) => reply.fmt(f),
             Self::Unreadable(what) => f.write_str(what),
+            Self::OutOfTurn => f.write_str("the mail server speaks out of turn"),
             Self::Broken(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
                 f.write_str("the mail server hung up")
             }
@@ -96,8 +108,8 @@ impl Wire {
 
     /// The same wire, protected from here on. What the server said before is of no worth afterwards: somebody on the way may
     /// have put it there, to be taken for answers of the protected server.
-    pub(super) async fn protect(self, tls: &Tls) -> Result<Self, Fault> {
-        self.require_silence()?;
+    pub(super) async fn protect(mut self, tls: &Tls) -> Result<Self, Fault> {
+        self.require_silence().await?;
         let stream = tls.handshake(self.0.into_inner()).await.map_err(Fault::Broken)?;
         Ok(Self::over(stream))
     }
@@ -105,13 +117,19 @@ impl Wire {
     /// Says a command, its end included, and gives the answer; a negative one is a fault.
     pub(super) async fn command(&mut self, command: impl Display + Send) -> Result<Reply, Fault> {
         // Otherwise an answer too many would be taken for the one to this command, and every later one for the wrong one.
-        self.require_silence()?;
+        self.require_silence().await?;
         self.write(command.to_string().as_bytes()).await.map_err(Fault::Broken)?;
         self.reply().await
     }
 
-    /// Hands over a letter, final dot included, and gives the answer; a negative one is a fault.
+    /// Hands over a letter, final dot included, and gives the answer; a negative one is a fault. Not a byte has gone out
+    /// where the server speaks out of turn.
     pub(super) async fn letter(&mut self, source: &[u8]) -> Result<Reply, Fault> {
+        // Otherwise an answer that was there before the letter would be taken for the answer to it. Whether the connection is
+        // broken shows in writing.
+        if let Err(Fault::OutOfTurn) = self.require_silence().await {
+            return Err(Fault::OutOfTurn);
+        }
         let written = self.write(&stuffed(source)).await;
         match (written, self.reply().await) {
             (Ok(()), answer) => answer,
@@ -127,11 +145,16 @@ impl Wire {
         stream.flush().await
     }
 
-    fn require_silence(&self) -> Result<(), Fault> {
-        if self.0.buffer().is_empty() {
-            return Ok(());
+    /// Fails where the server has said something by now, or has hung up.
+    async fn require_silence(&mut self) -> Result<(), Fault> {
+        let heard =
+            poll_fn(|context| Poll::Ready(Pin::new(&mut self.0).poll_fill_buf(context).map_ok(<[u8]>::is_empty)));
+        match heard.await {
+            Poll::Pending => Ok(()),
+            Poll::Ready(Ok(true)) => Err(Fault::Broken(io::ErrorKind::UnexpectedEof.into())),
+            Poll::Ready(Ok(false)) => Err(Fault::OutOfTurn),
+            Poll::Ready(Err(error)) => Err(Fault::Broken(error)),
         }
-        Err(Fault::Unreadable("the mail server speaks out of turn".to_owned()))
     }
 
     /// The next answer; a negative one is a fault.
@@ -325,7 +348,23 @@ mod tests {
     async fn an_answer_too_many_is_not_taken_for_the_next_one() {
         let mut wire = said(b"250 hello\r\n250 and the letter is taken\r\n").await;
         assert_eq!(wire.reply().await.unwrap().code, 250);
-        assert!(matches!(wire.command("MAIL FROM:<a@example.com>\r\n").await.unwrap_err(), Fault::Unreadable(_)));
+        assert!(matches!(wire.command("MAIL FROM:<a@example.com>\r\n").await.unwrap_err(), Fault::OutOfTurn));
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_was_there_before_the_letter_is_none_to_it_and_not_a_byte_goes_out() {
+        // With the answer before, and after it.
+        for (first, second) in [("354 go ahead\r\n250 taken\r\n", ""), ("354 go ahead\r\n", "250 taken\r\n")] {
+            let (mut wire, mut server) = held();
+            server.write_all(first.as_bytes()).await.unwrap();
+            assert_eq!(wire.reply().await.unwrap().code, 354);
+            server.write_all(second.as_bytes()).await.unwrap();
+            assert!(matches!(wire.letter(b"hello").await.unwrap_err(), Fault::OutOfTurn));
+            drop(wire);
+            let mut heard = Vec::new();
+            server.read_to_end(&mut heard).await.unwrap();
+            assert_eq!(heard, b"");
+        }
     }
 
     #[tokio::test]
@@ -333,7 +372,7 @@ mod tests {
         let mut wire = said(b"220 go ahead\r\n250-mail.test\r\n250 AUTH PLAIN\r\n").await;
         assert_eq!(wire.reply().await.unwrap().code, 220);
         let tls = Tls::try_new("localhost", None).unwrap();
-        assert!(matches!(wire.protect(&tls).await.err().unwrap(), Fault::Unreadable(_)));
+        assert!(matches!(wire.protect(&tls).await.err().unwrap(), Fault::OutOfTurn));
     }
 
     #[tokio::test]

@@ -2,8 +2,8 @@
 //! known.
 
 use std::collections::HashSet;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use chrono::TimeDelta;
@@ -119,12 +119,9 @@ async fn a_greylisted_letter_waits_and_goes_out_unchanged() {
 
 #[tokio::test]
 async fn a_refusal_for_good_is_told_with_its_reason_and_the_server_s_words() {
-    for (step, reason) in [
-        (Step::Mail, "SENDER_REFUSED"),
-        (Step::Recipient, "RECIPIENT_REFUSED"),
-        (Step::Data, "MESSAGE_REFUSED"),
-        (Step::End, "MESSAGE_REFUSED"),
-    ] {
+    for (step, reason) in
+        [(Step::Recipient, "RECIPIENT_REFUSED"), (Step::Data, "MESSAGE_REFUSED"), (Step::End, "MESSAGE_REFUSED")]
+    {
         let (post, server, email) = outcome(at(step, Act::Say("550 5.1.1 we do not know them"))).await;
         assert_eq!((email.state(), email.reason.as_str()), (SendState::Failed, reason), "{step:?}");
         assert!(email.detail.ends_with("550 5.1.1 we do not know them"), "{}", email.detail);
@@ -141,6 +138,11 @@ async fn a_connection_that_breaks_before_the_letter_is_tried_again() {
         (Step::Recipient, Act::Say("what?")),
         (Step::Data, Act::Hang),
         (Step::Data, Act::Say("250 2.0.0 no need")),
+        // What stands there before the letter is no answer to it.
+        (Step::Data, Act::Say("354 go ahead\r\n250 2.0.0 taken")),
+        // What the server demands of us for one recipient alone.
+        (Step::Recipient, Act::Say("530 5.7.0 authentication required")),
+        (Step::Data, Act::Say("538 5.7.11 encryption required")),
         (Step::End, Act::Say("451 4.3.0 try later")),
     ] {
         let told = format!("{step:?} {act:?}");
@@ -162,12 +164,15 @@ async fn a_server_that_is_away_or_does_not_take_us_is_no_attempt() {
         (Step::Hello, Act::Hang),
         (Step::Mail, Act::Say("530 5.7.0 authentication required")),
         (Step::Mail, Act::Say("554 5.7.1 we want nothing of you")),
-        (Step::Recipient, Act::Say("530 5.7.0 authentication required")),
-        (Step::Data, Act::Say("538 5.7.11 encryption required")),
+        (Step::Mail, Act::Say("550 5.7.1 sender not allowed")),
+        (Step::Mail, Act::Say("553 5.7.1 sender address rejected: not owned by user")),
+        (Step::Mail, Act::Say("501 5.1.7 bad sender address")),
     ] {
         let told = format!("{step:?} {act:?}");
-        let (post, server, email) = outcome(once(step, act)).await;
+        let words = if let Act::Say(words) = &act { *words } else { "" };
+        let (post, server, email) = outcome(once(step, act.clone())).await;
         assert_eq!((email.state(), email.attempts), (SendState::Queued, 0), "{told}: {}", email.detail);
+        assert!(email.detail.contains(words.trim_start_matches("SSH")), "{told}: {}", email.detail);
         let sent = later(&post, &email.id).await;
         assert_eq!((sent.state(), sent.attempts), (SendState::Sent, 1), "{told}: {}", sent.detail);
         assert_eq!(server.count(), 1, "{told}");
@@ -314,6 +319,145 @@ async fn a_refused_recipient_does_not_harm_the_next_letter() {
     assert_eq!(post.settled(&no.id).await.state(), SendState::Failed);
     assert_eq!(post.settled(&yes.id).await.state(), SendState::Sent);
     assert_eq!(server.taken().iter().map(|taken| taken.to.as_str()).collect::<Vec<_>>(), ["yes@example.com"]);
+}
+
+#[tokio::test]
+async fn a_letter_that_is_refused_twice_does_not_harm_the_next_one() {
+    // The second refusal comes late, when the next letter of this connection is announced.
+    let refused = AtomicBool::new(false);
+    let server = SmtpServer::scripted(move |scene| match scene.step {
+        Step::Connect => {
+            refused.store(false, Ordering::SeqCst);
+            Act::Go
+        }
+        Step::End if scene.recipient == "no@example.com" => {
+            refused.store(true, Ordering::SeqCst);
+            Act::Say("552 5.3.4 too big")
+        }
+        Step::Mail if refused.swap(false, Ordering::SeqCst) => Act::Say("552 5.3.4 too big\r\n250 2.1.0 ok"),
+        _ => Act::Go,
+    })
+    .await;
+    let post = Post::sending(&server, &[("SEND_CONCURRENCY", "1")]).await;
+    let (no, yes) = (post.person("No", &["no@example.com"]), post.person("Yes", &["yes@example.com"]));
+    let (no, yes) = (post.send(&no, "a").await, post.send(&yes, "b").await);
+    let no = post.settled(&no.id).await;
+    assert_eq!((no.state(), no.reason.as_str()), (SendState::Failed, "MESSAGE_REFUSED"));
+    let yes = post.when(&yes.id, "the next letter was worked on", |yes| !yes.detail.is_empty()).await;
+    assert_eq!((yes.state(), yes.attempts), (SendState::Sent, 1), "{}", yes.detail);
+}
+
+#[tokio::test]
+async fn a_recipient_for_whom_alone_the_server_demands_something_of_us_is_given_up_honestly() {
+    let demand = "530 5.7.0 authentication required";
+    let script = move |scene: &Scene| {
+        if scene.step == Step::Recipient && scene.recipient == "ana@example.com" { Act::Say(demand) } else { Act::Go }
+    };
+    let (post, server, email) = outcome(script).await;
+    let failed = later(&post, &email.id).await;
+    assert_eq!((failed.state(), failed.reason.as_str(), failed.attempts), (SendState::Failed, "TOO_MANY_ATTEMPTS", 3));
+    assert_eq!(failed.detail, format!("RCPT: {demand}"));
+    nothing_more_happens(&post, &server, &failed).await;
+}
+
+#[tokio::test]
+async fn letters_wait_while_the_server_demands_something_of_us_for_every_recipient() {
+    let demanding = Arc::new(AtomicBool::new(true));
+    let script = demanding.clone();
+    let server = SmtpServer::scripted(move |scene| {
+        let demands = scene.step == Step::Recipient && script.load(Ordering::SeqCst);
+        if demands { Act::Say("530 5.7.0 authentication required") } else { Act::Go }
+    })
+    .await;
+    let post = Post::sending(&server, &[("SEND_ATTEMPTS", "2"), ("SEND_CONCURRENCY", "1")]).await;
+    let mut letters = Vec::new();
+    for n in 0..3 {
+        let address = format!("p{n}@example.com");
+        letters.push((post.send(&post.person("P", &[&address]), "hello").await.id, address));
+    }
+    // The first letter alone might be at fault; from the second on it is a pattern, and the worker rests after each try. The
+    // clock goes on in steps that no claim ends by.
+    let step = TimeDelta::seconds(3);
+    let tries = || letters.iter().map(|(_, address)| server.times(Step::Recipient, address)).sum::<usize>();
+    eventually("many more tries than the letters have attempts", async || {
+        post.database.clock.advance(step);
+        (tries() >= 8).then_some(())
+    })
+    .await;
+    demanding.store(false, Ordering::SeqCst);
+    for ((id, _), attempts) in letters.iter().zip([2, 1, 1]) {
+        let sent = eventually("the letter is settled", async || {
+            post.database.clock.advance(step);
+            Some(post.get(id).await).filter(|email| email.settled_at.is_some())
+        })
+        .await;
+        assert_eq!((sent.state(), sent.attempts), (SendState::Sent, attempts), "{}", sent.detail);
+    }
+    assert_eq!(server.count(), 3);
+}
+
+#[tokio::test]
+async fn what_a_server_says_of_people_stands_with_the_letter_and_not_in_the_log() {
+    let log = Log::default();
+    let _guard = tracing::subscriber::set_default(log.clone());
+    let (_post, _server, email) =
+        outcome(at(Step::Mail, Act::Say("550 5.7.1 <crm@example.com> may not write to ana@example.com"))).await;
+    assert!(email.detail.contains("ana@example.com"), "{}", email.detail);
+    let lines = log.0.lock().unwrap().clone();
+    let told = lines.iter().find(|line| line.contains("the mail server is away or does not take us")).unwrap();
+    assert!(told.contains("step=\"MAIL\"") && told.contains("code=550"), "{told}");
+    assert!(lines.iter().all(|line| !line.contains("example.com")), "{lines:?}");
+}
+
+/// The log of this thread, line by line.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<String>>>);
+
+impl tracing::Subscriber for Log {
+    fn enabled(&self, metadata: &tracing::Metadata<'_>) -> bool {
+        metadata.is_event() && metadata.target().starts_with("clientele")
+    }
+
+    fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
+        tracing::span::Id::from_u64(1)
+    }
+
+    fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
+
+    fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
+
+    fn event(&self, event: &tracing::Event<'_>) {
+        let mut line = String::new();
+        event.record(&mut |field: &tracing::field::Field, value: &dyn std::fmt::Debug| {
+            let _ = std::fmt::Write::write_fmt(&mut line, format_args!("{field}={value:?} "));
+        });
+        self.0.lock().unwrap().push(line);
+    }
+
+    fn enter(&self, _: &tracing::span::Id) {}
+
+    fn exit(&self, _: &tracing::span::Id) {}
+}
+
+#[tokio::test]
+async fn an_address_beyond_ascii_fails_where_the_server_says_so_and_waits_where_it_is_about_us() {
+    for (answer, state, reason) in [
+        ("555 5.5.4 parameters not recognized", SendState::Failed, "ADDRESS_NOT_SUPPORTED"),
+        ("550 5.6.7 no such addresses", SendState::Failed, "ADDRESS_NOT_SUPPORTED"),
+        ("550 5.7.1 sender not allowed", SendState::Queued, ""),
+    ] {
+        let server = SmtpServer::scripted(move |scene| match scene.step {
+            Step::Hello => Act::Say("250-mail.test\r\n250 SMTPUTF8"),
+            Step::Mail => Act::Say(answer),
+            _ => Act::Go,
+        })
+        .await;
+        let post = Post::sending(&server, &[]).await;
+        let person = post.person("Иван", &["иван@example.com"]);
+        let email = post.send(&person, "a").await;
+        let email = post.when(&email.id, "the letter was worked on", |email| !email.detail.is_empty()).await;
+        assert_eq!((email.state(), email.reason.as_str()), (state, reason), "{answer}: {}", email.detail);
+    }
 }
 
 #[tokio::test]

@@ -18,6 +18,7 @@ use crate::contract;
 use crate::domain::order::{Order, OrderContent};
 use crate::events::publish;
 use crate::store;
+use crate::store::order::Versioned;
 
 /// One order to take back.
 #[derive(Debug, Clone, Copy)]
@@ -99,9 +100,10 @@ impl Orders {
         Ok(answer)
     }
 
-    /// Those of the references that orders have, each with the order's id and version.
-    pub(crate) async fn versions(&self, references: &[Reference]) -> Result<Vec<(Reference, OrderId, i64)>, Error> {
-        Ok(store::order::versions(self.db.pool(), references).await?)
+    /// Those of the references that orders have, with their versions. Beside each stands a version the order may have had:
+    /// where the change after it came from is told.
+    pub(crate) async fn versions(&self, references: &[(Reference, Option<i64>)]) -> Result<Vec<Versioned>, Error> {
+        Ok(store::order::versions(self.db.pool(), references, publish::ORDER).await?)
     }
 
     /// Of the customers, those who have orders or credit notes.

@@ -178,22 +178,34 @@ impl OrderService {
         violations.check(count <= MOST_ENTRIES, "references", || {
             format!("{count} references are given: at most {MOST_ENTRIES} are wanted")
         });
-        let references: Vec<Reference> = request
-            .references
-            .iter()
-            .take(MOST_ENTRIES)
-            .enumerate()
-            .filter_map(|(index, known)| {
-                let field = format!("references[{index}]");
-                Reference::check(&known.source, &known.external_id, &field, &mut violations)
-            })
-            .collect();
+        let befores = &request.before_versions;
+        violations.check(befores.is_empty() || befores.len() == count, "before_versions", || {
+            format!("{} versions are given for {count} references: none, or one for each is wanted", befores.len())
+        });
+        if let Some(index) = befores.iter().position(|before| !(0..i64::MAX).contains(before)) {
+            violations.push(
+                format!("before_versions[{index}]"),
+                format!("`{}` is no version: 0 or more is wanted", befores[index]),
+            );
+        }
         violations.into_result()?;
-        let versions = self.0.versions(&references).await?.into_iter();
-        let orders = versions.map(|(reference, id, version)| pb::OrderVersion {
-            reference: Some(reference_out(&reference)),
-            order_id: id.to_string(),
-            version,
+        // What no order can have none has: whoever asks for many must not go without the others for it.
+        let known = request.references.iter().enumerate().filter_map(|(index, asked)| {
+            let reference = Reference::try_new(&asked.source, &asked.external_id).ok()?;
+            Some((reference, befores.get(index).copied()))
+        });
+        let known: Vec<(Reference, Option<i64>)> = known.collect();
+        let orders = self.0.versions(&known).await?.into_iter().map(|order| {
+            let (next_origin, next_integration) = order.next.map_or_else(Default::default, |(origin, label)| {
+                (proto::origin(origin).into(), label.unwrap_or_default())
+            });
+            pb::OrderVersion {
+                reference: Some(reference_out(&order.reference)),
+                order_id: order.id.to_string(),
+                version: order.version,
+                next_origin,
+                next_integration,
+            }
         });
         Ok(pb::FindOrderVersionsResponse { orders: orders.collect() })
     }

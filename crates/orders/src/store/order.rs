@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use chrono::{DateTime, Utc};
-use clientele_kernel::{CustomerId, Money, OrderId, Reference};
+use clientele_kernel::{CustomerId, Money, OrderId, Origin, Reference};
 use clientele_platform::column;
 use clientele_platform::postgres::{Error, assert_rows};
 use sqlx::types::Json;
@@ -224,19 +224,48 @@ pub(crate) async fn lock_heads(conn: &mut PgConnection, references: &[&Reference
         .collect()
 }
 
-/// Those of the references that orders have, each with the order's id and version.
-pub(crate) async fn versions(pool: &PgPool, references: &[Reference]) -> Result<Vec<(Reference, OrderId, i64)>, Error> {
+/// An order's version now, and where the change after an earlier one came from.
+#[derive(Debug, Clone)]
+pub(crate) struct Versioned {
+    pub(crate) id: OrderId,
+    pub(crate) reference: Reference,
+    pub(crate) version: i64,
+    /// With the label of the integration that made the change; `None` where there is no such change, or none is wanted.
+    pub(crate) next: Option<(Origin, Option<String>)>,
+}
+
+/// Those of the references that orders have. Beside each stands the version after which the next change is wanted.
+pub(crate) async fn versions(
+    pool: &PgPool,
+    references: &[(Reference, Option<i64>)],
+    aggregate: &str,
+) -> Result<Vec<Versioned>, Error> {
     let rows = sqlx::query!(
-        r#"select o.id, o.source as "source!", o.external_id as "external_id!", o.version
-           from unnest($1::text[], $2::text[]) as k(source, external_id)
-           join orders.order o on o.source = k.source and o.external_id = k.external_id"#,
-        column!(references, reference => reference.source().to_owned()),
-        column!(references, reference => reference.external_id().to_owned())
+        r#"select o.id, o.source as "source!", o.external_id as "external_id!", o.version, j.origin as "origin?",
+                  j.integration
+           from unnest($1::text[], $2::text[], $3::bigint[]) as k(source, external_id, before)
+           join orders.order o on o.source = k.source and o.external_id = k.external_id
+           left join orders.journal j
+                on j.aggregate_type = $4 and j.aggregate_id = o.id and j.aggregate_version = k.before + 1"#,
+        column!(references, (reference, _) => reference.source().to_owned()),
+        column!(references, (reference, _) => reference.external_id().to_owned()),
+        column!(references, (_, before) => *before) as &[Option<i64>],
+        aggregate
     )
     .fetch_all(pool)
     .await?;
-    let known = |source, external_id| Reference::stored(source, external_id);
-    Ok(rows.into_iter().map(|row| (known(row.source, row.external_id), row.id.into(), row.version)).collect())
+    rows.into_iter()
+        .map(|row| {
+            let corrupt = || Error::corrupt("orders.journal", "an origin is none that is known");
+            let origin = row.origin.map(|origin| Origin::parse(&origin).ok_or_else(corrupt)).transpose()?;
+            Ok(Versioned {
+                id: row.id.into(),
+                reference: Reference::stored(row.source, row.external_id),
+                version: row.version,
+                next: origin.map(|origin| (origin, row.integration)),
+            })
+        })
+        .collect()
 }
 
 /// The next number for an order that comes without one.

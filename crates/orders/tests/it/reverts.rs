@@ -2,9 +2,11 @@
 
 use clientele_contracts::orders::v1 as pb;
 use clientele_contracts::orders::v1::RevertOutcome::{Kept, Removed, Restored};
+use clientele_contracts::platform::v1::Origin;
 use clientele_contracts::platform::v1::UpsertOutcome::{Created, Refused, Updated};
 use clientele_kernel::Code;
-use clientele_platform::grpc;
+use clientele_platform::grpc::{self, HEADER_INTEGRATION, HEADER_ORIGIN};
+use tonic::Request;
 
 use crate::world::{World, fields, line, moment, money, order, outcomes, reference};
 
@@ -32,14 +34,57 @@ async fn the_versions_of_orders_are_told_by_their_references_and_the_unknown_lef
     let world = World::new().await;
     let first = world.upsert(vec![order("1")]).await.remove(0);
     world.upsert(vec![pb::Order { lines: vec![line("Z", "3", "4")], ..order("1") }]).await;
-    let ask =
-        |ids: &[&str]| pb::FindOrderVersionsRequest { references: ids.iter().filter_map(|id| reference(id)).collect() };
+    let ask = |ids: &[&str]| pb::FindOrderVersionsRequest {
+        references: ids.iter().filter_map(|id| reference(id)).collect(),
+        before_versions: Vec::new(),
+    };
     let found = world.orders().find_order_versions(ask(&["2", "1"])).await.unwrap().into_inner().orders;
-    assert_eq!(found, [pb::OrderVersion { reference: reference("1"), order_id: first.order_id, version: 2 }]);
-    let refused = world.orders().find_order_versions(ask(&["1", ""])).await.unwrap_err();
-    assert_eq!(fields(&grpc::error(refused)), ["references[1].external_id"]);
+    let known = pb::OrderVersion {
+        reference: reference("1"),
+        order_id: first.order_id,
+        version: 2,
+        ..pb::OrderVersion::default()
+    };
+    assert_eq!(found, std::slice::from_ref(&known));
+    let odd = ask(&["", "two\u{2028}lines", "1", &"\u{958}".repeat(200)]);
+    assert_eq!(
+        world.orders().find_order_versions(odd).await.unwrap().into_inner().orders,
+        [known],
+        "odd ones have none"
+    );
     let refused = world.orders().find_order_versions(ask(&["1"; 501])).await.unwrap_err();
     assert_eq!(fields(&grpc::error(refused)), ["references"]);
+}
+
+#[tokio::test]
+async fn the_change_after_a_version_is_told_with_where_it_came_from_and_its_label() {
+    let world = World::new().await;
+    let mut labelled = Request::new(pb::BatchUpsertOrdersRequest { orders: vec![order("1")], ..Default::default() });
+    for (name, value) in [(HEADER_ORIGIN, "import"), (HEADER_INTEGRATION, "import-7")] {
+        labelled.metadata_mut().insert(name, value.parse().unwrap());
+    }
+    world.orders().batch_upsert_orders(labelled).await.unwrap();
+    world.upsert(vec![pb::Order { status: "completed".into(), ..order("1") }]).await;
+    let next = |before| {
+        let mut orders = world.orders();
+        async move {
+            let request = pb::FindOrderVersionsRequest {
+                references: vec![reference("1").unwrap()],
+                before_versions: vec![before],
+            };
+            let found = orders.find_order_versions(request).await.unwrap().into_inner().orders.remove(0);
+            (found.version, found.next_origin(), found.next_integration)
+        }
+    };
+    assert_eq!(next(0).await, (2, Origin::Import, "import-7".to_owned()));
+    assert_eq!(next(1).await, (2, Origin::Api, String::new()));
+    assert_eq!(next(2).await, (2, Origin::Unspecified, String::new()), "there is no such change");
+    for (befores, field) in [(vec![0, 0], "before_versions"), (vec![-1], "before_versions[0]")] {
+        let request =
+            pb::FindOrderVersionsRequest { references: vec![reference("1").unwrap()], before_versions: befores };
+        let refused = world.orders().find_order_versions(request).await.unwrap_err();
+        assert_eq!(fields(&grpc::error(refused)), [field]);
+    }
 }
 
 #[tokio::test]

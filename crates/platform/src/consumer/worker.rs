@@ -126,6 +126,8 @@ impl Worker {
                 }
             }
             if !batch.is_empty() {
+                // What moves again is looked at soon again.
+                self.look = FIRST_LOOK;
                 self.apply(batch).await?;
             }
             if look {

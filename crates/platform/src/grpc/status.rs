@@ -1,13 +1,21 @@
-//! The one mapping between our errors and `google.rpc.Status`, with `ErrorInfo`, `BadRequest` and `RetryInfo`.
+//! The one mapping between our errors and `google.rpc.Status`, with `ErrorInfo`, `BadRequest` and `RetryInfo`, and with
+//! `FieldReasons` of our own: a `BadRequest` as tonic-types has it tells of fields in English alone.
 
 use std::collections::HashMap;
 use std::time::Duration;
 
+use clientele_contracts::platform::v1::{FieldReason, FieldReasons};
 use clientele_kernel::{Code, Error, Violation};
+use prost::{Message, Name};
+use prost_types::Any;
 use tonic::Status;
 use tonic_types::{ErrorDetails, StatusExt};
 
 const DOMAIN: &str = "clientele";
+
+/// How many bytes of details a status may have. They travel in a header, in base64, and a client of HTTP/2 takes 16 KiB of
+/// headers.
+const MOST_DETAILS: usize = 8 * 1024;
 
 /// An error as a status. A fault of ours is logged here, once, with its cause; the caller is told no more than that.
 pub fn status(error: impl Into<Error>) -> Status {
@@ -29,7 +37,34 @@ pub fn status(error: impl Into<Error>) -> Status {
     if let Some(delay) = error.retry_after {
         details.set_retry_info(Some(delay));
     }
-    Status::with_error_details(code_out(error.code), error.message, details)
+    let plain = Status::with_error_details(code_out(error.code), error.message, details);
+    with_reasons(plain, &error.violations)
+}
+
+/// The status with the reasons of its fields, where there are any and they find room.
+fn with_reasons(plain: Status, violations: &[Violation]) -> Status {
+    if violations.iter().all(|violation| violation.reason.is_empty()) {
+        return plain;
+    }
+    let reason = |violation: &Violation| FieldReason {
+        reason: violation.reason.to_string(),
+        metadata: violation.metadata.iter().cloned().collect(),
+    };
+    let reasons = FieldReasons { reasons: violations.iter().map(reason).collect() };
+    let Ok(mut whole) = tonic_types::Status::decode(plain.details()) else { return plain };
+    whole.details.push(Any { type_url: FieldReasons::type_url(), value: reasons.encode_to_vec() });
+    if whole.encoded_len() > MOST_DETAILS {
+        return plain;
+    }
+    Status::with_details(plain.code(), plain.message(), whole.encode_to_vec().into())
+}
+
+/// The reasons of the fields of a status, in their order; none where it has none.
+fn reasons_of(status: &Status) -> Vec<FieldReason> {
+    let whole = tonic_types::Status::decode(status.details()).unwrap_or_default();
+    let of_ours =
+        |any: &Any| (any.type_url == FieldReasons::type_url()).then(|| FieldReasons::decode(&*any.value).ok());
+    whole.details.iter().find_map(of_ours).flatten().unwrap_or_default().reasons
 }
 
 /// A status from another service as an error of ours, with its details.
@@ -48,6 +83,11 @@ pub fn error(status: Status) -> Error {
     if let Some(request) = details.bad_request() {
         let violation = |v: &tonic_types::FieldViolation| Violation::new(v.field.clone(), v.description.clone());
         error.violations = request.field_violations.iter().map(violation).collect();
+        for (violation, told) in error.violations.iter_mut().zip(reasons_of(&status)) {
+            violation.reason = told.reason.into();
+            violation.metadata = told.metadata.into_iter().collect();
+            violation.metadata.sort();
+        }
     }
     if let Some(retry) = details.retry_info() {
         error.retry_after = retry.retry_delay.or(Some(Duration::from_secs(1)));
@@ -126,6 +166,27 @@ mod tests {
         assert_eq!(back.violations, [Violation::new("name", "is empty")]);
         assert_eq!(back.retry_after, Some(Duration::from_secs(7)));
         assert!(back.metadata.contains(&("reason".into(), "INVALID_FIELD".into())));
+    }
+
+    #[test]
+    fn why_each_field_is_wrong_survives_the_way_there_and_back() {
+        let violations = vec![
+            Violation::new("name", "is strange"),
+            Violation::new("phones[0].number", "`x` is no number").because("PHONE_INVALID").with("value", "x"),
+        ];
+        let first = status(Error::invalid_all(violations.clone()));
+        assert_eq!(first.get_details_bad_request().unwrap().field_violations.len(), 2);
+        assert_eq!(first.get_details_error_info().unwrap().reason, "INVALID_FIELD");
+        assert_eq!(error(first).violations, violations);
+    }
+
+    #[test]
+    fn reasons_that_find_no_room_in_a_header_are_left_out_and_the_words_remain() {
+        let long =
+            Violation::new("name", "is too long").because("VALUE_TOO_LONG").with("value", "x".repeat(MOST_DETAILS));
+        let told = status(Error::invalid_all(vec![long]));
+        assert!(told.details().len() < MOST_DETAILS);
+        assert_eq!(error(told).violations, [Violation::new("name", "is too long")]);
     }
 
     #[test]

@@ -20,7 +20,7 @@ use tower::util::BoxCloneSyncService;
 /// so. A process that hangs keeps its port open and takes requests as before: only this tells it from a slow one, and
 /// whoever waits for it learns so in seconds, not when their deadline ends.
 const LISTENING: Duration = Duration::from_secs(2);
-const SILENCE: Duration = Duration::from_secs(3);
+const SILENCE: Duration = Duration::from_secs(5);
 
 /// Leads to a service. Generated clients work over it: `CustomersClient::new(transport)`.
 pub type Transport = BoxCloneSyncService<http::Request<Body>, http::Response<Body>, tonic::transport::Error>;

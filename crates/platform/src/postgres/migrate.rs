@@ -28,6 +28,8 @@ pub async fn migrate(conn: &mut PgConnection, context: &'static str, own: &Migra
     let grants = format!(
         "grant select, insert, update, delete on all tables in schema {context} to {runtime};
          grant usage on all sequences in schema {context} to {runtime};
+         revoke execute on all functions in schema {context} from public;
+         grant execute on all functions in schema {context} to {runtime};
          revoke update, delete on {context}.journal from {runtime};
          revoke insert, delete on {context}.journal_head from {runtime};
          revoke insert, update, delete on {context}._sqlx_migrations from {runtime};"

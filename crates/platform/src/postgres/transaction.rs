@@ -1,7 +1,7 @@
 //! Transactions that are not units of work, and how every transaction begins.
 
 use sqlx::postgres::PgPool;
-use sqlx::{Postgres, Transaction};
+use sqlx::{Postgres, SqlSafeStr, Transaction};
 use tracing::Instrument;
 
 use super::{Database, Error};
@@ -20,21 +20,16 @@ impl Database {
     }
 }
 
-/// Begins a transaction. It begins in a task of its own, which ends it where nobody waits for it any more: when whoever
-/// asks goes away in mid-begin, sqlx 0.9 puts the connection back with the transaction open, and the next ones to
-/// use it work within it, unknowing.
-#[expect(clippy::disallowed_methods, reason = "the one place where transactions begin")]
+/// Begins a transaction. Whoever goes away while waiting for a connection leaves no trace; once there is one, the
+/// transaction begins in a task of its own, which ends it where nobody waits for it any more: when whoever asks goes away
+/// in mid-begin, sqlx 0.9 puts the connection back with the transaction open, and the next ones to use it work within it,
+/// unknowing.
 pub(super) async fn begin(
     pool: &PgPool,
     statement: Option<&'static str>,
 ) -> Result<Transaction<'static, Postgres>, Error> {
-    let pool = pool.clone();
-    let begun = async move {
-        match statement {
-            Some(statement) => pool.begin_with(statement).await,
-            None => pool.begin().await,
-        }
-    };
+    let conn = pool.acquire().await?;
+    let begun = Transaction::begin(conn, statement.map(SqlSafeStr::into_sql_str));
     // It does not come to an end where it panicked or the process ends.
     let begun = tokio::spawn(begun.in_current_span()).await.map_err(|_| sqlx::Error::WorkerCrashed)?;
     Ok(begun?)

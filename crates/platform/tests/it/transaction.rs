@@ -1,5 +1,8 @@
 //! Transactions begin whole or not at all.
 
+use std::future::poll_fn;
+use std::task::Poll;
+
 use clientele_platform::Caller;
 use clientele_testkit::{TestDatabase, eventually};
 use futures::FutureExt;
@@ -7,10 +10,24 @@ use futures::future::BoxFuture;
 
 use crate::support::NONE;
 
-/// Starts to begin, and goes away before the database has answered.
-async fn abandon<T>(mut begin: BoxFuture<'_, T>) {
-    let answer = futures::poll!(&mut begin);
-    assert!(answer.is_pending(), "the database answered at once");
+/// Begins, and goes away before the end: once at each step on the way, which a look at the database, or at another task,
+/// ends.
+async fn abandon_at_each_step<'a, T>(begin: impl Fn() -> BoxFuture<'a, T>) {
+    for steps in 1.. {
+        let mut beginning = begin();
+        let mut left = steps;
+        let came_to_the_end = poll_fn(|cx| match beginning.as_mut().poll(cx) {
+            Poll::Ready(_) => Poll::Ready(true),
+            Poll::Pending => {
+                left -= 1;
+                if left == 0 { Poll::Ready(false) } else { Poll::Pending }
+            }
+        });
+        if came_to_the_end.await {
+            assert!(steps > 1, "there was no step to go away at");
+            return;
+        }
+    }
 }
 
 #[tokio::test]
@@ -21,11 +38,11 @@ async fn whoever_goes_away_while_a_transaction_begins_leaves_none_open() {
     let most = usize::try_from(db.pool().options().get_max_connections()).unwrap();
     let all = || futures::future::try_join_all((0..most).map(|_| db.pool().acquire()));
     drop(all().await.unwrap());
-    // All are open and free, so that the first step is to begin.
+    // All are open and free: none has to be opened first.
     eventually("all connections' being free", async || (db.pool().num_idle() == most).then_some(())).await;
-    abandon(db.begin(&caller).map(drop).boxed()).await;
-    abandon(db.transaction().map(drop).boxed()).await;
-    abandon(db.snapshot().map(drop).boxed()).await;
+    abandon_at_each_step(|| db.begin(&caller).map(drop).boxed()).await;
+    abandon_at_each_step(|| db.transaction().map(drop).boxed()).await;
+    abandon_at_each_step(|| db.snapshot().map(drop).boxed()).await;
     // Whoever has all connections has those too that were put back meanwhile.
     let held = all().await.unwrap();
     let mut conn = database.superuser().await;

@@ -123,6 +123,22 @@ fn long_lines_cost_themselves_alone_however_many_and_however_they_arrive() {
 }
 
 #[test]
+fn a_long_text_of_several_lines_in_quotes_is_one_row_that_is_too_long() {
+    for lines in [LONGEST_RECORD / 8, LONGEST_RECORD] {
+        let text = format!("a,b\n1,\"{}\"\n2,Cup\n", "2,Pot, x\n".repeat(lines));
+        for at_once in [1000, 65_537, usize::MAX] {
+            let (found, broken) = read(text.as_bytes(), Delimiter::COMMA, at_once);
+            assert_eq!(found, [row(1, &["a", "b"]), row(lines as u64 + 3, &["2", "Cup"])]);
+            assert_eq!(broken, [(2, Trouble::TooLong)]);
+        }
+    }
+    // Where no quote closes it, it is one that was left open.
+    let open = format!("1,\"{}2,Cup\n", "2,Pot\n".repeat(LONGEST_PASSED / 3));
+    let (found, broken) = read(open.as_bytes(), Delimiter::COMMA, usize::MAX);
+    assert_eq!((found.len(), broken), (LONGEST_PASSED / 3, vec![(1, Trouble::UnclosedQuote)]));
+}
+
+#[test]
 fn a_file_that_is_nothing_but_trouble_is_given_up() {
     let text = "x,\"a\n".repeat(5000);
     let mut records = Records::new(text.as_bytes(), Delimiter::COMMA);

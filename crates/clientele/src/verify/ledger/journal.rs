@@ -1,8 +1,10 @@
 //! What messaging's journal tells of letters, over the feed that every service and outside system reads.
 
+use chrono::{DateTime, Utc};
 use clientele_contracts::messaging::v1::EmailRecorded;
 use clientele_contracts::platform::v1::{Event, ReadFeedResponse};
 use clientele_kernel::{Error, PARTITIONS};
+use clientele_platform::proto;
 use prost::Message;
 
 use super::Said;
@@ -11,7 +13,7 @@ use crate::client::Client;
 const PAGE: &str = "1000";
 
 /// How far each partition of the journal has been read.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Journal {
     positions: Vec<i64>,
 }
@@ -26,7 +28,7 @@ impl Journal {
     pub(super) async fn read(
         &mut self,
         client: &Client,
-        mut take: impl FnMut(String, Said) -> Result<(), Error>,
+        mut take: impl FnMut(Told) -> Result<(), Error>,
     ) -> Result<(), Error> {
         for (partition, position) in self.positions.iter_mut().enumerate() {
             let path = format!("/v1/feeds/messaging/{partition}");
@@ -35,8 +37,8 @@ impl Journal {
                 let page: ReadFeedResponse = client.get(&path, &query).await?;
                 for event in &page.events {
                     *position = event.position;
-                    if let Some((letter, said)) = letter(event)? {
-                        take(letter, said)?;
+                    if let Some(told) = told(event)? {
+                        take(told)?;
                     }
                 }
                 // What is written while this is read is left for the next time.
@@ -49,13 +51,23 @@ impl Journal {
     }
 }
 
-/// The letter an event is about, and what is said of it.
-fn letter(event: &Event) -> Result<Option<(String, Said)>, Error> {
+/// What an event tells of a letter.
+#[derive(Debug)]
+pub(super) struct Told {
+    pub(super) letter: String,
+    pub(super) said: Said,
+    /// When a worker has tried it or settled it; none where it was only asked for, or sent by another system.
+    pub(super) worked_on: Option<DateTime<Utc>>,
+}
+
+fn told(event: &Event) -> Result<Option<Told>, Error> {
     let Some(data) = event.data.as_ref().filter(|data| data.type_url.ends_with("clientele.messaging.v1.EmailRecorded"))
     else {
         return Ok(None);
     };
     let told = EmailRecorded::decode(data.value.as_slice()).map_err(Error::internal)?;
     let said = Said::new(told.state(), &told.reason, told.settled_at.as_ref());
-    Ok(Some((told.email_id, said)))
+    let worked_on = proto::instant(event.recorded_at, "recorded_at")?;
+    let worked_on = worked_on.filter(|_| event.aggregate_version > 1 && !told.imported);
+    Ok(Some(Told { letter: told.email_id, said, worked_on }))
 }

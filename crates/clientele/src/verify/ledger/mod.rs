@@ -15,7 +15,8 @@
 //!   that counts;
 //! - whether a letter was allowed: consents are asked at the moment of sending, and may be others by now;
 //! - texts and addresses, which the journal holds sealed;
-//! - what became of letters older than the oldest one the mailbox keeps, or of all where it is empty;
+//! - what became of letters older than the oldest one the mailbox keeps, but for those it keeps because they were not settled
+//!   for long; or of all where it is empty;
 //! - a letter that is gone from ledger and journal alike.
 
 mod journal;
@@ -30,16 +31,17 @@ use clientele_kernel::{Clock, Code, Error, SystemClock};
 use prost_types::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use self::journal::Journal;
+use self::journal::{Journal, Told};
 use self::spool::{Spool, unusable};
+use self::stuck::Watch;
 use super::{Difference, Found};
 use crate::client::Client;
 
 const PAGE: &str = "200";
 /// How long before it was settled a letter may have been captured: its worker may have died in between.
 const UNSETTLED: i64 = 3_600;
-/// How many letters that differ are read again: where there are more, it is not the house's going on.
-const MOST_READ_ANEW: usize = 100;
+/// How often letters that differ are read again at least, however late it is: a house that is sending goes on meanwhile.
+const LEAST_ROUNDS: usize = 3;
 
 /// What ledger or journal say has become of a letter.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -78,8 +80,12 @@ impl Said {
 /// Something read about a letter.
 #[derive(Debug, Serialize, Deserialize)]
 enum Fact {
-    Ledger { said: Said, imported: bool },
-    Captured,
+    Ledger {
+        said: Said,
+        imported: bool,
+    },
+    /// When, in seconds of the Unix epoch.
+    Captured(i64),
     Journal(Said),
 }
 
@@ -88,7 +94,7 @@ enum Fact {
 struct Letter {
     ledger: Option<Said>,
     imported: bool,
-    captured: bool,
+    captured: Option<i64>,
     /// What the journal told last.
     journal: Option<Said>,
 }
@@ -99,29 +105,44 @@ pub(super) async fn compare(client: &Client, patience: Duration, found: &mut Fou
     let folder = tempfile::tempdir().map_err(|error| unusable(&std::env::temp_dir(), error))?;
     let mut facts = Spool::create(folder.path(), "letters")?;
     let mut message_ids = Spool::create(folder.path(), "message-ids")?;
-    let letters = read_ledger(client, &mut facts, &mut message_ids, found).await?;
-    let mailbox = read_mailbox(client, &mut facts).await?;
+    let mut watch = Watch::new(SystemClock.now());
+    let letters = read_ledger(client, &mut facts, &mut message_ids, &mut watch, found).await?;
+    let captures = read_mailbox(client, &mut facts).await?;
     let mut journal = Journal::unread();
-    journal.read(client, |letter, said| facts.put(&letter, &Fact::Journal(said))).await?;
+    let take = |told: Told| {
+        told.worked_on.into_iter().for_each(|at| watch.worked_on(at));
+        facts.put(&told.letter, &Fact::Journal(told.said))
+    };
+    journal.read(client, take).await?;
+    watch.tell(found);
 
-    let mut doubtful = HashMap::new();
-    facts.each_part(|part| {
-        for (id, letter) in gather(part) {
+    let facts = facts.close()?;
+    let mut mailbox = captures.then(Mailbox::default);
+    if let Some(mailbox) = &mut mailbox {
+        for part in facts.read() {
+            for letter in gather(part?).values() {
+                mailbox.note(letter);
+            }
+        }
+    }
+    let begun = Instant::now();
+    for part in facts.read() {
+        let mut doubtful = HashMap::new();
+        for (id, letter) in gather(part?) {
             if let Some(mailbox) = &mailbox {
                 check_mailbox(&id, &letter, mailbox, found);
             }
-            if letter.ledger == letter.journal {
-                continue;
-            }
-            if doubtful.len() < MOST_READ_ANEW {
+            if letter.ledger != letter.journal {
                 doubtful.insert(id, letter.journal);
-            } else {
-                differ_from_journal(found, &id, letter.ledger.as_ref(), letter.journal.as_ref());
             }
         }
-    })?;
-    message_ids.each_part(|part| check_message_ids(part, found))?;
-    read_anew(client, journal, doubtful, patience, found).await?;
+        // Each part hears for itself what the journal has told since it was read: what differs at once is no more than a part.
+        let left = patience.saturating_sub(begun.elapsed());
+        read_anew(client, journal.clone(), doubtful, left, found).await?;
+    }
+    for part in message_ids.close()?.read() {
+        check_message_ids(part?, found);
+    }
     Ok(letters)
 }
 
@@ -133,6 +154,7 @@ async fn read_ledger(
     client: &Client,
     facts: &mut Spool,
     message_ids: &mut Spool,
+    watch: &mut Watch,
     found: &mut Found,
 ) -> Result<usize, Error> {
     let mut letters = 0;
@@ -142,7 +164,7 @@ async fn read_ledger(
         for email in page.emails {
             letters += 1;
             check(&email, found);
-            if let Some(why) = stuck::why(&email, SystemClock.now())? {
+            if let Some(why) = watch.letter(&email)? {
                 found.push(format_args!("letter {} is stuck: {why}", email.id));
             }
             // Letters that another system sent came without one.
@@ -162,27 +184,38 @@ async fn read_ledger(
 /// What the captured mailbox still keeps.
 #[derive(Debug, Default)]
 struct Mailbox {
-    /// When the oldest letter in it was captured, in seconds of the Unix epoch; it forgets the oldest first.
+    /// Nothing was forgotten that was captured after this moment, in seconds of the Unix epoch; none where nothing shows it.
     since: Option<i64>,
 }
 
-/// Notes what was captured; `None` where letters are handed to a mail server.
-async fn read_mailbox(client: &Client, facts: &mut Spool) -> Result<Option<Mailbox>, Error> {
-    let mut mailbox = Mailbox::default();
+impl Mailbox {
+    /// The mailbox forgets the oldest first, but what is not settled: a letter that shows by its being there that nothing
+    /// newer was forgotten is one that was settled soon after it was captured.
+    fn note(&mut self, letter: &Letter) {
+        let settled = letter.ledger.as_ref().and_then(|said| said.settled_at);
+        if let (Some(captured), Some((settled, _))) = (letter.captured, settled)
+            && settled.saturating_sub(captured) <= UNSETTLED
+        {
+            self.since = Some(self.since.map_or(captured, |since| since.min(captured)));
+        }
+    }
+}
+
+/// Notes what was captured; false where letters are handed to a mail server.
+async fn read_mailbox(client: &Client, facts: &mut Spool) -> Result<bool, Error> {
     let mut token = String::new();
     loop {
         let page: ListCapturedEmailsResponse = client.get("/v1/mailbox", &query(&token)).await?;
         if !page.capturing {
-            return Ok(None);
+            return Ok(false);
         }
         for letter in page.emails {
-            facts.put(&letter.email_id, &Fact::Captured)?;
-            let at = letter.captured_at.map(|at| at.seconds);
-            mailbox.since = [mailbox.since, at].into_iter().flatten().min();
+            let at = letter.captured_at.map(|at| at.seconds).unwrap_or_default();
+            facts.put(&letter.email_id, &Fact::Captured(at))?;
         }
         token = page.next_page_token;
         if token.is_empty() {
-            return Ok(Some(mailbox));
+            return Ok(true);
         }
     }
 }
@@ -193,7 +226,7 @@ fn gather(part: Vec<(String, Fact)>) -> HashMap<String, Letter> {
         let letter = letters.entry(id).or_default();
         match fact {
             Fact::Ledger { said, imported } => (letter.ledger, letter.imported) = (Some(said), imported),
-            Fact::Captured => letter.captured = true,
+            Fact::Captured(at) => letter.captured = Some(at),
             Fact::Journal(said) => letter.journal = Some(said),
         }
     }
@@ -229,13 +262,13 @@ fn check_mailbox(id: &str, letter: &Letter, mailbox: &Mailbox, found: &mut Found
     let Some(said) = letter.ledger.as_ref().filter(|_| !letter.imported) else { return };
     let state = SendState::try_from(said.state).unwrap_or_default();
     let agrees = match state {
-        SendState::Sent => letter.captured || mailbox.may_have_forgotten(said),
+        SendState::Sent => letter.captured.is_some() || mailbox.may_have_forgotten(said),
         // On its way, or nobody knows.
         SendState::Queued | SendState::Unknown => true,
-        _ => !letter.captured,
+        _ => letter.captured.is_none(),
     };
     if !agrees {
-        let told = if letter.captured { "a captured letter" } else { "no captured letter" };
+        let told = if letter.captured.is_some() { "a captured letter" } else { "no captured letter" };
         differ(found, id, state.as_str_name(), "as such", told);
     }
 }
@@ -263,7 +296,10 @@ async fn read_anew(
     found: &mut Found,
 ) -> Result<(), Error> {
     let begun = Instant::now();
-    while !doubtful.is_empty() {
+    for round in 1.. {
+        if doubtful.is_empty() {
+            break;
+        }
         let mut ledger = HashMap::new();
         for id in doubtful.keys() {
             let said = match client.get::<Email>(&format!("/v1/emails/{id}"), &[]).await {
@@ -274,15 +310,15 @@ async fn read_anew(
             ledger.insert(id.clone(), said);
         }
         // The letter first: what the journal tells of it was written with it.
-        let told = |id: String, said: Said| {
-            if let Some(known) = doubtful.get_mut(&id) {
-                *known = Some(said);
+        let told = |told: Told| {
+            if let Some(known) = doubtful.get_mut(&told.letter) {
+                *known = Some(told.said);
             }
             Ok(())
         };
         journal.read(client, told).await?;
         doubtful.retain(|id, told| ledger.get(id) != Some(&*told));
-        if begun.elapsed() > patience {
+        if round >= LEAST_ROUNDS && begun.elapsed() > patience {
             for (id, told) in &doubtful {
                 differ_from_journal(found, id, ledger.get(id).and_then(Option::as_ref), told.as_ref());
             }
@@ -344,7 +380,10 @@ mod tests {
 
     #[test]
     fn a_captured_letter_that_is_told_as_refused_is_found_and_one_sent_that_was_not_captured() {
-        let letter = |state, captured| Letter { ledger: Some(said(state, "")), captured, ..Letter::default() };
+        let letter = |state, captured: bool| {
+            let captured = captured.then_some(4);
+            Letter { ledger: Some(said(state, "")), captured, ..Letter::default() }
+        };
         let mut found = Found::default();
         let mailbox = Mailbox { since: Some(5 - UNSETTLED - 1) };
         for (state, captured) in [
@@ -363,6 +402,27 @@ mod tests {
         check_mailbox("a", &letter(SendState::Suppressed, true), &mailbox, &mut found);
         check_mailbox("a", &letter(SendState::Sent, false), &mailbox, &mut found);
         assert_eq!(found.count(), 2);
+    }
+
+    #[test]
+    fn a_letter_that_the_mailbox_keeps_because_it_was_not_settled_does_not_make_it_look_older() {
+        let letter = |captured, settled: Option<i64>| {
+            let at = settled.map(|seconds| Timestamp { seconds, nanos: 0 });
+            let state = if settled.is_some() { SendState::Sent } else { SendState::Queued };
+            Letter { ledger: Some(Said::new(state, "", at.as_ref())), captured: Some(captured), ..Letter::default() }
+        };
+        let mut mailbox = Mailbox::default();
+        for kept in [letter(10, None), letter(20, Some(20 + UNSETTLED + 1)), letter(90_000, Some(90_001))] {
+            mailbox.note(&kept);
+        }
+        assert_eq!(mailbox.since, Some(90_000));
+        mailbox.note(&letter(80_000, Some(80_000 + UNSETTLED)));
+        assert_eq!(mailbox.since, Some(80_000));
+        // Sent long before: it was forgotten.
+        let forgotten = Letter { captured: None, ..letter(0, Some(40_000)) };
+        let mut found = Found::default();
+        check_mailbox("a", &forgotten, &mailbox, &mut found);
+        assert_eq!(found.count(), 0);
     }
 
     #[test]

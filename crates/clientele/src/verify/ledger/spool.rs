@@ -45,19 +45,32 @@ impl Spool {
         written.map_err(|error| unusable(path, error))
     }
 
-    /// Hands on what was written, part by part: each with all there is of its keys, in the order it was written.
-    pub(super) fn each_part<T: DeserializeOwned>(self, mut take: impl FnMut(Vec<(String, T)>)) -> Result<(), Error> {
-        for (path, file) in self.parts {
-            file.into_inner().map_err(|error| unusable(&path, error.into_error()))?;
-            let file = File::open(&path).map_err(|error| unusable(&path, error))?;
+    /// All that was written; nothing is written any more.
+    pub(super) fn close(self) -> Result<Parts, Error> {
+        let close = |(path, file): (PathBuf, BufWriter<File>)| match file.into_inner() {
+            Ok(_written) => Ok(path),
+            Err(error) => Err(unusable(&path, error.into_error())),
+        };
+        Ok(Parts(self.parts.into_iter().map(close).collect::<Result<_, Error>>()?))
+    }
+}
+
+/// What was written, part by part.
+#[derive(Debug)]
+pub(super) struct Parts(Vec<PathBuf>);
+
+impl Parts {
+    /// Reads part after part: each with all there is of its keys, in the order it was written.
+    pub(super) fn read<T: DeserializeOwned>(&self) -> impl Iterator<Item = Result<Vec<(String, T)>, Error>> {
+        self.0.iter().map(|path| {
+            let file = File::open(path).map_err(|error| unusable(path, error))?;
             let read = |line: std::io::Result<String>| {
                 let line: Line<T> =
-                    serde_json::from_str(&line.map_err(|error| unusable(&path, error))?).map_err(Error::internal)?;
+                    serde_json::from_str(&line.map_err(|error| unusable(path, error))?).map_err(Error::internal)?;
                 Ok((line.key, line.value))
             };
-            take(BufReader::new(file).lines().map(read).collect::<Result<_, Error>>()?);
-        }
-        Ok(())
+            BufReader::new(file).lines().map(read).collect()
+        })
     }
 }
 
@@ -82,20 +95,21 @@ mod tests {
         }
         let mut largest = 0;
         let mut seen = HashMap::new();
-        spool
-            .each_part(|part: Vec<(String, i32)>| {
-                largest = largest.max(part.len());
-                let mut of: HashMap<String, Vec<i32>> = HashMap::new();
-                for (key, value) in part {
-                    of.entry(key).or_default().push(value);
-                }
-                for (key, values) in of {
-                    assert!(seen.insert(key, values).is_none(), "a key in two parts");
-                }
-            })
-            .unwrap();
+        let parts = spool.close().unwrap();
+        for part in parts.read::<i32>() {
+            let part = part.unwrap();
+            largest = largest.max(part.len());
+            let mut of: HashMap<String, Vec<i32>> = HashMap::new();
+            for (key, value) in part {
+                of.entry(key).or_default().push(value);
+            }
+            for (key, values) in of {
+                assert!(seen.insert(key, values).is_none(), "a key in two parts");
+            }
+        }
         assert_eq!(seen.len(), 500);
         assert!(seen.values().all(|values| *values == [0, 1, 2]));
         assert!(largest < 200, "{largest} of 1500 in one part");
+        assert_eq!(parts.read::<i32>().map(|part| part.unwrap().len()).sum::<usize>(), 1_500, "it can be read again");
     }
 }

@@ -94,7 +94,7 @@ pub(super) fn unreadable(error: tabular::Error) -> Error {
         wrong => {
             let error = KernelError::invalid("content", wrong.to_string()).with_reason(wrong.reason());
             match wrong {
-                tabular::Error::TooLarge(most) => error.with_metadata("most", most.to_string()).into(),
+                tabular::Error::TooLarge(most) => error.with_metadata("most_bytes", most.to_string()).into(),
                 _ => error.into(),
             }
         }
@@ -144,6 +144,11 @@ impl Table {
             skip_lines: format.skip_lines.into(),
             header_wanted: format.has_header,
         })
+    }
+
+    /// How many bytes of the text have been gone through.
+    pub(super) fn offset(&self) -> u64 {
+        self.records.offset()
     }
 
     /// The next row; `None` at the end.

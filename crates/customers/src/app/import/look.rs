@@ -20,7 +20,7 @@ use crate::domain::import::order;
 use crate::domain::import::value::Reader;
 use crate::domain::import::{Delimiter, Format, Import, Kind, Look, MOST_ROWS, RawRow, Warning, encoding, mapping};
 
-/// How much of the text is read when a file is looked at anew: a caller waits for the answer, some seconds at most. An
+/// How much of the text is read when a file is looked at anew, or its first rows are: a caller waits for the answer, some seconds at most. An
 /// upload, which takes its time anyway, looks at all of it.
 const LOOKED_AT_AGAIN: u64 = 64 * 1024 * 1024;
 /// How long a caller waits for a place to look at a file, and one who has uploaded it.
@@ -57,7 +57,9 @@ impl Imports {
         blocking(move || {
             let _place = place;
             let said = Said { delimiter: delimiter_known };
-            Ok(Look { fingerprint, ..look(&source, kind, format, Some(&said))? })
+            let look = look(&source, kind, format, Some(&said), LOOKED_AT_AGAIN)?;
+            let fingerprint = if fingerprint.is_empty() { self::fingerprint(source.raw())? } else { fingerprint };
+            Ok(Look { fingerprint, ..look })
         })
         .await
     }
@@ -69,8 +71,29 @@ impl Imports {
         let kind = import.kind;
         blocking(move || {
             let _place = place;
-            let look = look(&source, kind, format, None)?;
+            let look = look(&source, kind, format, None, u64::MAX)?;
             Ok(Look { fingerprint: fingerprint(source.raw())?, ..look })
+        })
+        .await
+    }
+
+    /// Looks at a file that could not be looked at when it was uploaded.
+    async fn look_late(&self, caller: &Caller, import: Import) -> Result<Import, Error> {
+        let source = self.source(&import)?;
+        let (kind, format) = (import.kind, import.look.format.clone());
+        let place = self.looks.take(SHORT_PATIENCE).await?;
+        let look = blocking(move || {
+            let _place = place;
+            let look = look(&source, kind, format, None, LOOKED_AT_AGAIN)?;
+            Ok(Look { fingerprint: fingerprint(source.raw())?, ..look })
+        })
+        .await?;
+        self.change(caller, import.id, |present, _| {
+            // Somebody else may have looked meanwhile, or uploaded another file.
+            if present.is_unlooked() && present.file == import.file {
+                present.look = look;
+            }
+            Ok(())
         })
         .await
     }
@@ -82,14 +105,19 @@ impl Imports {
         id: ImportId,
         rows: usize,
     ) -> Result<(Import, Vec<PreviewRow>), Error> {
-        let import = self.get(caller, id).await?;
+        let mut import = self.get(caller, id).await?;
+        if import.is_unlooked() && import.is_of(&caller.actor) {
+            import = self.look_late(caller, import).await?;
+        }
         let source = self.source(&import)?;
         let reader = Reader::new(&import)?;
         let region = self.region;
+        let place = self.looks.take(SHORT_PATIENCE).await?;
         blocking(move || {
+            let _place = place;
             let mut table = Table::open(&source, &import)?;
             let mut shown = Vec::with_capacity(rows);
-            while shown.len() < rows {
+            while shown.len() < rows && table.offset() < LOOKED_AT_AGAIN {
                 let Some(row) = table.next()? else { break };
                 shown.push(understood(&reader, row, region));
             }
@@ -113,9 +141,8 @@ fn understood(reader: &Reader, row: RawRow, region: Option<Region>) -> PreviewRo
     PreviewRow { row, understood, violations }
 }
 
-/// Looks at a file, at all of it unless something was said about it already; the fingerprint is left empty.
-fn look(source: &Source, kind: Kind, mut format: Format, said: Option<&Said>) -> Result<Look, Error> {
-    let most = if said.is_some() { LOOKED_AT_AGAIN } else { u64::MAX };
+/// Looks at a file, at so many bytes of its text or some more; the fingerprint is left empty.
+fn look(source: &Source, kind: Kind, mut format: Format, said: Option<&Said>, most: u64) -> Result<Look, Error> {
     let mut warnings = Vec::new();
     let known = (!format.encoding.is_empty()).then(|| encoding(&format.encoding)).flatten();
     let encoding = if let Some(encoding) = known {
@@ -193,7 +220,11 @@ fn of_rows(survey: &Survey, encoding: &str) -> Vec<Warning> {
         let count = survey.broken;
         let description = format!("{count} lines will be refused, the first is line {line}: {}", trouble.describe());
         let warning = Warning::new(reason, description).with("count", count).with("line", line);
-        warnings.push(warning.with("trouble", trouble.reason()));
+        let warning = warning.with("trouble", trouble.reason());
+        warnings.push(match trouble.bound() {
+            Some((name, most)) => warning.with(name, most),
+            None => warning,
+        });
     }
     if let Some(line) = survey.first_uneven {
         let (count, columns) = (survey.uneven, survey.columns.len());

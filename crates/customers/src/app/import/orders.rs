@@ -64,7 +64,7 @@ impl Imports {
     }
 
     /// One batch from behind the last that is settled; `None` where there is none, false where the work is not ours.
-    pub(super) async fn next_orders(
+    async fn next_orders(
         &self,
         job: &mut Job,
         reader: &Reader,

@@ -18,9 +18,23 @@ use crate::domain::import::Kind;
 
 /// For how long an answer holds.
 const HOLDS: TimeDelta = TimeDelta::minutes(5);
+/// For how long it holds while identity cannot be asked again, and how often that is tried.
+const HOLDS_UNASKED: TimeDelta = TimeDelta::minutes(30);
+const ASKED_AGAIN: TimeDelta = TimeDelta::seconds(15);
 /// Who may bring customers in.
 const IMPORT_CUSTOMERS: &str = "customers.customer.import";
 const KEYS_AT_ONCE: i32 = 500;
+
+/// What identity said of who began an import.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Allowed {
+    /// When it said that they may; `None` before.
+    at: Option<DateTime<Utc>>,
+    /// When it is asked next.
+    ask_at: Option<DateTime<Utc>>,
+    /// Whether nothing goes on because it could not be asked.
+    pub(super) is_unknown: bool,
+}
 
 /// Asks identity what people may do now.
 #[derive(Debug, Clone)]
@@ -33,18 +47,23 @@ impl Rights {
         Self { identity: clients.transport("identity") }
     }
 
-    /// Fails with `PERMISSION_DENIED` where who began the import may not do so any more. UNAVAILABLE where identity cannot be
-    /// asked: then nothing goes on either.
+    /// Fails with `PERMISSION_DENIED` where who began the import may not do so any more. Where identity cannot be asked, what
+    /// it said last holds for a while; UNAVAILABLE when that is over: then nothing goes on.
     pub(super) async fn require(&self, job: &mut Job, now: DateTime<Utc>) -> Result<(), Error> {
-        if job.allowed_until.is_some_and(|until| now < until) {
+        job.allowed.is_unknown = false;
+        if job.allowed.ask_at.is_some_and(|at| now < at) {
             return Ok(());
         }
-        let actor = &job.import.actor;
-        let permissions = match actor.kind {
-            ActorKind::User => self.of_user(&actor.id).await?,
-            ActorKind::ApiKey => self.of_key(actor, now).await?,
-            // Services of ours keep what they may.
-            ActorKind::Service => [Permissions::EVERYTHING].into_iter().collect(),
+        let permissions = match self.of(&job.import.actor, now).await {
+            Err(away) if away.is_transient() => {
+                if job.allowed.at.is_some_and(|at| now < at + HOLDS_UNASKED) {
+                    job.allowed.ask_at = Some(now + ASKED_AGAIN);
+                    return Ok(());
+                }
+                job.allowed.is_unknown = true;
+                return Err(away);
+            }
+            answer => answer?,
         };
         let wanted: &[&str] = match job.import.kind {
             Kind::Customers => &[IMPORT_CUSTOMERS],
@@ -54,8 +73,18 @@ impl Rights {
             let message = format!("whoever began the import lacks the permission `{lacking}` by now");
             return Err(Error::permission_denied(message).with_reason("IMPORT_NOT_ALLOWED"));
         }
-        job.allowed_until = Some(now + HOLDS);
+        job.allowed.at = Some(now);
+        job.allowed.ask_at = Some(now + HOLDS);
         Ok(())
+    }
+
+    async fn of(&self, actor: &Actor, now: DateTime<Utc>) -> Result<Permissions, Error> {
+        match actor.kind {
+            ActorKind::User => self.of_user(&actor.id).await,
+            ActorKind::ApiKey => self.of_key(actor, now).await,
+            // Services of ours keep what they may.
+            ActorKind::Service => Ok([Permissions::EVERYTHING].into_iter().collect()),
+        }
     }
 
     /// What a user may do; nothing where they may not sign in.

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::TimeDelta;
 use clientele_kernel::{Error as KernelError, ImportId, Origin};
 use clientele_platform::postgres::UnitOfWork;
 use clientele_platform::{Backoff, Caller};
@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::Imports;
 use super::orders::MOST_ORDERS;
+use super::rights::Allowed;
 use crate::domain::import::{Cursor, Import, Kind, Progress, State, Work};
 use crate::events::publish;
 use crate::{Error, store};
@@ -38,8 +39,8 @@ pub(super) struct Job {
     pub(super) import: Import,
     pub(super) caller: Caller,
     epoch: i64,
-    /// Until when what identity said of who began it holds; `None` before it was asked.
-    pub(super) allowed_until: Option<DateTime<Utc>>,
+    /// What identity said of who began it.
+    pub(super) allowed: Allowed,
     /// How many orders are sent at once.
     pub(super) orders_at_once: usize,
 }
@@ -59,7 +60,7 @@ impl Job {
     fn new(import: Import, epoch: i64) -> Self {
         // In the name of the person who began it: the history of a customer tells who brought a change in.
         let caller = Caller { actor: import.actor.clone(), origin: Origin::Import, ..Caller::service("customers") };
-        Self { import, caller, epoch, allowed_until: None, orders_at_once: MOST_ORDERS }
+        Self { import, caller, epoch, allowed: Allowed::default(), orders_at_once: MOST_ORDERS }
     }
 
     /// The change of hands by which it is ours.
@@ -70,11 +71,6 @@ impl Job {
     /// Whether it writes nothing.
     pub(super) fn trial(&self) -> bool {
         self.import.state == State::Checking
-    }
-
-    /// Whether it is being taken back.
-    pub(super) fn undoing(&self) -> bool {
-        self.import.state == State::Undoing
     }
 
     /// Fails where the run has come to the end of the rows, and has not gone through as many as the file has.
@@ -143,12 +139,11 @@ impl Imports {
                 Ok(Ended::Lost) => break Ok(()),
                 Ok(Ended::Stopped) => break store::import::release(self.db.pool(), id, job.epoch).await,
                 Err(error) => {
-                    if job.import.work.cursor == before {
-                        attempt += 1;
-                    } else {
-                        attempt = 1;
+                    let moved = job.import.work.cursor != before;
+                    if moved {
                         backoff.reset();
                     }
+                    attempt = attempts(attempt, moved, job.allowed.is_unknown);
                     let race = error.is_race();
                     let error = KernelError::from(error);
                     if !(race || error.is_transient()) || attempt >= MOST_ATTEMPTS {
@@ -341,6 +336,16 @@ impl Imports {
     }
 }
 
+/// How often a batch has been tried, after one more time that it failed. That nobody can say whether the import may go on is
+/// no fault of the batch: it waits.
+fn attempts(before: u32, moved: bool, allowed_is_unknown: bool) -> u32 {
+    match (moved, allowed_is_unknown) {
+        (true, _) => 1,
+        (false, true) => before,
+        (false, false) => before + 1,
+    }
+}
+
 /// What is kept of an import's file beside the import itself.
 #[derive(Debug, Clone, Copy)]
 enum Kept {
@@ -361,5 +366,18 @@ impl Kept {
             Self::Parts => (store::import::chunk::delete_others(conn, id, None, PARTS_AT_ONCE).await?, PARTS_AT_ONCE),
         };
         Ok(i64::try_from(deleted).is_ok_and(|deleted| deleted == limit))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_batch_is_given_up_after_some_attempts_but_not_because_identity_cannot_be_asked() {
+        let tried = (0..MOST_ATTEMPTS).fold(0, |attempt, _| attempts(attempt, false, false));
+        assert_eq!(tried, MOST_ATTEMPTS);
+        assert_eq!((0..1000).fold(3, |attempt, _| attempts(attempt, false, true)), 3);
+        assert_eq!(attempts(7, true, false), 1, "it has come on meanwhile");
     }
 }

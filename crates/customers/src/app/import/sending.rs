@@ -1,27 +1,25 @@
 //! Sends a batch of orders, and learns what it has written even where an answer was lost.
 //!
-//! Before a batch is sent its orders are noted with the versions they have. An answer that comes at last, or again under the
-//! same request id, tells by itself what was written. Where that is known no longer (request ids live for 24 hours, and a
-//! batch that takes too long is sent again in smaller parts), orders that come back unchanged are told by their versions:
-//! one that has moved on by one since it was noted was written by this batch.
+//! Before a batch is sent its orders are noted with the versions they have, and it is sent under a label that names the
+//! import. An answer that comes at last, or again under the same request id, tells by itself what was written. Where that is
+//! known no longer (request ids live for 24 hours, and a batch that takes too long is sent again in smaller parts), orders
+//! says who made the change after the version that was noted: it is the import's where it bears its label. What cannot be
+//! told by that is taken for somebody else's, and stays when the import is taken back.
 
 use std::collections::HashMap;
 
-use clientele_contracts::orders::v1::{
-    BatchUpsertOrdersRequest, FindOrderVersionsRequest, Order, OrderVersion, UpsertOrderResult,
-};
-use clientele_contracts::platform::v1::{ExternalReference, FieldViolation, UpsertOutcome};
-use clientele_kernel::{Code, CustomerId, Error as KernelError, OrderId};
+use clientele_contracts::orders::v1::{BatchUpsertOrdersRequest, FindOrderVersionsRequest, Order, UpsertOrderResult};
+use clientele_contracts::platform::v1::{ExternalReference, FieldViolation, Origin, UpsertOutcome};
+use clientele_kernel::{Code, CustomerId, Error as KernelError, ImportId, OrderId};
 use clientele_platform::grpc;
 use prost::Message;
 use tonic::Request;
 use tonic::metadata::MetadataValue;
 
+use super::Imports;
 use super::orders::MOST_ORDERS;
 use super::run::Job;
-use super::{Imports, people};
 use crate::domain::import::order::OrderDraft;
-use crate::domain::import::value::Reader;
 use crate::store::import::intent::{self, Versions};
 use crate::store::import::record::{self, Record};
 use crate::{Error, contract};
@@ -44,6 +42,15 @@ pub(super) struct Answer {
     pub(super) violations: Vec<FieldViolation>,
     /// What the batch has written of it.
     pub(super) wrote: Option<Wrote>,
+}
+
+/// An order as it is now.
+#[derive(Debug, Clone, Copy)]
+struct Found {
+    id: OrderId,
+    version: i64,
+    /// Whether the import made the change after the version that was noted.
+    ours: bool,
 }
 
 /// An order that was written.
@@ -72,21 +79,34 @@ impl Imports {
         }
         let mut versions: Versions = drafts.iter().map(|draft| (draft.external_id.clone(), 0)).collect();
         let ids: Vec<&str> = drafts.iter().map(|draft| draft.external_id.as_str()).collect();
-        versions.extend(self.versions(job, &ids).await?.into_iter().map(|(id, (_, version))| (id, version)));
+        versions.extend(self.versions(job, &ids, None).await?.into_iter().map(|(id, found)| (id, found.version)));
         Ok(Intents { versions, resumed: false })
     }
 
-    /// Orders by their ids at the source, as far as there are any, with their versions.
-    async fn versions(&self, job: &Job, ids: &[&str]) -> Result<HashMap<String, (OrderId, i64)>, Error> {
+    /// Orders by their ids at the source, as far as there are any, and what became of the versions that were noted.
+    async fn versions(
+        &self,
+        job: &Job,
+        ids: &[&str],
+        noted: Option<&Versions>,
+    ) -> Result<HashMap<String, Found>, Error> {
+        let label = label(job.import.id);
         let mut versions = HashMap::with_capacity(ids.len());
         for ids in ids.chunks(MOST_ORDERS) {
             let reference =
                 |id: &&str| ExternalReference { source: job.import.source.clone(), external_id: (*id).to_owned() };
-            let request = as_import(FindOrderVersionsRequest { references: ids.iter().map(reference).collect() });
+            let before = |id: &&str| noted.and_then(|noted| noted.get(*id)).copied().unwrap_or_default();
+            let request = as_import(FindOrderVersionsRequest {
+                references: ids.iter().map(reference).collect(),
+                before_versions: if noted.is_some() { ids.iter().map(before).collect() } else { Vec::new() },
+            });
             let answer = self.orders.clone().find_order_versions(request).await.map_err(grpc::error)?;
-            for OrderVersion { reference, order_id, version } in answer.into_inner().orders {
-                let id = OrderId::parse(&order_id, "order_id").map_err(KernelError::internal)?;
-                versions.insert(reference.unwrap_or_default().external_id, (id, version));
+            for order in answer.into_inner().orders {
+                let id = OrderId::parse(&order.order_id, "order_id").map_err(KernelError::internal)?;
+                // Programs have labels too, but imports come from here alone.
+                let ours = order.next_origin() == Origin::Import && order.next_integration == label;
+                let found = Found { id, version: order.version, ours };
+                versions.insert(order.reference.unwrap_or_default().external_id, found);
             }
         }
         Ok(versions)
@@ -118,8 +138,6 @@ impl Imports {
                     again = true;
                     tracing::info!(import = %job.import.id, orders = count, "a batch of orders takes too long: it is halved");
                 }
-                // What is refused for good was never taken, nor was what comes behind it.
-                Err(error) if job.undoing() && !error.is_transient() => break,
                 Err(error) => return Err(error.into()),
             }
         }
@@ -135,12 +153,12 @@ impl Imports {
         let validate_only = job.trial();
         let request_id = if validate_only { String::new() } else { request_id };
         let mut message = BatchUpsertOrdersRequest { orders: orders.to_vec(), request_id, validate_only };
-        let mut answer = self.orders.clone().batch_upsert_orders(as_import(message.clone())).await;
+        let mut answer = self.orders.clone().batch_upsert_orders(labelled(message.clone(), job)?).await;
         if answer.as_ref().is_err_and(|status| reason(status) == "REQUEST_ID_REUSED") {
             // A customer has been merged or removed since the batch was sent first: what is known already is found
             // unchanged.
             message.request_id.clear();
-            answer = self.orders.clone().batch_upsert_orders(as_import(message)).await;
+            answer = self.orders.clone().batch_upsert_orders(labelled(message, job)?).await;
         }
         let results = answer.map_err(grpc::error)?.into_inner().results;
         if results.len() != orders.len() {
@@ -162,7 +180,7 @@ impl Imports {
             Some(_) if !job.trial() => unchanged.map(|(draft, _)| draft.external_id.as_str()).collect(),
             _ => Vec::new(),
         };
-        let now = self.versions(job, &doubtful).await?;
+        let now = self.versions(job, &doubtful, noted).await?;
         let answer = |(draft, result): (&OrderDraft, UpsertOrderResult)| {
             let outcome = result.outcome();
             let written = |before_version| -> Result<Option<Wrote>, Error> {
@@ -184,33 +202,23 @@ impl Imports {
         drafts.iter().zip(results).map(answer).collect()
     }
 
-    /// Learns what became of a batch that was sent when the run broke off, so that it can be taken back with the others: it
-    /// is sent again under the same request id. False where the work is not ours any more.
+    /// Learns what became of a batch that was sent when the run broke off, so that it can be taken back with the others. Nothing
+    /// is sent again: what is to be taken back must not be written first. False where the work is not ours any more.
     pub(super) async fn settle_sent(&self, job: &mut Job) -> Result<bool, Error> {
-        if job.import.file.is_some() {
-            let reader = Reader::new(&job.import)?;
-            if let Some(ours) = self.next_orders(job, &reader, &mut people::Seen::default()).await? {
-                return Ok(ours);
-            }
-        }
-        // The rows went with the file. An order that did not exist and has its first version was made by the batch; of one
-        // that has changed nobody can tell by whom any more, so it stays.
         let noted = intent::of(self.db.pool(), job.import.id).await?;
         let ids: Vec<&str> = noted.keys().map(String::as_str).collect();
-        let now = self.versions(job, &ids).await?;
+        let now = self.versions(job, &ids, Some(&noted)).await?;
         let mut work = job.import.work.clone();
         let mut records = Vec::new();
         for (id, before) in &noted {
-            match (before, now.get(id)) {
-                (0, Some((id, 1))) => {
+            match (now.get(id).copied(), &mut work.undo) {
+                (Some(Found { id, ours: true, .. }), _) => {
                     work.cursor.seq += 1;
-                    records.push(Wrote { id: *id, before_version: 0, version: 1 }.record(work.cursor.seq));
+                    let wrote = Wrote { id, before_version: *before, version: before + 1 };
+                    records.push(wrote.record(work.cursor.seq));
                 }
-                (before, Some((_, version))) if version > before => {
-                    if let Some(undo) = &mut work.undo {
-                        undo.kept += 1;
-                    }
-                }
+                // Others have written it meanwhile, and the import perhaps after them.
+                (Some(found), Some(undo)) if found.version > before + 1 => undo.kept += 1,
                 _ => {}
             }
         }
@@ -222,10 +230,11 @@ impl Imports {
     }
 }
 
-/// What a batch that was sent more than once did to an order that is as the file says, by its versions before and now.
-fn told_by_versions(before: Option<i64>, now: Option<(OrderId, i64)>) -> (UpsertOutcome, Option<Wrote>) {
+/// What a batch that was sent more than once did to an order that is as the file says, by its version before and by what is
+/// known of it now.
+fn told_by_versions(before: Option<i64>, now: Option<Found>) -> (UpsertOutcome, Option<Wrote>) {
     match (before, now) {
-        (Some(before_version), Some((id, version))) if version > before_version => {
+        (Some(before_version), Some(Found { id, version, ours: true })) => {
             let outcome = match (before_version, version - before_version) {
                 (0, 1) => UpsertOutcome::Created,
                 (_, 1) => UpsertOutcome::Updated,
@@ -255,6 +264,19 @@ pub(super) fn as_import<T>(message: T) -> Request<T> {
     request
 }
 
+/// The label of what an import writes in other services.
+fn label(import: ImportId) -> String {
+    format!("import-{import}")
+}
+
+/// A call that writes for an import.
+fn labelled<T>(message: T, job: &Job) -> Result<Request<T>, KernelError> {
+    let mut request = as_import(message);
+    let label = label(job.import.id).parse().map_err(KernelError::internal)?;
+    request.metadata_mut().insert(grpc::HEADER_INTEGRATION, label);
+    Ok(request)
+}
+
 fn reason(status: &tonic::Status) -> String {
     let error = grpc::error(status.clone());
     error.metadata.into_iter().find(|(key, _)| key == "reason").map(|(_, reason)| reason).unwrap_or_default()
@@ -279,21 +301,23 @@ mod tests {
     }
 
     #[test]
-    fn what_is_unchanged_was_written_by_the_batch_where_its_version_has_moved_on_by_one() {
+    fn what_is_unchanged_was_written_by_the_batch_where_the_next_change_bears_its_label() {
         let id = OrderId::from(Uuid::from_u128(7));
-        let told = |before, now: Option<i64>| {
-            let (outcome, wrote) = told_by_versions(before, now.map(|version| (id, version)));
+        let told = |before, now: Option<(i64, bool)>| {
+            let (outcome, wrote) = told_by_versions(before, now.map(|(version, ours)| Found { id, version, ours }));
             (outcome, wrote.map(|wrote| (wrote.before_version, wrote.version)))
         };
-        assert_eq!(told(Some(0), Some(1)), (UpsertOutcome::Created, Some((0, 1))));
-        assert_eq!(told(Some(3), Some(4)), (UpsertOutcome::Updated, Some((3, 4))));
-        assert_eq!(told(Some(3), Some(3)), (UpsertOutcome::Unchanged, None));
+        assert_eq!(told(Some(0), Some((1, true))), (UpsertOutcome::Created, Some((0, 1))));
+        assert_eq!(told(Some(3), Some((4, true))), (UpsertOutcome::Updated, Some((3, 4))));
+        assert_eq!(told(Some(0), Some((1, false))), (UpsertOutcome::Unchanged, None), "somebody else's");
+        assert_eq!(told(Some(3), Some((4, false))), (UpsertOutcome::Unchanged, None));
+        assert_eq!(told(Some(3), Some((3, false))), (UpsertOutcome::Unchanged, None));
         assert_eq!(
-            told(Some(3), Some(5)),
+            told(Some(3), Some((5, true))),
             (UpsertOutcome::Unchanged, Some((3, 4))),
             "somebody else's too: it will stay"
         );
         assert_eq!(told(Some(0), None), (UpsertOutcome::Unchanged, None));
-        assert_eq!(told(None, Some(1)), (UpsertOutcome::Unchanged, None));
+        assert_eq!(told(None, Some((1, true))), (UpsertOutcome::Unchanged, None));
     }
 }

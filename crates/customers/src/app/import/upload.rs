@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::file::incomplete;
 use super::places::UploadPlace;
 use super::{Imports, unknown, write};
-use crate::domain::import::{Format, Import, LARGEST_FILE};
+use crate::domain::import::{Format, Import, LARGEST_FILE, Look};
 use crate::store::import::chunk;
 use crate::{Error, store};
 
@@ -91,12 +91,17 @@ impl Upload {
             order_status: "completed".to_owned(),
             ..Format::default()
         };
-        let look = match self.imports.look(&import, (self.file, self.size), format).await {
+        let look = match self.imports.look(&import, (self.file, self.size), format.clone()).await {
             Ok(look) => look,
-            Err(error) => {
+            Err(Error::Refused(error)) if error.code == Code::InvalidArgument => {
                 // What is no table is not kept.
                 chunk::delete(self.imports.db.pool(), self.id, self.file).await?;
-                return Err(error);
+                return Err(error.into());
+            }
+            Err(error) => {
+                // The file is here all the same: it is looked at when its rows are wanted.
+                tracing::info!(import = %self.id, %error, "a file that was uploaded could not be looked at yet");
+                Look { format, ..Look::default() }
             }
         };
         let size = i64::try_from(self.size).unwrap_or(i64::MAX);

@@ -330,6 +330,11 @@ impl Import {
         }
     }
 
+    /// Whether its file is here, and could not be looked at yet.
+    pub(crate) fn is_unlooked(&self) -> bool {
+        self.file.is_some() && self.look.columns.is_empty()
+    }
+
     /// Whether there was a file that is kept no longer.
     pub(crate) fn file_is_gone(&self) -> bool {
         self.file.is_none() && self.state != State::AwaitingFile

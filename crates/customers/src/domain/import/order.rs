@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use clientele_kernel::error::shorten;
-use clientele_kernel::{Currency, Decimal, Money, Violation, Violations};
+use clientele_kernel::{Currency, Decimal, Money, Reference, Violation, Violations, text};
 
 use super::customer::Person;
 use super::value::{Reader, Values};
@@ -59,12 +59,10 @@ struct OrderRow {
 /// Says which order a row belongs to: the first character tells apart orders that the file names from those that it does
 /// not, each row of which is an order of its own, known by its customer and moment.
 pub(crate) fn key(values: &Values<'_>) -> Result<String, Vec<Violation>> {
-    let id = id(values);
-    if id.chars().any(char::is_control) {
-        return Err(vec![Violation::new("order.number", "holds control characters").because("CONTROL_CHARACTERS")]);
-    }
+    // Composed, as orders keeps it: so it is found by it again.
+    let id = text::line(id(values), Reference::LONGEST_ID, "order.number").map_err(|error| error.violations)?;
     if !id.is_empty() {
-        return if id.chars().count() > 200 { Err(vec![too_long("order.number", 200)]) } else { Ok(format!("n{id}")) };
+        return Ok(format!("n{id}"));
     }
     let mut v = Violations::new();
     let placed_at = values.moment("order.placed_at", &mut v);
@@ -76,7 +74,8 @@ pub(crate) fn key(values: &Values<'_>) -> Result<String, Vec<Violation>> {
     }
     match (placed_at, customer) {
         (Some(placed_at), Some(customer)) if v.is_empty() => {
-            let customer: String = customer.chars().filter(|c| !c.is_control()).take(150).collect();
+            let customer: String = customer.chars().filter(|c| !text::breaks_line(*c)).collect();
+            let customer: String = text::composed(&customer).chars().take(150).collect();
             Ok(format!("d{}-{}", customer, compact(placed_at)))
         }
         (None, _) if v.is_empty() => Err(vec![empty("order.placed_at")]),

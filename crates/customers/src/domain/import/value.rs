@@ -60,7 +60,11 @@ impl Reader {
     /// The values of a row; an error where it is none, or has another number of columns than the table.
     pub(crate) fn values<'a>(&'a self, row: &'a RawRow) -> Result<Values<'a>, Vec<Violation>> {
         if let Some(trouble) = row.trouble {
-            return Err(vec![Violation::new("", trouble.describe()).because(trouble.reason())]);
+            let wrong = Violation::new("", trouble.describe()).because(trouble.reason());
+            return Err(vec![match trouble.bound() {
+                Some((name, most)) => wrong.with(name, most),
+                None => wrong,
+            }]);
         }
         let surplus = row.cells.get(self.width..).unwrap_or_default();
         if row.cells.len() < self.width || surplus.iter().any(|cell| !cell.trim().is_empty()) {

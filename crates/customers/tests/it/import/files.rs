@@ -83,6 +83,8 @@ async fn long_rows_are_read_by_their_size_and_those_that_are_too_long_refused_wi
     let refused = world.refused(&import.id).await;
     assert_eq!(refused[0].line, 78);
     assert!(refused[0].violations[0].description.contains("longer than 64 KiB"), "{:?}", refused[0].violations);
+    let told = &refused[0].violations[0];
+    assert_eq!((told.reason.as_str(), told.metadata["most_bytes"].as_str()), ("LINE_TOO_LONG", "65536"));
     assert!(refused[1].violations[0].description.contains("too long"), "{:?}", refused[1].violations);
     assert!(refused.iter().all(|row| row.values.iter().all(|value| value.len() <= 1000)));
 }
@@ -230,4 +232,22 @@ async fn every_file_of_real_programs_gives_a_right_import_or_a_clear_error() {
     assert_eq!(of("olist_order_reviews_sample.csv.gz", true), None, "reviews are no orders");
     assert_eq!(of("spanish_chars.csv", true), None);
     assert_eq!(of("null.csv", false), None);
+}
+
+#[tokio::test]
+async fn a_file_that_could_not_be_looked_at_when_it_came_is_looked_at_when_its_rows_are_wanted() {
+    let world = World::new().await;
+    let looked = world.upload(ImportKind::Customers, "name,email\nAnn,ann@example.org\n").await;
+    // As an upload leaves it that found no place to look.
+    let forget = "update customers.import set look = jsonb_set(jsonb_set(jsonb_set(look, '{columns}', '[]'),
+                      '{fingerprint}', '\"\"'), '{format,encoding}', '\"\"')";
+    sqlx::query(forget).execute(world.database.db.pool()).await.unwrap();
+    assert!(world.import(&looked.id).await.columns.is_empty());
+    let refused = world.try_start(&looked.id, false).await.unwrap_err();
+    assert_eq!(refused.code(), Code::FailedPrecondition);
+
+    assert_eq!(world.preview(&looked.id).await.rows[0].understood["name"], "Ann");
+    let late = world.import(&looked.id).await;
+    assert_eq!((mapped(&late), &late.format), (mapped(&looked), &looked.format));
+    assert_eq!(world.run(&looked.id).await.progress.unwrap().created, 1);
 }

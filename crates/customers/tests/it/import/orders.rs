@@ -124,6 +124,30 @@ async fn what_orders_refuses_is_told_with_the_row_and_the_rest_is_taken() {
 }
 
 #[tokio::test]
+async fn a_number_that_no_order_can_have_is_refused_with_its_row_in_the_trial_and_in_the_run() {
+    let world = World::new().await;
+    // The second is one letter that takes two when it is composed, the third a line within a line.
+    let long = "\u{958}".repeat(150);
+    let file = format!(
+        "order_number,order_id,date,total\n,1,2020-01-01,10\n,{long},2020-01-01,20\n,a\u{2028}b,2020-01-01,20\n"
+    );
+    let import = world.upload(ImportKind::Orders, &file).await;
+    let import = world.map(import, &["order.number", "order.external_id", "order.placed_at", "order.total"]).await;
+    let import = world.format(import, |format| format.currency = "EUR".into()).await;
+    let tried = world.trial(&import.id).await.trial.unwrap();
+    let done = world.run(&import.id).await.progress.unwrap();
+    for run in [tried, done] {
+        assert_eq!([run.orders_created, run.refused, run.rows], [1, 2, 3]);
+    }
+    let refused = world.refused(&import.id).await;
+    let told: Vec<_> = refused
+        .iter()
+        .map(|row| (row.line, row.violations[0].field.as_str(), row.violations[0].reason.as_str()))
+        .collect();
+    assert_eq!(told, [(3, "order.number", "VALUE_TOO_LONG"), (4, "order.number", "CONTROL_CHARACTER")]);
+}
+
+#[tokio::test]
 async fn orders_need_the_permission_to_bring_orders_in() {
     let world = World::new().await;
     let user = "01900000-0000-7000-8000-000000000099";

@@ -93,6 +93,26 @@ async fn orders_whose_answer_is_known_no_longer_are_still_the_import_s_and_can_b
 }
 
 #[tokio::test]
+async fn an_order_that_somebody_else_has_changed_is_not_the_import_s_because_it_is_as_the_file_says() {
+    let world = World::new().await;
+    let euro = async |import| world.format(import, |format| format.currency = "EUR".into()).await;
+    let before = euro(world.upload(ImportKind::Orders, orders(1)).await).await;
+    world.run(&before.id).await;
+    let import = euro(world.upload(ImportKind::Orders, orders(1)).await).await;
+    world.neighbours.known().refusing = true;
+    world.try_start(&import.id, false).await.unwrap();
+    world.ended(&import.id, ImportState::Failed).await;
+    {
+        // A colleague changes what the file does not tell of.
+        let mut known = world.neighbours.known();
+        known.refusing = false;
+        known.orders.get_mut("0").unwrap().1 = 2;
+    }
+    let done = world.run(&import.id).await.progress.unwrap();
+    assert_eq!([done.orders_updated, done.orders_unchanged], [0, 1]);
+}
+
+#[tokio::test]
 async fn a_batch_that_takes_too_long_is_sent_in_smaller_ones_and_counted_once() {
     let world = World::new().await;
     let import = world.upload(ImportKind::Orders, orders(1200)).await;
@@ -150,6 +170,20 @@ async fn a_run_stops_when_whoever_began_it_may_not_any_more() {
     world.ended(&import.id, ImportState::Failed).await;
     world.identity.allow_all();
     let done = world.run(&import.id).await;
+    assert_eq!(figures(done.progress.as_ref()), [5000, 0, 0, 0]);
+}
+
+#[tokio::test]
+async fn a_run_that_was_allowed_goes_on_while_identity_is_away_for_some_time() {
+    let world = World::new().await;
+    let import = world.upload(ImportKind::Customers, people(5000)).await;
+    world.try_start(&import.id, false).await.unwrap();
+    come_to(&world, &import.id, 500).await;
+    world.identity.is_away(true);
+    world.database.clock.advance(chrono::TimeDelta::minutes(6));
+    let rows = world.import(&import.id).await.progress.unwrap().rows;
+    assert!(rows < 5000, "it is asked about again before the end");
+    let done = world.ended(&import.id, ImportState::Done).await;
     assert_eq!(figures(done.progress.as_ref()), [5000, 0, 0, 0]);
 }
 

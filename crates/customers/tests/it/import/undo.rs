@@ -120,6 +120,63 @@ async fn orders_whose_answer_was_lost_when_the_run_was_stopped_are_taken_back_to
 }
 
 #[tokio::test]
+async fn orders_that_another_import_has_brought_in_meanwhile_stay_and_none_is_sent_to_be_taken_back() {
+    let world = World::new().await;
+    let file = "order_number,date,customer_id,total\n1,2020-01-01,a,10\n2,2020-01-01,b,20\n";
+    let euro = async |import| world.format(import, |format| format.currency = "EUR".into()).await;
+    let [first, gone_on_with] = [
+        euro(world.upload(ImportKind::Orders, file).await).await,
+        euro(world.upload(ImportKind::Orders, file).await).await,
+    ];
+    // Both note that there are no such orders, and get no further.
+    world.neighbours.known().refusing = true;
+    for import in [&first, &gone_on_with] {
+        world.try_start(&import.id, false).await.unwrap();
+        world.ended(&import.id, ImportState::Failed).await;
+    }
+    world.neighbours.known().refusing = false;
+    let other = euro(world.upload(ImportKind::Orders, file).await).await;
+    assert_eq!(world.run(&other.id).await.progress.unwrap().orders_created, 2);
+
+    let sent = world.neighbours.known().batches.len();
+    world.undo(&first.id).await;
+    let left = {
+        let known = world.neighbours.known();
+        (known.orders.len(), known.batches.len())
+    };
+    assert_eq!(left, (2, sent));
+    let done = world.run(&gone_on_with.id).await.progress.unwrap();
+    assert_eq!([done.orders_created, done.orders_unchanged], [0, 2]);
+    world.undo(&gone_on_with.id).await;
+    assert_eq!(world.neighbours.known().orders.len(), 2, "they are the other's");
+    world.undo(&other.id).await;
+    assert!(world.neighbours.known().orders.is_empty());
+}
+
+#[tokio::test]
+async fn orders_of_a_batch_that_is_said_to_have_failed_for_good_are_taken_back_where_they_were_written() {
+    let world = World::new().await;
+    // The second order's number is written with a letter and an accent.
+    let file = "order_number,date,customer_id,total\n1,2020-01-01,a,10\nN\u{303}-2,2020-01-01,b,20\n";
+    let import = world.upload(ImportKind::Orders, file).await;
+    let import = world.format(import, |format| format.currency = "EUR".into()).await;
+    world.neighbours.known().stumbling = true;
+    world.try_start(&import.id, false).await.unwrap();
+    world.ended(&import.id, ImportState::Failed).await;
+    {
+        let mut known = world.neighbours.known();
+        known.stumbling = false;
+        let mut ids: Vec<&str> = known.orders.keys().map(String::as_str).collect();
+        ids.sort_unstable();
+        assert_eq!(ids, ["1", "\u{d1}-2"], "ids are sent as orders keeps them");
+    }
+    let undo = world.undo(&import.id).await.undo.unwrap();
+    assert_eq!([undo.removed, undo.restored, undo.kept], [4, 0, 0]);
+    assert!(world.neighbours.known().orders.is_empty());
+    assert_eq!(world.neighbours.known().batches.len(), 1, "nothing was sent again");
+}
+
+#[tokio::test]
 async fn nothing_that_stood_in_the_file_is_left_when_it_was_taken_back() {
     let world = World::new().await;
     let import = world.upload(ImportKind::Customers, "name,email\nAnn,ann@example.org\nBob,no-address\n").await;

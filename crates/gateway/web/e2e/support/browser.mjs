@@ -21,11 +21,13 @@ export const PHONE = { width: 390, height: 844 };
 const AXE = createRequire(import.meta.url).resolve('axe-core/axe.min.js');
 /** @type {import('playwright-core').Browser} */
 let browser;
-before(async () => {
-  browser = await chromium.launch({
+const launch = () =>
+  chromium.launch({
     executablePath: process.env.CLIENTELE_CHROMIUM ?? '/usr/bin/chromium',
     args: ['--no-sandbox', '--disable-dev-shm-usage'],
   });
+before(async () => {
+  browser = await launch();
 });
 after(() => browser?.close());
 
@@ -35,6 +37,7 @@ after(() => browser?.close());
  * @property {'light' | 'dark'} [scheme]
  * @property {{ width: number, height: number }} [viewport]
  * @property {boolean} [signedIn]
+ * @property {boolean} [ownBrowser] A browser started for this visit alone, not a profile of the one that all share.
  * @property {RegExp} [expected] Console errors that belong to the test, for instance of a request that is meant to fail.
  */
 
@@ -45,8 +48,16 @@ after(() => browser?.close());
  * @param {(page: Page, context: BrowserContext) => Promise<void>} act
  */
 export async function visit(options, act) {
-  const { language = 'en', scheme = 'light', viewport = DESKTOP, signedIn = true, expected } = options;
-  const context = await browser.newContext({
+  const {
+    language = 'en',
+    scheme = 'light',
+    viewport = DESKTOP,
+    signedIn = true,
+    ownBrowser = false,
+    expected,
+  } = options;
+  const at = ownBrowser ? await launch() : browser;
+  const context = await at.newContext({
     baseURL: world.url,
     viewport,
     locale: { en: 'en-GB', es: 'es-ES', pt: 'pt-BR', ru: 'ru-RU' }[language],
@@ -84,6 +95,7 @@ export async function visit(options, act) {
     throw error;
   } finally {
     await context.close();
+    if (ownBrowser) await at.close();
   }
 }
 

@@ -1,9 +1,9 @@
 import { ActionIcon, Avatar, Menu } from '@mantine/core';
 import { IconKeyboard, IconLogout } from '@tabler/icons-react';
-import { useNavigate } from '@tanstack/react-router';
 import { useCallback } from 'react';
 import { useTranslation } from 'react-i18next';
-import { signOut, useForget, useSession } from '~/shared/session';
+import { signOut, useSession } from '~/shared/session';
+import { useLeave } from '~/shared/session/leave';
 import { useErrorText } from '~/shared/ui/error-state';
 import { initials } from '~/shared/ui/initials';
 import { announce } from '~/shared/ui/live-region';
@@ -11,8 +11,7 @@ import { setShortcuts, useShortcutsEnabled } from '~/shared/ui/shortcuts';
 
 /** Ends the session and shows the sign-in page. */
 export function useSignOutAndLeave() {
-  const forget = useForget();
-  const navigate = useNavigate();
+  const leave = useLeave();
   const textOf = useErrorText();
   return useCallback(async () => {
     try {
@@ -21,9 +20,8 @@ export function useSignOutAndLeave() {
       announce(textOf(error));
       return;
     }
-    await navigate({ to: '/sign-in' });
-    forget();
-  }, [forget, navigate, textOf]);
+    await leave();
+  }, [leave, textOf]);
 }
 
 export function MeMenu() {

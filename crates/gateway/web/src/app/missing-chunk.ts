@@ -1,3 +1,5 @@
+import { tabKept } from '~/shared/lib/kept';
+
 const STORED = 'clientele.reloaded-at';
 /** A page that still lacks a part so soon after it was loaded anew lacks it for good. */
 const TRIED_MS = 60_000;
@@ -8,13 +10,13 @@ const TRIED_MS = 60_000;
  */
 export function reloadOnMissingChunk(): void {
   addEventListener('vite:preloadError', () => {
-    const last = Number(sessionStorage.getItem(STORED) ?? 0);
+    const last = Number(tabKept.read(STORED));
     if (Date.now() - last < TRIED_MS) return;
     void serverAnswers().then((answers) => {
       // With the connection down a reload would lose the page and all that was typed.
       if (!answers) return;
-      sessionStorage.setItem(STORED, String(Date.now()));
-      location.reload();
+      // A page that cannot remember that it was loaded anew would be so for ever.
+      if (tabKept.write(STORED, String(Date.now()))) location.reload();
     });
   });
 }

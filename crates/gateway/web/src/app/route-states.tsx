@@ -1,4 +1,4 @@
-import { Button, Skeleton } from '@mantine/core';
+import { Button, Skeleton, VisuallyHidden } from '@mantine/core';
 import { IconCloudOff, IconMapOff } from '@tabler/icons-react';
 import { type ErrorComponentProps, Link, useRouter } from '@tanstack/react-router';
 import { useTranslation } from 'react-i18next';
@@ -10,8 +10,10 @@ import classes from './route-states.module.css';
 
 /** A page whose code is on its way. One that comes at once is not preceded by a flash of this. */
 export function PagePending() {
+  const { t } = useTranslation();
   return (
-    <div className={classes.pending} aria-busy>
+    <div className={classes.pending}>
+      <VisuallyHidden role="status">{t('state.loading')}</VisuallyHidden>
       <Skeleton height={28} width={220} radius="sm" />
       <Skeleton height={180} radius="md" />
     </div>

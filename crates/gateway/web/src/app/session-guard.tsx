@@ -1,8 +1,8 @@
-import { useNavigate } from '@tanstack/react-router';
 import { useEffect } from 'react';
 import { setCsrfToken } from '~/shared/api/client';
-import { readSession, useContinueSession, useForget, useSession } from '~/shared/session';
+import { readSession, useContinueSession, useSession } from '~/shared/session';
 import { onOtherTab, sessionOver, useSessionOver } from '~/shared/session/expiry';
+import { useLeave } from '~/shared/session/leave';
 import { lazyPart } from '~/shared/ui/part';
 
 const loadSignIn = () => import('~/features/session/sign-in-again');
@@ -15,15 +15,14 @@ export function SessionGuard() {
   const over = useSessionOver();
   const userId = useSession()?.userId;
   const goOn = useContinueSession();
-  const navigate = useNavigate();
-  const forget = useForget();
+  const leave = useLeave();
 
   useEffect(
     () =>
       onOtherTab((what) => {
         if (what === 'left') {
           setCsrfToken(undefined);
-          void navigate({ to: '/sign-in' }).then(forget);
+          void leave();
           return;
         }
         void readSession().then((session) => {
@@ -33,7 +32,7 @@ export function SessionGuard() {
           else void sessionOver();
         });
       }),
-    [userId, goOn, navigate, forget],
+    [userId, goOn, leave],
   );
 
   // When the session is over the program may have been replaced, and its parts with it: the window is fetched ahead.

@@ -6,6 +6,7 @@ import { useTranslation } from 'react-i18next';
 import { api, body, idempotencyKey } from '~/shared/api/client';
 import { ApiError, fieldErrors } from '~/shared/api/problem';
 import type { Channel } from '~/shared/api/types';
+import { useViolationText } from '~/shared/i18n/violation-text';
 import { useMay } from '~/shared/session';
 import { storesQuery } from '~/shared/session/people';
 import { useErrorWords } from '~/shared/ui/error-state';
@@ -24,12 +25,21 @@ type Props = {
   onClose: () => void;
 };
 
+const isConflict = (error: unknown) => error instanceof ApiError && error.isConflict;
+
+/** The field of the form that a path of the API is about. */
+function fieldOf(path: string): Field | undefined {
+  const plain = path.replace(/^channel\./, '').replace(/_([a-z])/g, (_, letter: string) => letter.toUpperCase());
+  return FIELDS.find((field) => plain === field || plain.startsWith(`${field}[`));
+}
+
 /** The dialog for a channel; what the server refuses is shown at its field. */
 export default function ChannelForm({ channel, onClose }: Props) {
   const { t } = useTranslation(['channels', 'common']);
   useFocusReturn();
   const queryClient = useQueryClient();
   const wordsOf = useErrorWords();
+  const violationText = useViolationText();
   const mayStores = useMay('identity.store.read');
   const stores = useQuery({ ...storesQuery, enabled: mayStores });
   const [name, setName] = useState(channel?.name ?? '');
@@ -37,8 +47,7 @@ export default function ChannelForm({ channel, onClose }: Props) {
   const [storeId, setStoreId] = useState(channel?.storeId ?? '');
   const [greeting, setGreeting] = useState(channel?.greeting ?? '');
   const [active, setActive] = useState(channel?.active ?? true);
-  const [errors, setErrors] = useState<Errors>({});
-  const [rest, setRest] = useState<string[]>([]);
+  const [faults, setFaults] = useState<Errors>({});
   // One key for one content: repeated after a lost answer it creates nothing twice.
   const sent = useRef({ content: '', key: '' });
 
@@ -75,23 +84,18 @@ export default function ChannelForm({ channel, onClose }: Props) {
       onClose();
     },
     onError: (error) => {
-      if (error instanceof ApiError && error.isConflict) {
-        setRest([t('conflict')]);
-        void queryClient.invalidateQueries({ queryKey: ['channels'] });
-        return;
-      }
-      if (!(error instanceof ApiError) || !error.problem.errors?.length) {
-        setRest(wordsOf(error));
-        return;
-      }
-      const refused = fieldErrors(error.problem, (path) => {
-        const plain = path.replace(/^channel\./, '').replace(/_([a-z])/g, (_, letter: string) => letter.toUpperCase());
-        return FIELDS.find((field) => plain === field || plain.startsWith(`${field}[`));
-      });
-      setErrors(refused.fields);
-      setRest(refused.rest);
+      if (isConflict(error)) void queryClient.invalidateQueries({ queryKey: ['channels'] });
     },
   });
+  const refused = fieldErrors(save.error instanceof ApiError ? save.error.problem : {}, fieldOf, violationText);
+  const errors: Errors = { ...refused.fields, ...faults };
+  const rest = !save.isError
+    ? []
+    : isConflict(save.error)
+      ? [t('conflict')]
+      : save.error instanceof ApiError && save.error.problem.errors?.length
+        ? refused.rest
+        : wordsOf(save.error);
 
   const submit = (event: FormEvent) => {
     event.preventDefault();
@@ -100,8 +104,8 @@ export default function ChannelForm({ channel, onClose }: Props) {
     if (name.trim() === '') found.name = t('fault.name');
     if (read.wrong.length > 0) found.allowedOrigins = t('fault.origins', { wrong: read.wrong.join(', ') });
     else if (read.origins.length > MAX_ORIGINS) found.allowedOrigins = t('fault.tooMany', { max: MAX_ORIGINS });
-    setErrors(found);
-    setRest([]);
+    setFaults(found);
+    save.reset();
     if (Object.keys(found).length > 0) return;
     save.mutate({ name: name.trim(), allowedOrigins: read.origins, storeId, greeting: greeting.trim(), active });
   };

@@ -3,6 +3,7 @@ import type { UseQueryResult } from '@tanstack/react-query';
 import { useTranslation } from 'react-i18next';
 import { ApiError } from '~/shared/api/problem';
 import type { FieldViolation, Import, ImportField, ImportPreview } from '~/shared/api/types';
+import { useViolationText } from '~/shared/i18n/violation-text';
 import { useFormat } from '~/shared/lib/use-format';
 import { ErrorState, useErrorText } from '~/shared/ui/error-state';
 import { useImportFieldName } from './field-name';
@@ -12,7 +13,6 @@ import { Step } from './step';
 import { useUnderstood } from './understood';
 import { useMine } from './use-mine';
 import { useUpdate } from './use-update';
-import { useViolationText } from './violation-text';
 
 type Props = { imported: Import; waiting: boolean; preview: UseQueryResult<ImportPreview> };
 
@@ -66,6 +66,7 @@ function Missing({ preview }: { preview: ImportPreview | undefined }) {
 function Columns({ imported, fields }: { imported: Import; fields: ImportField[] | undefined }) {
   const { t } = useTranslation('imports');
   const textOf = useErrorText();
+  const violationText = useViolationText();
   const fieldName = useImportFieldName();
   const update = useUpdate(imported.id);
   // What has just been chosen shows at once; the server's answer follows.
@@ -128,7 +129,7 @@ function Columns({ imported, fields }: { imported: Import; fields: ImportField[]
       {update.isError && (
         <Text size="sm" c="var(--mantine-color-error)" role="alert" mt={4}>
           {update.error instanceof ApiError && update.error.problem.errors?.length
-            ? update.error.problem.errors.map(({ description }) => description).join('; ')
+            ? update.error.problem.errors.map(violationText).join('; ')
             : textOf(update.error)}
         </Text>
       )}

@@ -2,7 +2,7 @@ import { Text } from '@mantine/core';
 import { IconFileUpload } from '@tabler/icons-react';
 import { type DragEvent, useId, useState } from 'react';
 import { useTranslation } from 'react-i18next';
-import { useBytes } from './bytes';
+import { useBytes } from '~/shared/lib/use-bytes';
 import classes from './drop-zone.module.css';
 import { MAX_FILE_BYTES } from './uploads';
 

@@ -4,10 +4,10 @@ import { useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import type { Import } from '~/shared/api/types';
+import { useBytes } from '~/shared/lib/use-bytes';
 import { useErrorWords } from '~/shared/ui/error-state';
 import { announce } from '~/shared/ui/live-region';
 import { When } from '~/shared/ui/when';
-import { useBytes } from './bytes';
 import { DropZone } from './drop-zone';
 import classes from './imports.module.css';
 import { ProgressBar } from './progress-bar';
@@ -112,7 +112,7 @@ function Sending({ importId, onRetry }: { importId: string; onRetry: (file: File
         <>
           {state === 'failed' && (
             <Text size="sm" c="var(--mantine-color-error)" role="alert" mt={4} mb="sm">
-              {wordsOf(error).at(-1)}
+              {wordsOf(error).join(' · ')}
             </Text>
           )}
           <DropZone label={t('file.other')} onFile={onRetry} />

@@ -5,17 +5,19 @@ import { type FormEvent, useEffect, useId, useMemo, useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import { ApiError, fieldErrors } from '~/shared/api/problem';
 import type { Import, ImportFormat, ImportWarning } from '~/shared/api/types';
+import { useViolationText } from '~/shared/i18n/violation-text';
+import { exampleOf } from '~/shared/lib/date-example';
 import { useMay } from '~/shared/session';
 import { useErrorWords } from '~/shared/ui/error-state';
 import { announce } from '~/shared/ui/live-region';
 import classes from './imports.module.css';
 import { isOpen } from './progress';
 import { statusesQuery } from './queries';
-import { DATE_FORMATS, DELIMITERS, ENCODINGS, exampleOf } from './reading';
+import { DATE_FORMATS, DELIMITERS, ENCODINGS } from './reading';
 import { Step } from './step';
 import { useMine } from './use-mine';
 import { useUpdate } from './use-update';
-import { useWarningText } from './violation-text';
+import { useWarningText } from './warning-text';
 
 type Draft = ImportFormat & { source: string };
 const KEYS = [
@@ -116,9 +118,19 @@ const OTHER = 'other';
 /** Warnings that must be decided before a run. */
 const DOUBTS = ['DATE_FORMAT_AMBIGUOUS', 'DECIMAL_AMBIGUOUS'];
 
+/** The setting that a path of the API is about. */
+function keyOf(path: string): keyof Draft | undefined {
+  const name = path
+    .replace(/^import\./, '')
+    .replace(/^format\./, '')
+    .replace(/_([a-z])/g, (_, letter: string) => letter.toUpperCase());
+  return KEYS.find((key) => key === name);
+}
+
 function Form({ imported, onUnsaved }: { imported: Import; onUnsaved: (unsaved: boolean) => void }) {
   const { t } = useTranslation('imports');
   const wordsOf = useErrorWords();
+  const violationText = useViolationText();
   const zones = useId();
   const currencies = useId();
   const stored = useMemo(() => draftOf(imported), [imported]);
@@ -135,13 +147,7 @@ function Form({ imported, onUnsaved }: { imported: Import; onUnsaved: (unsaved: 
   useEffect(() => () => onUnsaved(false), [onUnsaved]);
 
   const problem = update.error instanceof ApiError ? update.error.problem : undefined;
-  const refused = fieldErrors(problem ?? {}, (path) => {
-    const name = path
-      .replace(/^import\./, '')
-      .replace(/^format\./, '')
-      .replace(/_([a-z])/g, (_, letter: string) => letter.toUpperCase());
-    return KEYS.find((key) => key === name);
-  });
+  const refused = fieldErrors(problem ?? {}, keyOf, violationText);
   const rest = update.isError ? (problem?.errors?.length ? refused.rest : wordsOf(update.error)) : [];
 
   const submit = (event: FormEvent) => {

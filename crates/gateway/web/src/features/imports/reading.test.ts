@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest';
-import { DATE_FORMATS, exampleOf } from './reading';
+import { exampleOf } from '~/shared/lib/date-example';
+import { DATE_FORMATS } from './reading';
 
 it('every way to write a date is shown by a day that no other way could mean', () => {
   expect(exampleOf('')).toBe('2026-03-31');

@@ -2,16 +2,16 @@ import { Button, Skeleton, Text } from '@mantine/core';
 import { IconDownload } from '@tabler/icons-react';
 import { useInfiniteQuery } from '@tanstack/react-query';
 import { useVirtualizer } from '@tanstack/react-virtual';
-import { type ReactNode, useEffect, useMemo, useRef } from 'react';
+import { type ReactNode, useEffect, useLayoutEffect, useMemo, useRef, useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import type { FieldViolation, Import } from '~/shared/api/types';
+import { useViolationText } from '~/shared/i18n/violation-text';
 import { useFormat } from '~/shared/lib/use-format';
 import { ErrorState } from '~/shared/ui/error-state';
 import { useImportFieldName } from './field-name';
 import classes from './imports.module.css';
 import { refusedQuery } from './queries';
 import rowClasses from './refused-rows.module.css';
-import { useViolationText } from './violation-text';
 
 type Props = {
   imported: Import;
@@ -78,7 +78,7 @@ export default function RefusedRows({ imported, run, total }: Props) {
           {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reached by keyboard */}
           <section ref={frame} className={rowClasses.frame} tabIndex={0} aria-label={t('refused.title')}>
             {/* biome-ignore lint/a11y/useSemanticElements: a table cannot place virtual rows */}
-            <div role="table" aria-label={t('refused.title')} aria-rowcount={Number(total) + 1} aria-busy={isFetching}>
+            <div role="table" aria-rowcount={Number(total) + 1} aria-busy={isFetching}>
               {/* biome-ignore lint/a11y/useSemanticElements lint/a11y/useFocusableInteractive: as above */}
               <div role="row" aria-rowindex={1} className={rowClasses.head}>
                 {(['line', 'field', 'reason', 'row'] as const).map((column) => (
@@ -108,9 +108,7 @@ export default function RefusedRows({ imported, run, total }: Props) {
                         {format.number(BigInt(row.line))}
                       </Cell>
                       <Violations violations={row.violations} />
-                      <Cell className={rowClasses.values}>
-                        <bdi>{row.values.join(' · ')}</bdi>
-                      </Cell>
+                      <Values values={row.values} />
                     </div>
                   );
                 })}
@@ -146,6 +144,30 @@ function Cell({ children, className, head }: { children: ReactNode; className?: 
     <div role={head ? 'rowheader' : 'cell'} className={className}>
       {children}
     </div>
+  );
+}
+
+/** What stands in the row: the first lines of it, and all of it for whoever asks. */
+function Values({ values }: { values: string[] }) {
+  const { t } = useTranslation('imports');
+  const text = useRef<HTMLElement>(null);
+  const [whole, setWhole] = useState(false);
+  const [cut, setCut] = useState(false);
+  useLayoutEffect(() => {
+    const element = text.current;
+    if (element && !whole) setCut(element.scrollHeight > element.clientHeight + 1);
+  });
+  return (
+    <Cell className={rowClasses.values}>
+      <bdi ref={text} data-whole={whole || undefined}>
+        {values.join(' · ')}
+      </bdi>
+      {(cut || whole) && (
+        <Button size="compact-xs" variant="subtle" aria-expanded={whole} onClick={() => setWhole(!whole)}>
+          {t(whole ? 'refused.less' : 'refused.whole')}
+        </Button>
+      )}
+    </Cell>
   );
 }
 

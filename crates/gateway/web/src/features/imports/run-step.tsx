@@ -2,9 +2,9 @@ import { Alert, Button, Text } from '@mantine/core';
 import { IconAlertTriangle, IconPlayerPlay } from '@tabler/icons-react';
 import { useTranslation } from 'react-i18next';
 import type { Import } from '~/shared/api/types';
-import { useReasonText } from '~/shared/i18n/reasons';
 import { useFormat } from '~/shared/lib/use-format';
 import { useMay } from '~/shared/session';
+import { useProblemReason } from '~/shared/ui/error-state';
 import { ActionError } from './action-error';
 import classes from './imports.module.css';
 import { canGoOn, isOpen } from './progress';
@@ -21,7 +21,7 @@ export function RunStep({ imported, waiting, ready, unsaved }: Props) {
   const format = useFormat();
   const mayOrders = useMay('orders.order.import');
   const action = useAction(imported.id);
-  const reasonText = useReasonText('problems:reason');
+  const reasonOf = useProblemReason();
   const { state, progress, trial, failure } = imported;
   const mine = useMine(imported);
   const open = isOpen(imported);
@@ -57,7 +57,7 @@ export function RunStep({ imported, waiting, ready, unsaved }: Props) {
                 title={t('run.failed')}
                 role="alert"
               >
-                {reasonText(imported.failureReason, imported.failureMetadata) ?? failure}
+                {reasonOf({ reason: imported.failureReason, metadata: imported.failureMetadata }) ?? failure}
               </Alert>
             )}
             {state === 'IMPORT_STATE_CANCELLED' && (

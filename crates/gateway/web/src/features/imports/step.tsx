@@ -1,5 +1,5 @@
 import { IconCheck } from '@tabler/icons-react';
-import { type ReactNode, useEffect, useId, useRef } from 'react';
+import { type ReactNode, useEffect, useId, useRef, useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import classes from './step.module.css';
 
@@ -20,6 +20,7 @@ export function Step({ number, title, state, aside, folded = false, children }: 
   const id = useId();
   const heading = useRef<HTMLHeadingElement>(null);
   const focused = useRef(false);
+  const [opened, setOpened] = useState(false);
   // A button that has done its work goes, and the focus with it: then the heading of the step takes it, so that the
   // keyboard goes on from here and not from the top of the page.
   useEffect(() => {
@@ -51,8 +52,11 @@ export function Step({ number, title, state, aside, folded = false, children }: 
         {aside && <div className={classes.aside}>{aside}</div>}
       </header>
       {children && folded && (
-        <details className={classes.body}>
-          <summary className={classes.fold}>{t('step.show')}</summary>
+        <details className={classes.body} onToggle={(event) => setOpened(event.currentTarget.open)}>
+          <summary className={classes.fold}>
+            {t(opened ? 'step.hide' : 'step.show')}
+            <span className={classes.hidden}>: {title}</span>
+          </summary>
           {children}
         </details>
       )}

@@ -2,6 +2,7 @@ import { useSyncExternalStore } from 'react';
 import { ApiError } from '~/shared/api/problem';
 import type { Import } from '~/shared/api/types';
 import { type Upload, uploadFile } from '~/shared/api/upload';
+import { onForget } from '~/shared/lib/drafts';
 
 /** The server takes no larger file. */
 export const MAX_FILE_BYTES = 256 * 1024 * 1024;
@@ -60,6 +61,15 @@ export function startUpload(importId: string, file: File, onDone: (imported: Imp
 export function stopUpload(importId: string): void {
   running.get(importId)?.abort();
 }
+
+// Whoever has signed out sends nothing any more, and leaves no name of a file behind.
+onForget(() => {
+  const left = [...running.values()];
+  running.clear();
+  for (const upload of left) upload.abort();
+  for (const importId of [...uploads.keys()]) put(importId, undefined);
+  removeEventListener('beforeunload', warn);
+});
 
 /** How far the upload of an import has come in this tab; undefined when there is none. */
 export function useUpload(importId: string): UploadProgress | undefined {

@@ -2,7 +2,7 @@ import { useMutation, useQueryClient } from '@tanstack/react-query';
 import { api, body } from '~/shared/api/client';
 import { ApiError } from '~/shared/api/problem';
 import type { Import, ImportColumn, ImportFormat } from '~/shared/api/types';
-import { importQuery, showImport } from './queries';
+import { importQuery, importsQuery, showImport } from './queries';
 
 export type Change = { format: ImportFormat; source: string } | { columns: ImportColumn[] };
 
@@ -44,6 +44,11 @@ export function useAction(id: string) {
       return body(api.POST('/v1/imports/{id}:start', { params, body: { trial: action === 'try' } }));
     },
     onSuccess: (changed: Import) => showImport(queryClient, changed),
-    onSettled: () => queryClient.invalidateQueries({ queryKey: ['imports'], refetchType: 'active' }),
+    // Not what was refused: rows of a run that has ended do not change, and there may be many pages of them.
+    onSettled: () =>
+      Promise.all([
+        queryClient.invalidateQueries({ queryKey: importQuery(id).queryKey }),
+        queryClient.invalidateQueries({ queryKey: importsQuery().queryKey }),
+      ]),
   });
 }

@@ -3,7 +3,7 @@ import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { useCallback, useMemo, useRef } from 'react';
 import { useTranslation } from 'react-i18next';
 import { ApiError } from '~/shared/api/problem';
-import { useLiveRefresh } from '~/shared/realtime';
+import { useLive, useLiveRefresh } from '~/shared/realtime';
 import { useSession } from '~/shared/session';
 import { useCommands } from '~/shared/ui/commands';
 import { EmptyState } from '~/shared/ui/empty-state';
@@ -14,6 +14,7 @@ import { CustomerPanel } from './customer-panel';
 import { DialogList } from './dialog-list';
 import classes from './inbox.module.css';
 import { dialogQuery } from './queries';
+import { renewDialogs } from './renew';
 import type { InboxSearch } from './search';
 import { ThreadView } from './thread-view';
 
@@ -29,7 +30,17 @@ export function Inbox({ search, onSearch }: Props) {
   const userId = session?.userId ?? '';
   const list = useRef<HTMLElement>(null);
   const dialogId = search.dialog;
-  useLiveRefresh(LIVE, () => void queryClient.invalidateQueries({ queryKey: ['dialogs', 'list'] }));
+  // Which dialogs have changed since they were last read again; undefined when that is not known.
+  const changed = useRef<Set<string> | undefined>(new Set());
+  useLive(LIVE, (change) => {
+    if (change?.aggregateType === 'dialog') changed.current?.add(change.aggregateId);
+    else changed.current = undefined;
+  });
+  useLiveRefresh(LIVE, () => {
+    const ids = changed.current;
+    changed.current = new Set();
+    void renewDialogs(queryClient, ids);
+  });
 
   const close = useCallback(
     () => onSearch({ ...search, dialog: undefined, panel: undefined }, { replace: false }),

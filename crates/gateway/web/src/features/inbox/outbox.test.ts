@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, it, vi } from 'vitest';
 import { ApiError } from '~/shared/api/problem';
 import type { DialogMessage } from '~/shared/api/types';
+import { tabKept } from '~/shared/lib/kept';
 import { Outbox, type Pending } from './outbox';
 
 const arrivedAs = (pending: Pending, sequence = 1): DialogMessage => ({
@@ -29,7 +30,7 @@ const states = (outbox: Outbox) => outbox.of('d').map(({ text, state }) => `${te
 describe('the outbox', () => {
   it('sends one message after the other, in the order they were written', async () => {
     const { waiting, send } = server();
-    const outbox = new Outbox('irina', sessionStorage, send);
+    const outbox = new Outbox('irina', tabKept, send);
     const sent = vi.fn();
     outbox.add('d', 'one', sent);
     outbox.add('d', 'two', sent);
@@ -43,7 +44,7 @@ describe('the outbox', () => {
 
   it('keeps a message that failed, and sends it again under the same id', async () => {
     const { waiting, send } = server();
-    const outbox = new Outbox('irina', sessionStorage, send);
+    const outbox = new Outbox('irina', tabKept, send);
     outbox.add('d', 'one', () => undefined);
     waiting[0]?.refuse(new ApiError(503, {}));
     await vi.waitFor(() => expect(states(outbox)).toEqual(['one: failed']));
@@ -55,7 +56,7 @@ describe('the outbox', () => {
 
   it('does not run all that waits against a connection that is gone', async () => {
     const { waiting, send } = server();
-    const outbox = new Outbox('irina', sessionStorage, send);
+    const outbox = new Outbox('irina', tabKept, send);
     for (const text of ['one', 'two', 'three']) outbox.add('d', text, () => undefined);
     waiting[0]?.refuse(new ApiError(0, {}));
     await vi.waitFor(() => expect(states(outbox)).toEqual(['one: failed', 'two: failed', 'three: failed']));
@@ -64,18 +65,18 @@ describe('the outbox', () => {
 
   it('outlives a reload: what was on its way then can be sent again, for the same user only', () => {
     const { send } = server();
-    const before = new Outbox('irina', sessionStorage, send);
+    const before = new Outbox('irina', tabKept, send);
     before.add('d', 'one', () => undefined);
     const id = before.of('d')[0]?.clientMessageId;
-    const after = new Outbox('irina', sessionStorage, send);
+    const after = new Outbox('irina', tabKept, send);
     expect(after.of('d')).toMatchObject([{ text: 'one', state: 'failed', clientMessageId: id }]);
-    expect(new Outbox('oleg', sessionStorage, send).of('d')).toEqual([]);
+    expect(new Outbox('oleg', tabKept, send).of('d')).toEqual([]);
   });
 
   it('forgets what turns out to have arrived', () => {
     const { send } = server();
-    new Outbox('irina', sessionStorage, send).add('d', 'one', () => undefined);
-    const outbox = new Outbox('irina', sessionStorage, send);
+    new Outbox('irina', tabKept, send).add('d', 'one', () => undefined);
+    const outbox = new Outbox('irina', tabKept, send);
     outbox.arrived(outbox.of('d').map((pending) => arrivedAs(pending)));
     expect(outbox.of('d')).toEqual([]);
     expect(sessionStorage.length).toBe(0);
@@ -83,6 +84,6 @@ describe('the outbox', () => {
 
   it('is empty when what is stored cannot be read', () => {
     sessionStorage.setItem('clientele.draft.irina.outbox', '{"not": "a list"}');
-    expect(new Outbox('irina', sessionStorage, server().send).of('d')).toEqual([]);
+    expect(new Outbox('irina', tabKept, server().send).of('d')).toEqual([]);
   });
 });

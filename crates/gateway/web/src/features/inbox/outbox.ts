@@ -1,5 +1,6 @@
 import { ApiError } from '~/shared/api/problem';
 import type { DialogMessage } from '~/shared/api/types';
+import type { Kept } from '~/shared/lib/kept';
 import { randomUuid } from '~/shared/lib/uuid';
 
 /** A message on its way to the server, or that has not got there. */
@@ -16,7 +17,6 @@ export type Pending = {
 
 type Send = (pending: Pending) => Promise<DialogMessage>;
 type OnSent = (message: DialogMessage) => void;
-type Storage = Pick<globalThis.Storage, 'getItem' | 'setItem' | 'removeItem'>;
 
 /**
  * The messages of one user that are not on the server yet. They are sent one after the other in each dialog, so that they
@@ -24,21 +24,22 @@ type Storage = Pick<globalThis.Storage, 'getItem' | 'setItem' | 'removeItem'>;
  */
 export class Outbox {
   readonly #key: string;
-  readonly #storage: Storage;
+  readonly #kept: Pick<Kept, 'read' | 'write'>;
   readonly #send: Send;
   readonly #listeners = new Set<() => void>();
   readonly #onSent = new Map<string, OnSent>();
   readonly #busy = new Set<string>();
   #all: readonly Pending[];
   #byDialog = new Map<string, readonly Pending[]>();
+  #over = false;
 
-  constructor(userId: string, storage: Storage, send: Send) {
+  constructor(userId: string, kept: Pick<Kept, 'read' | 'write'>, send: Send) {
     // Beside the drafts, and forgotten with them when the user signs out.
     this.#key = `clientele.draft.${userId}.outbox`;
-    this.#storage = storage;
+    this.#kept = kept;
     this.#send = send;
     // What was on its way when the page was left may or may not have arrived; sending it again does no harm.
-    this.#all = stored(storage.getItem(this.#key)).map((pending) => ({ ...pending, state: 'failed' }));
+    this.#all = stored(kept.read(this.#key)).map((pending) => ({ ...pending, state: 'failed' }));
   }
 
   subscribe = (listener: () => void): (() => void) => {
@@ -80,6 +81,13 @@ export class Outbox {
     if (this.#all.some(({ clientMessageId, state }) => state !== 'sending' && ids.has(clientMessageId))) {
       this.#put(this.#all.filter(({ clientMessageId, state }) => state === 'sending' || !ids.has(clientMessageId)));
     }
+  }
+
+  /** The user has signed out: nothing of theirs is kept, shown or sent any more, whatever is still on its way. */
+  end(): void {
+    this.#put([]);
+    this.#onSent.clear();
+    this.#over = true;
   }
 
   async #pump(dialogId: string): Promise<void> {
@@ -124,21 +132,17 @@ export class Outbox {
   }
 
   #put(all: readonly Pending[]): void {
+    if (this.#over) return;
     this.#all = all;
     this.#byDialog = new Map();
-    try {
-      if (all.length === 0) this.#storage.removeItem(this.#key);
-      else this.#storage.setItem(this.#key, JSON.stringify(all.map(({ error: _, ...kept }) => kept)));
-    } catch {
-      // The storage is full: the messages are sent all the same, they only do not outlive a reload.
-    }
+    this.#kept.write(this.#key, all.length === 0 ? '' : JSON.stringify(all.map(({ error: _, ...kept }) => kept)));
     for (const listener of this.#listeners) listener();
   }
 }
 
-function stored(text: string | null): Pending[] {
+function stored(text: string): Pending[] {
   try {
-    const value: unknown = JSON.parse(text ?? '[]');
+    const value: unknown = JSON.parse(text || '[]');
     if (!Array.isArray(value)) return [];
     return value.filter(
       (one): one is Pending =>

@@ -11,38 +11,51 @@ const PAGE = 50;
 export function dialogsQuery(filter: InboxFilter, userId: string, withCustomers: boolean) {
   return infiniteQueryOptions({
     queryKey: ['dialogs', 'list', filter.state, filter.assignee, filter.unread, userId, withCustomers],
-    queryFn: async ({ signal, pageParam }) => {
-      const page = await body(
-        api.GET('/v1/dialogs', {
-          signal,
-          params: {
-            query: {
-              ...(filter.state !== 'all' && {
-                state: filter.state === 'closed' ? ('DIALOG_STATE_CLOSED' as const) : ('DIALOG_STATE_OPEN' as const),
-              }),
-              ...(filter.assignee && { assigneeId: filter.assignee === 'mine' ? userId : NOBODY }),
-              ...(filter.unread && { unread: true }),
-              pageSize: PAGE,
-              ...(pageParam && { pageToken: pageParam }),
-            },
-          },
-        }),
-      );
-      const ids = [...new Set(page.dialogs.map(({ customerId }) => customerId).filter(Boolean))];
-      // The list stands without the names when customers cannot be asked.
-      const names = withCustomers && ids.length > 0 ? await namesOf(ids, signal).catch(() => NO_NAMES) : NO_NAMES;
-      return { ...page, names };
-    },
+    queryFn: ({ signal, pageParam }) => readDialogs(filter, userId, withCustomers, pageParam, signal),
     initialPageParam: '',
     getNextPageParam: (page) => page.nextPageToken || undefined,
     staleTime: 2_000,
   });
 }
 
+/** A page of dialogs with the names of its customers. */
+export type DialogsPage = Awaited<ReturnType<typeof readDialogs>>;
+
+export async function readDialogs(
+  filter: InboxFilter,
+  userId: string,
+  withCustomers: boolean,
+  pageToken = '',
+  signal?: AbortSignal,
+) {
+  const page = await body(
+    api.GET('/v1/dialogs', {
+      ...(signal && { signal }),
+      params: {
+        query: {
+          ...(filter.state !== 'all' && {
+            state: filter.state === 'closed' ? ('DIALOG_STATE_CLOSED' as const) : ('DIALOG_STATE_OPEN' as const),
+          }),
+          ...(filter.assignee && { assigneeId: filter.assignee === 'mine' ? userId : NOBODY }),
+          ...(filter.unread && { unread: true }),
+          pageSize: PAGE,
+          ...(pageToken && { pageToken }),
+        },
+      },
+    }),
+  );
+  const ids = [...new Set(page.dialogs.map(({ customerId }) => customerId).filter(Boolean))];
+  // The list stands without the names when customers cannot be asked.
+  const names = withCustomers && ids.length > 0 ? await namesOf(ids, signal).catch(() => NO_NAMES) : NO_NAMES;
+  return { ...page, names };
+}
+
 const NO_NAMES: ReadonlyMap<string, Customer> = new Map();
 
-async function namesOf(ids: string[], signal: AbortSignal): Promise<ReadonlyMap<string, Customer>> {
-  const { customers } = await body(api.GET('/v1/customers:batchGet', { signal, params: { query: { ids } } }));
+async function namesOf(ids: string[], signal?: AbortSignal): Promise<ReadonlyMap<string, Customer>> {
+  const { customers } = await body(
+    api.GET('/v1/customers:batchGet', { ...(signal && { signal }), params: { query: { ids } } }),
+  );
   return new Map(customers.map((customer): [string, Customer] => [customer.id, customer]));
 }
 

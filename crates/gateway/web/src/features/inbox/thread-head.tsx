@@ -12,6 +12,7 @@ import { useErrorWords } from '~/shared/ui/error-state';
 import { announce } from '~/shared/ui/live-region';
 import { Mark } from '~/shared/ui/mark';
 import { dialogQuery } from './queries';
+import { renewDialogs } from './renew';
 import classes from './thread-view.module.css';
 
 type Props = {
@@ -57,7 +58,7 @@ export function ThreadHead({ dialog, name, userId, names, onBack, panel, onPanel
     },
     onSettled: () => {
       void queryClient.invalidateQueries({ queryKey: ['dialogs', 'one', dialogId] });
-      void queryClient.invalidateQueries({ queryKey: ['dialogs', 'list'] });
+      void renewDialogs(queryClient, new Set([dialogId]));
     },
   });
   const { mutate } = change;
@@ -178,7 +179,7 @@ export function ThreadHead({ dialog, name, userId, names, onBack, panel, onPanel
       </div>
       {change.isError && (
         <Text size="xs" c="var(--mantine-color-error)" role="alert" className={classes.error}>
-          {wordsOf(change.error).at(-1)}
+          {wordsOf(change.error).join(' · ')}
         </Text>
       )}
     </header>

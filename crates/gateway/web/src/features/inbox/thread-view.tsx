@@ -13,6 +13,7 @@ import { announce } from '~/shared/ui/live-region';
 import { Composer } from './composer';
 import { Days } from './messages';
 import { cardQuery, dialogQuery } from './queries';
+import { renewDialogs } from './renew';
 import { useDialogName } from './texts';
 import { ThreadHead } from './thread-head';
 import classes from './thread-view.module.css';
@@ -130,7 +131,7 @@ export function ThreadView({ dialogId, dialog, userId, onBack, panel, onPanel }:
     ).then(
       (changed) => {
         queryClient.setQueryData(dialogQuery(dialogId).queryKey, changed);
-        void queryClient.invalidateQueries({ queryKey: ['dialogs', 'list'] });
+        void renewDialogs(queryClient, new Set([dialogId]));
         void queryClient.invalidateQueries({ queryKey: ['dialogs', 'unread-count'] });
       },
       () => {

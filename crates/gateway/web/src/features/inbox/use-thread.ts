@@ -1,28 +1,12 @@
 import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { useCallback, useEffect, useMemo, useRef, useState, useSyncExternalStore } from 'react';
-import { api, body } from '~/shared/api/client';
 import type { DialogMessage } from '~/shared/api/types';
 import { useLiveRefresh } from '~/shared/realtime';
-import { Outbox, type Pending } from './outbox';
+import type { Pending } from './outbox';
+import { outboxOf } from './outboxes';
 import { dialogQuery, readMessages, threadQuery } from './queries';
+import { renewDialogs } from './renew';
 import { merge, readUpTo, type Thread, withoutGap } from './thread';
-
-/** One outbox for each user who has worked in this tab. */
-const outboxes = new Map<string, Outbox>();
-function outboxOf(userId: string): Outbox {
-  const known = outboxes.get(userId);
-  if (known) return known;
-  const made = new Outbox(userId, sessionStorage, ({ dialogId, clientMessageId, text }) =>
-    body(
-      api.POST('/v1/dialogs/{dialogId}/messages', {
-        params: { path: { dialogId } },
-        body: { text, clientMessageId },
-      }),
-    ),
-  );
-  outboxes.set(userId, made);
-  return made;
-}
 
 /** What was said in a dialog, what is on its way, and reading on in both directions. */
 export function useThread(dialogId: string, userId: string) {
@@ -106,7 +90,7 @@ export function useThread(dialogId: string, userId: string) {
       put([message]);
       void readOn();
       void queryClient.invalidateQueries({ queryKey: dialogQuery(dialogId).queryKey });
-      void queryClient.invalidateQueries({ queryKey: ['dialogs', 'list'] });
+      void renewDialogs(queryClient, new Set([dialogId]));
     },
     [put, readOn, queryClient, dialogId],
   );

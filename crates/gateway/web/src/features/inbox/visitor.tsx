@@ -7,9 +7,10 @@ import { useTranslation } from 'react-i18next';
 import { api, body, idempotencyKey } from '~/shared/api/client';
 import { ApiError } from '~/shared/api/problem';
 import type { CustomerInput, Dialog } from '~/shared/api/types';
+import { useViolationText } from '~/shared/i18n/violation-text';
 import { useCustomerName } from '~/shared/lib/use-customer-name';
 import { useMay } from '~/shared/session';
-import { useErrorText } from '~/shared/ui/error-state';
+import { useErrorWords } from '~/shared/ui/error-state';
 import { announce } from '~/shared/ui/live-region';
 import classes from './customer-panel.module.css';
 import { candidatesQuery, dialogQuery } from './queries';
@@ -63,11 +64,11 @@ function useLink(dialog: Dialog) {
 }
 
 function useProblemText() {
-  const textOf = useErrorText();
+  const wordsOf = useErrorWords();
+  const violationText = useViolationText();
   return (error: unknown) => {
     const problem = error instanceof ApiError ? error.problem : undefined;
-    const fields = (problem?.errors ?? []).map(({ description }) => description).join('; ');
-    return fields || problem?.detail || textOf(error);
+    return (problem?.errors ?? []).map(violationText).join('; ') || wordsOf(error).join(' · ');
   };
 }
 

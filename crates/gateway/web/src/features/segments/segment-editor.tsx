@@ -7,6 +7,7 @@ import { useTranslation } from 'react-i18next';
 import { api, body, idempotencyKey } from '~/shared/api/client';
 import { ApiError } from '~/shared/api/problem';
 import type { Rule, Segment, SegmentField } from '~/shared/api/types';
+import { useViolationText, type ViolationText } from '~/shared/i18n/violation-text';
 import { useFormat } from '~/shared/lib/use-format';
 import { useRuleSentence } from '~/shared/rules/sentence';
 import { ErrorState, useErrorWords } from '~/shared/ui/error-state';
@@ -44,6 +45,7 @@ function Form({ segment, fields, onCancel, onSaved }: Props & { fields: readonly
   const { t } = useTranslation(['segments', 'common']);
   const queryClient = useQueryClient();
   const wordsOf = useErrorWords();
+  const violationText = useViolationText();
   const [name, setName] = useState(segment?.name ?? '');
   const [description, setDescription] = useState(segment?.description ?? '');
   const [draft, setDraft] = useState(() =>
@@ -51,7 +53,7 @@ function Form({ segment, fields, onCancel, onSaved }: Props & { fields: readonly
   );
   const [base, setBase] = useState(segment);
   const [tried, setTried] = useState(false);
-  const [refused, setRefused] = useState<Refused>(NOT_REFUSED);
+  const [failure, setFailure] = useState<Failure>();
   const [conflict, setConflict] = useState<Segment>();
   const nameInput = useRef<HTMLInputElement>(null);
   const form = useRef<HTMLFormElement>(null);
@@ -87,14 +89,14 @@ function Form({ segment, fields, onCancel, onSaved }: Props & { fields: readonly
         setConflict(await queryClient.fetchQuery({ ...segmentQuery(segment.id), staleTime: 0 }));
         return;
       }
-      setRefused(refusalOf(error, reading.paths, wordsOf));
+      setFailure({ error, paths: reading.paths });
     },
   });
 
   const submit = (event?: FormEvent) => {
     event?.preventDefault();
     setTried(true);
-    setRefused(NOT_REFUSED);
+    setFailure(undefined);
     if (name.trim() === '') {
       nameInput.current?.focus();
       return;
@@ -107,6 +109,7 @@ function Form({ segment, fields, onCancel, onSaved }: Props & { fields: readonly
     if (!tooDeep) save.mutate({ rule: reading.rule, etag: base?.etag });
   };
 
+  const refused = failure ? refusalOf(failure, wordsOf, violationText) : NOT_REFUSED;
   const conditionErrors = new Map<string, string>(refused.conditions);
   if (tried) for (const [key, fault] of reading.faults) conditionErrors.set(key, t(`fault.${fault}`));
   const whole = [
@@ -230,7 +233,7 @@ function Count({ rule }: { rule: Rule | undefined }) {
       ) : counted.isError && !counted.isFetching ? (
         <Group gap="sm" role="alert">
           <Text size="sm" c="var(--mantine-color-error)">
-            {wordsOf(counted.error).at(-1)}
+            {wordsOf(counted.error).join(' · ')}
           </Text>
           <Button size="compact-sm" variant="default" onClick={() => void counted.refetch()}>
             {t('common:action.tryAgain')}
@@ -259,11 +262,16 @@ function Count({ rule }: { rule: Rule | undefined }) {
 type Refused = { name: string | undefined; conditions: [string, string][]; rest: string[] };
 const NOT_REFUSED: Refused = { name: undefined, conditions: [], rest: [] };
 
+/** An error, and where each condition stood in the rule it is about. */
+type Failure = { error: unknown; paths: ReadonlyMap<string, string> };
+
 /** What the server refused, each at its place. */
-function refusalOf(error: unknown, paths: ReadonlyMap<string, string>, wordsOf: (error: unknown) => string[]): Refused {
+function refusalOf({ error, paths }: Failure, wordsOf: (error: unknown) => string[], textOf: ViolationText): Refused {
   const problem = error instanceof ApiError ? error.problem : undefined;
   const refused: Refused = { name: undefined, conditions: [], rest: [] };
-  for (const { field, description } of problem?.errors ?? []) {
+  for (const wrong of problem?.errors ?? []) {
+    const { field } = wrong;
+    const description = textOf(wrong);
     const key = conditionAt(field, paths);
     if (key) refused.conditions.push([key, description]);
     else if (/(^|\.)name$/.test(field)) refused.name = description;

@@ -6,6 +6,9 @@ import { ApiError } from '~/shared/api/problem';
 import { useErrorText } from '~/shared/ui/error-state';
 import classes from './sign-in.module.css';
 
+/** In place of an error: the login or the password is wrong. */
+const WRONG = Symbol('wrong');
+
 type Props = {
   /** What the login begins with; then the password takes the focus. */
   login?: string;
@@ -19,7 +22,7 @@ export function SignInForm({ login = '', onSubmit, size }: Props) {
   const { t } = useTranslation('session');
   const textOf = useErrorText();
   const [busy, setBusy] = useState(false);
-  const [error, setError] = useState<string>();
+  const [error, setError] = useState<unknown>();
   const [blockedUntil, setBlockedUntil] = useState<number>();
   const seconds = useSecondsUntil(blockedUntil);
   const password = useRef<HTMLInputElement>(null);
@@ -34,8 +37,8 @@ export function SignInForm({ login = '', onSubmit, size }: Props) {
     } catch (reason) {
       if (reason instanceof ApiError && reason.status === 429)
         setBlockedUntil(Date.now() + (reason.retryAfter ?? 30) * 1000);
-      else if (reason instanceof ApiError && (reason.isUnauthenticated || reason.status === 400)) setError(t('wrong'));
-      else setError(textOf(reason));
+      else if (reason instanceof ApiError && (reason.isUnauthenticated || reason.status === 400)) setError(WRONG);
+      else setError(reason);
       password.current?.select();
     } finally {
       setBusy(false);
@@ -43,7 +46,11 @@ export function SignInForm({ login = '', onSubmit, size }: Props) {
   };
 
   const blocked = seconds > 0;
-  const message = blocked ? t('throttled', { count: seconds }) : error;
+  const message = blocked
+    ? t('throttled', { count: seconds })
+    : error === WRONG
+      ? t('wrong')
+      : error !== undefined && textOf(error);
   return (
     <form onSubmit={submit}>
       <Stack gap="sm">

@@ -1,4 +1,5 @@
 import createClient, { type Middleware } from 'openapi-fetch';
+import { following } from '~/shared/lib/abort';
 import { ApiError, errorOf } from './problem';
 import type { paths } from './schema';
 
@@ -44,6 +45,7 @@ const middleware: Middleware = {
   async onResponse({ request, response, schemaPath }) {
     if (response.ok) return response;
     const error = await errorOf(response);
+    error.change = !SAFE.has(request.method);
     if (!error.isUnauthenticated || !csrfToken) throw error;
     if (schemaPath === '/v1/session') {
       // Signing in with a wrong password is an answer; a session that cannot be read any more has ended.
@@ -70,8 +72,10 @@ function abortOf(signal: AbortSignal): Promise<never> {
 }
 
 async function fetchWithDeadline(request: Request): Promise<Response> {
+  // The body is read under the same signal, so it is not let go of when the answer begins.
+  const { signal } = following([request.signal], DEADLINE_MS);
   try {
-    return await fetch(request, { signal: AbortSignal.any([request.signal, AbortSignal.timeout(DEADLINE_MS)]) });
+    return await fetch(request, { signal });
   } catch (cause) {
     // A request that the client itself gave up is no failure to tell of.
     if (request.signal.aborted) throw cause;

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { ApiError, errorOf, fieldErrors, formPath } from './problem';
+import { ApiError, errorOf, fieldErrors, formPath, type Problem } from './problem';
 
 const answer = (body: string, status: number, headers: Record<string, string> = {}) =>
   new Response(body, { status, headers });
@@ -61,13 +61,32 @@ describe('errors of fields', () => {
       ],
     };
     const nameOf = (path: string) => (path.startsWith('customer.phones[1]') ? 'phones.1' : undefined);
-    expect(fieldErrors(problem, nameOf)).toEqual({
+    expect(fieldErrors(problem, nameOf, ({ description }) => description)).toEqual({
       fields: { 'phones.1': 'is not a phone number; is too long' },
       rest: ['customer.owner: is unknown'],
     });
   });
+  it('are said in the words that are asked for', () => {
+    const problem: Problem = {
+      errors: [
+        {
+          field: 'customer.emails[0].address',
+          description: 'no address',
+          reason: 'EMAIL_INVALID',
+          metadata: { value: 'x' },
+        },
+        { field: 'customer.owner', description: 'is unknown', reason: '', metadata: {} },
+      ],
+    };
+    const said = fieldErrors(
+      problem,
+      (path) => (path.includes('emails') ? 'email' : undefined),
+      ({ reason, metadata, description }) => (reason ? `${reason} ${metadata?.value}` : description),
+    );
+    expect(said).toEqual({ fields: { email: 'EMAIL_INVALID x' }, rest: ['customer.owner: is unknown'] });
+  });
   it('are none where the problem names none', () => {
-    expect(fieldErrors({}, () => undefined)).toEqual({ fields: {}, rest: [] });
+    expect(fieldErrors({}, () => undefined, String)).toEqual({ fields: {}, rest: [] });
   });
 });
 

@@ -1,3 +1,14 @@
+/** A field of a request and what is wrong with it. */
+export type FieldError = {
+  field: string;
+  /** In the server's words. */
+  description: string;
+  /** Stable UPPER_SNAKE name of what is wrong; empty or absent where it has none. */
+  reason?: string;
+  /** Facts that belong to the reason. */
+  metadata?: Record<string, string>;
+};
+
 /** An error as the API tells it (RFC 9457). */
 export type Problem = {
   type?: string;
@@ -7,7 +18,7 @@ export type Problem = {
   /** Stable UPPER_SNAKE name of what went wrong. */
   reason?: string;
   requestId?: string;
-  errors?: { field: string; description: string }[];
+  errors?: FieldError[];
   /** Facts that belong to the reason. */
   metadata?: Record<string, string>;
 };
@@ -18,6 +29,8 @@ const ID = /^(id|[a-z]+(Id|_id))$/;
 /** A request that was refused or could not be made. */
 export class ApiError extends Error {
   override readonly name = 'ApiError';
+  /** Whether the request was to change something: what was refused then was not done. */
+  change = false;
 
   constructor(
     /** HTTP status; 0 when no answer came. */
@@ -76,18 +89,24 @@ function secondsOf(value: string | null): number | undefined {
   return Number.isFinite(seconds) ? Math.max(0, Math.ceil(seconds)) : undefined;
 }
 
-/** The messages of the fields a form has, by the form's own names, and the rest for the form as a whole. */
+/**
+ * The messages of the fields a form has, by the form's own names, and the rest for the form as a whole. They are made where
+ * they are shown: the texts may come after the error.
+ */
 export function fieldErrors(
   problem: Problem,
   /** Path in the API (`customer.phones[0].value`, any prefix left out) to name in the form; undefined where the form has none. */
   nameOf: (path: string) => string | undefined,
+  /** What is wrong, in the reader's language. */
+  textOf: (error: FieldError) => string,
 ): { fields: Record<string, string>; rest: string[] } {
   const fields: Record<string, string> = {};
   const rest: string[] = [];
-  for (const { field, description } of problem.errors ?? []) {
-    const name = nameOf(field);
-    if (name === undefined) rest.push(`${field}: ${description}`);
-    else fields[name] = fields[name] ? `${fields[name]}; ${description}` : description;
+  for (const error of problem.errors ?? []) {
+    const name = nameOf(error.field);
+    const text = textOf(error);
+    if (name === undefined) rest.push(`${error.field}: ${text}`);
+    else fields[name] = fields[name] ? `${fields[name]}; ${text}` : text;
   }
   return { fields, rest };
 }

@@ -1694,8 +1694,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Of the references given, those that orders have, each with the order's version
-         * @description Of the references given, those that orders have, each with the order's version. Whoever writes a batch and loses the answer can tell by the versions of before what the batch has done.
+         * Of the references given, those that orders have, each with the order's version and, when asked, where the change after an earlier version came from
+         * @description Of the references given, those that orders have, each with the order's version and, when asked, where the change after an earlier version came from. Whoever writes a batch and loses the answer can tell by the versions of before and by its own label what the batch has done.
          */
         post: operations["Orders_FindOrderVersions"];
         delete?: never;
@@ -3406,8 +3406,10 @@ export interface components {
         };
         /** @description Asks which orders are known by these references. */
         FindOrderVersionsRequest: {
-            /** @description Up to 500 references. */
+            /** @description Up to 500 references. One that no order can have is passed over. */
             references?: components["schemas"]["ExternalReferenceInput"][];
+            /** @description The version that the order of each reference had at some time, 0 before there was one: the change after it is told of. None at all, or one for each reference. */
+            beforeVersions?: string[];
         };
         /** @description Those that are known. */
         FindOrderVersionsResponse: {
@@ -4741,6 +4743,10 @@ export interface components {
              * @description Its version now.
              */
             version: string;
+            /** @description Where the change after the version asked about came from; unspecified where there is none, or none was asked about. */
+            nextOrigin: components["schemas"]["Origin"];
+            /** @description The label of the integration that made that change; empty where it had none. */
+            nextIntegration: string;
         };
         /** @description The newest orders. */
         OrdersSection: {
@@ -4954,8 +4960,14 @@ export interface components {
             errors: {
                 /** @description Path of the field in the request, as `customer.phones[2].number`. */
                 field: string;
-                /** @description What is wrong and what would be right. */
+                /** @description What is wrong and what would be right, in English. */
                 description: string;
+                /** @description What is wrong, for a program; never changes, as `EMAIL_INVALID`; empty where it has no name. */
+                reason: string;
+                /** @description Facts that belong to the reason, as the `value` that was refused. */
+                metadata: {
+                    [key: string]: string;
+                };
             }[];
             /** @description Facts that belong to the reason. */
             metadata: {

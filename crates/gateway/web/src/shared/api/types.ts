@@ -41,6 +41,7 @@ export type ImportProgress = Schemas['ImportProgress'];
 export type ImportState = Schemas['ImportState'];
 export type ImportWarning = Schemas['ImportWarning'];
 export type Membership = Schemas['Membership'];
+export type MembershipChange = Schemas['MembershipChange'];
 export type MonthFigures = Schemas['MonthFigures'];
 export type Notification = Schemas['Notification'];
 export type Operator = Schemas['Operator'];

@@ -37,6 +37,7 @@ export function uploadFile(path: string, file: Blob, onProgress: (sent: number) 
         return;
       }
       const error = problemOf(request.status, request.responseText, request.getResponseHeader('retry-after'));
+      error.change = true;
       if (error.isUnauthenticated) sessionEnded();
       reject(error);
     };

@@ -1,6 +1,7 @@
 import i18next, { type BackendModule } from 'i18next';
 import { useMemo } from 'react';
 import { initReactI18next, useTranslation } from 'react-i18next';
+import { browserKept } from '~/shared/lib/kept';
 import { chooseLanguage, LANGUAGES, type Language, localeFor } from './languages';
 
 export { isLanguage, LANGUAGES, type Language } from './languages';
@@ -33,7 +34,7 @@ export async function startI18n(): Promise<void> {
     .use(backend)
     .use(initReactI18next)
     .init({
-      lng: chooseLanguage(localStorage.getItem(STORED), navigator.languages),
+      lng: chooseLanguage(browserKept.read(STORED), navigator.languages),
       supportedLngs: LANGUAGES.map(({ code }) => code),
       // No falling back to another language: all are complete, and a test keeps them so.
       fallbackLng: false,
@@ -48,7 +49,7 @@ export async function startI18n(): Promise<void> {
 }
 
 export async function changeLanguage(language: Language): Promise<void> {
-  localStorage.setItem(STORED, language);
+  browserKept.write(STORED, language);
   await i18next.changeLanguage(language);
 }
 

@@ -62,3 +62,45 @@ describe.each(LANGUAGES.map(({ code }) => code))('the texts in %s', (language) =
     for (const [key, forms] of own.plurals) expect([...forms].sort(), key).toEqual(categories);
   });
 });
+
+/** Every text of a language, with the file and key it stands under. */
+const textsOf = (language: string) =>
+  namespaces.flatMap((namespace) =>
+    flatten(files[`/src/locales/${language}/${namespace}.json`] ?? {}).map(([key, text]) => ({
+      where: `${namespace}:${key}`,
+      text,
+    })),
+  );
+
+it('the texts in pt are written as Brazil writes', () => {
+  const european = [
+    /\b(ficheiro|registo|descarreg|guardar\b|utilizador|ecr[ãa]\b|apelido|telemóvel|palavra-passe|contacto|entretanto)/i,
+    /\b(a|está a|estão a) \p{L}+(ar|er|ir)…/iu,
+    /[«»]/,
+  ];
+  const found = textsOf('pt').filter(({ text }) => european.some((word) => word.test(text)));
+  expect(found).toEqual([]);
+});
+
+it('a million is followed by “de” where things are counted in es and pt', () => {
+  // What says how things are, and not what they are, needs none: “1.000.000 creados”.
+  const plain =
+    /^(sin|sem|não|nuev|nov|cread|criad|cambiad|alterad|rechazad|recusad|quitad|removid|restaurad|conservad|mantid)/;
+  const counted = [...textsOf('es'), ...textsOf('pt')].filter(({ where }) => where.endsWith('_many'));
+  expect(counted.length).toBeGreaterThan(40);
+  const wrong = counted.filter(({ text }) => {
+    const next = /\{\{(?:count|shown|rows|days|minutes|hours|seconds)\}\} (\p{L}+)/u.exec(text)?.[1];
+    return next !== undefined && next !== 'de' && !plain.test(next);
+  });
+  expect(wrong).toEqual([]);
+});
+
+it('the same thing has one name in a language', () => {
+  const wrong = (language: string, words: RegExp, except?: RegExp) =>
+    textsOf(language).filter(({ text, where }) => words.test(text) && !except?.test(where));
+  expect(wrong('ru', /(?<!\p{L})(проба|пробы|пробе)(?!\p{L})/iu)).toEqual([]);
+  expect(wrong('es', /\brevi(erta|erte|rtió)|\bensayo/i)).toEqual([]);
+  expect(wrong('pt', /\brevert|\bensai/i)).toEqual([]);
+  expect(wrong('es', /\bfuente\b/i, /^mail:letter\.source$/)).toEqual([]);
+  expect(wrong('pt', /\bfonte\b/i, /^mail:letter\.source$/)).toEqual([]);
+});

@@ -4,6 +4,7 @@ import { expect, it } from 'vitest';
 import imports from '~/locales/en/imports.json';
 import mail from '~/locales/en/mail.json';
 import problems from '~/locales/en/problems.json';
+import violations from '~/locales/en/violations.json';
 import { filled } from './reasons';
 
 /** The services whose answers reach a browser. */
@@ -33,7 +34,7 @@ const NOT_SHOWN: Record<string, readonly string[]> = {
       'TOKEN_EXPIRED',
     ],
   ],
-  'the fields at fault are told one by one': ['INVALID_FIELD', 'INVALID_TEXT'],
+  'of fields, each of which has a reason of its own': ['INVALID_FIELD', 'INVALID_TEXT'],
   'the client itself would be broken': [
     'INVALID_HEADER',
     'INVALID_JSON',
@@ -79,7 +80,7 @@ function reasonsOfServer(): string[] {
 const singular = (key: string) => key.replace(/_(one|two|few|many|other)$/, '');
 const known = new Set([
   ...Object.keys(problems.reason),
-  ...Object.keys(imports.reason),
+  ...Object.keys(violations.reason),
   ...Object.keys(imports.warning).map(singular),
   ...Object.keys(mail.reason),
 ]);
@@ -91,17 +92,15 @@ it('every reason that the server can give has a text, or why it needs none is sa
   expect(reasons.filter((reason) => !known.has(reason) && !unseen.has(reason))).toEqual([]);
 });
 
-it('what is wrong with a row, and what was noticed in a file, has its text where the page of imports looks for it', () => {
-  const source = ['customers', 'kernel', 'orders'].flatMap((crate) =>
-    sources(join(process.cwd(), '../..', crate, 'src')),
-  );
+it('what is wrong with a field or a row, and what was noticed in a file, has its text where the pages look for it', () => {
+  const source = CRATES.flatMap((crate) => sources(join(process.cwd(), '../..', crate, 'src')));
   const given = (pattern: RegExp) => {
     const found = source.flatMap((text) => [...text.matchAll(pattern)].map((match) => match[1] ?? ''));
     expect(found.length).toBeGreaterThan(5);
     return [...new Set(found)];
   };
-  const violations = given(/(?:because\(|lacks\(\s*"[^"]+",)\s*"([A-Z_]+)"/g);
-  expect(violations.filter((reason) => !(reason in imports.reason))).toEqual([]);
+  const named = given(/(?:because\(|lacks\(\s*"[^"]+",)\s*"([A-Z_]+)"/g);
+  expect(named.filter((reason) => !(reason in violations.reason))).toEqual([]);
   const warnings = new Set(Object.keys(imports.warning).map(singular));
   expect(given(/Warning::new\(\s*"([A-Z_]+)"/g).filter((reason) => !warnings.has(reason))).toEqual([]);
 });

@@ -10,6 +10,7 @@ import type problems from '~/locales/en/problems.json';
 import type rules from '~/locales/en/rules.json';
 import type segments from '~/locales/en/segments.json';
 import type session from '~/locales/en/session.json';
+import type violations from '~/locales/en/violations.json';
 
 declare module 'i18next' {
   interface CustomTypeOptions {
@@ -26,6 +27,7 @@ declare module 'i18next' {
       rules: typeof rules;
       segments: typeof segments;
       session: typeof session;
+      violations: typeof violations;
     };
   }
 }

@@ -1,3 +1,5 @@
+import { tabKept } from './kept';
+
 /**
  * What somebody has begun to write, kept for this tab and this user: a reload, an ended session or another page does not
  * lose it, and nobody else who signs in sees it.
@@ -9,24 +11,19 @@ const pending = new Set<() => void>();
 const keyOf = (userId: string, name: string) => `${PREFIX}${userId}.${name}`;
 
 export function readDraft(userId: string, name: string): string {
-  return sessionStorage.getItem(keyOf(userId, name)) ?? '';
+  return tabKept.read(keyOf(userId, name));
 }
 
 /** Keeps a text, or forgets it when it is empty. */
 export function writeDraft(userId: string, name: string, text: string): void {
-  try {
-    if (text === '') sessionStorage.removeItem(keyOf(userId, name));
-    else sessionStorage.setItem(keyOf(userId, name), text);
-  } catch {
-    // The storage is full: what is typed stays on the page, it only does not outlive it.
-  }
+  tabKept.write(keyOf(userId, name), text);
   for (const listener of listeners) listener();
 }
 
 /** Forgets all that was begun: whoever signs out leaves nothing behind. */
 export function forgetDrafts(): void {
   for (const drop of pending) drop();
-  for (const key of Object.keys(sessionStorage)) if (key.startsWith(PREFIX)) sessionStorage.removeItem(key);
+  for (const key of tabKept.keys()) if (key.startsWith(PREFIX)) tabKept.write(key, '');
   for (const listener of listeners) listener();
 }
 

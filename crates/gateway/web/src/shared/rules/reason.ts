@@ -35,8 +35,8 @@ const COMPARED = {
   OPERATOR_MORE: 'more',
 } as const;
 
-/** Why a condition decided, in words: "Total: €5,200, more than €5,000". */
-export function useReasonText(): (reason: Reason) => string {
+/** Why a condition decided, in words: "Total: €5,200, more than €5,000". The value is that of now or of a moment gone by. */
+export function useReasonText(of: 'now' | 'then' = 'now'): (reason: Reason) => string {
   const { t } = useTranslation('rules');
   const format = useFormat();
   const conditionText = useConditionText();
@@ -75,8 +75,8 @@ export function useReasonText(): (reason: Reason) => string {
       if (holds && compared && limit && actual.kind !== 'none') {
         return t(`reason.${compared}`, { field: fieldName(condition.field), actual: show(), limit });
       }
-      return actual.kind === 'none' ? said : t('reason.now', { condition: said, actual: show() });
+      return actual.kind === 'none' ? said : t(`reason.${of}`, { condition: said, actual: show() });
     },
-    [t, format, conditionText, fieldName, choiceName],
+    [of, t, format, conditionText, fieldName, choiceName],
   );
 }

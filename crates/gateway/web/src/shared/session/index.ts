@@ -1,4 +1,5 @@
 import { queryOptions, useQuery, useQueryClient } from '@tanstack/react-query';
+import { useCallback } from 'react';
 import { api, body, setCsrfToken } from '~/shared/api/client';
 import type { BrowserSession } from '~/shared/api/types';
 import { forgetDrafts } from '~/shared/lib/drafts';
@@ -82,10 +83,10 @@ export async function signOut(): Promise<void> {
 /** Leaves nothing of the user behind in this tab, once no page of theirs is shown any more. */
 export function useForget() {
   const queryClient = useQueryClient();
-  return () => {
+  return useCallback(() => {
     setCsrfToken(undefined);
     forgetLogin();
     forgetDrafts();
     queryClient.clear();
-  };
+  }, [queryClient]);
 }

@@ -1,9 +1,11 @@
+import { browserKept } from '~/shared/lib/kept';
+
 const STORED = 'clientele.last-login';
 
 /** With which login this user last signed in, so that an ended session asks for the password alone. */
 export function lastLogin(userId: string | undefined): string {
   try {
-    const stored: unknown = JSON.parse(localStorage.getItem(STORED) ?? 'null');
+    const stored: unknown = JSON.parse(browserKept.read(STORED) || 'null');
     if (typeof stored !== 'object' || stored === null || !('userId' in stored) || !('login' in stored)) return '';
     return stored.userId === userId && typeof stored.login === 'string' ? stored.login : '';
   } catch {
@@ -12,10 +14,10 @@ export function lastLogin(userId: string | undefined): string {
 }
 
 export function rememberLogin(userId: string, login: string): void {
-  localStorage.setItem(STORED, JSON.stringify({ userId, login }));
+  browserKept.write(STORED, JSON.stringify({ userId, login }));
 }
 
 /** Whoever signs out leaves no trace of themselves. */
 export function forgetLogin(): void {
-  localStorage.removeItem(STORED);
+  browserKept.write(STORED, '');
 }

@@ -1,9 +1,11 @@
 import { Button, Text } from '@mantine/core';
 import { IconAlertTriangle, IconLock, IconRefresh } from '@tabler/icons-react';
+import { useCallback } from 'react';
 import { useTranslation } from 'react-i18next';
-import { ApiError } from '~/shared/api/problem';
+import { ApiError, type Problem } from '~/shared/api/problem';
+import { useFacts } from '~/shared/i18n/facts';
 import { useReasonText } from '~/shared/i18n/reasons';
-import { useFormat } from '~/shared/lib/use-format';
+import { useViolationText } from '~/shared/i18n/violation-text';
 import classes from './states.module.css';
 
 /** What went wrong, in the reader's language: by the server's reason where it has words here, else by the status. */
@@ -12,11 +14,11 @@ export function useErrorText(): (error: unknown) => string {
   const reasonOf = useProblemReason();
   return (error) => {
     if (!(error instanceof ApiError)) return t('error.unknown');
-    const told = reasonOf(error);
+    const told = reasonOf(error.problem);
     if (told) return told;
     if (error.status === 429) return t('error.tooMany', { count: error.retryAfter ?? 1 });
     if (error.status === 0) return t('error.offline');
-    if (error.status === 401) return t('error.signedOut');
+    if (error.status === 401) return t(error.change ? 'error.signedOut' : 'error.signedOutRead');
     if (error.status === 403) return t('error.forbidden');
     if (error.isMissing) return t('error.notFound');
     if (error.status === 409) return t('error.conflict');
@@ -27,27 +29,34 @@ export function useErrorText(): (error: unknown) => string {
   };
 }
 
-/** What went wrong, and the server's own words, in English, where the first tells less than these. */
+/**
+ * What went wrong, and after it what tells more: each field at fault, or else the server's own words, in English, where the
+ * reason has none here.
+ */
 export function useErrorWords(): (error: unknown) => string[] {
   const textOf = useErrorText();
   const reasonOf = useProblemReason();
+  const violationText = useViolationText();
   return (error) => {
+    const text = textOf(error);
     // Of a lost connection and an ended session the server says nothing that helps.
-    const tells = error instanceof ApiError && error.status !== 0 && !error.isUnauthenticated && !reasonOf(error);
-    const detail = tells ? error.problem.detail : undefined;
-    return [textOf(error), ...(detail ? [detail] : [])];
+    if (!(error instanceof ApiError) || error.status === 0 || error.isUnauthenticated) return [text];
+    const { errors = [], detail } = error.problem;
+    const told = reasonOf(error.problem) !== undefined;
+    // A file is refused as a whole: its reason says all.
+    const fields = errors
+      .filter(({ reason }) => !told || reason)
+      .map((wrong) => `${wrong.field}: ${violationText(wrong)}`);
+    if (fields.length > 0) return [text, ...fields];
+    return told || !detail ? [text] : [text, detail];
   };
 }
 
-function useProblemReason(): (error: unknown) => string | undefined {
+/** What the reason of a problem says in the reader's language; undefined where there is no text for it. */
+export function useProblemReason(): (problem: Pick<Problem, 'reason' | 'metadata'>) => string | undefined {
   const reasonText = useReasonText('problems:reason');
-  const format = useFormat();
-  return (error) => {
-    if (!(error instanceof ApiError)) return undefined;
-    const { reason, metadata = {} } = error.problem;
-    const shown = (fact: string) => (/^\d+$/.test(fact) ? format.number(BigInt(fact)) : fact);
-    return reasonText(reason, Object.fromEntries(Object.entries(metadata).map(([name, fact]) => [name, shown(fact)])));
-  };
+  const facts = useFacts();
+  return useCallback(({ reason, metadata = {} }) => reasonText(reason, facts(metadata)), [reasonText, facts]);
 }
 
 type Props = {
@@ -60,7 +69,7 @@ type Props = {
 /** Something failed: what, why, and a way to try again, in the place where it would have been. */
 export function ErrorState({ title, error, onRetry }: Props) {
   const { t } = useTranslation();
-  const [text, detail] = useErrorWords()(error);
+  const [text, ...details] = useErrorWords()(error);
   const problem = error instanceof ApiError ? error.problem : undefined;
   const forbidden = error instanceof ApiError && error.status === 403;
   const Icon = forbidden ? IconLock : IconAlertTriangle;
@@ -71,9 +80,9 @@ export function ErrorState({ title, error, onRetry }: Props) {
       <Text size="sm" c="dimmed">
         {text}
       </Text>
-      {(detail || problem?.requestId) && (
+      {(details.length > 0 || problem?.requestId) && (
         <Text size="xs" c="dimmed" className={classes.detail}>
-          {[detail, problem?.requestId].filter(Boolean).join(' · ')}
+          {[...details, problem?.requestId].filter(Boolean).join(' · ')}
         </Text>
       )}
       {onRetry && !forbidden && (

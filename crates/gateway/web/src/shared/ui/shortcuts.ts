@@ -1,16 +1,17 @@
 import { useHotkeys } from '@mantine/hooks';
 import { useSyncExternalStore } from 'react';
+import { browserKept } from '~/shared/lib/kept';
 
 const STORED = 'clientele.shortcuts';
 const listeners = new Set<() => void>();
 
 function enabled(): boolean {
-  return localStorage.getItem(STORED) !== 'off';
+  return browserKept.read(STORED) !== 'off';
 }
 
 /** Single-key shortcuts can be switched off: speech input and a slip of the hand would trigger them. */
 export function setShortcuts(on: boolean): void {
-  localStorage.setItem(STORED, on ? 'on' : 'off');
+  browserKept.write(STORED, on ? 'on' : 'off');
   for (const listener of listeners) listener();
 }
 

@@ -25,6 +25,9 @@ type Props = {
 type Target = 'phone' | 'email';
 type Point = { target: Target; id: string; value: string; note: string; duplicates: number };
 
+/** In place of an error: somebody else changed the value. */
+const CONFLICT = Symbol('conflict');
+
 const LIMITS: Record<Target, number> = { phone: 50, email: 254 };
 
 /** Phones and e-mail addresses: each edited, taken away and brought back where it stands. */
@@ -33,7 +36,7 @@ export function Contacts(props: Props) {
   const { t } = useTranslation('card');
   const textOf = useErrorText();
   const [removed, setRemoved] = useState<{ target: Target; value: string }>();
-  const [error, setError] = useState<string>();
+  const [error, setError] = useState<unknown>();
 
   const points: Point[] = [
     ...customer.phones.map((phone) => ({
@@ -60,10 +63,10 @@ export function Contacts(props: Props) {
       else {
         // Somebody changed what was to go: nothing is taken away unseen, the new value is shown.
         props.onTake(outcome.fresh);
-        setError(t('edit.conflict'));
+        setError(CONFLICT);
       }
     } catch (reason) {
-      setError(textOf(reason));
+      setError(reason);
     }
   };
   const remove = ({ target, id, value }: Point) =>
@@ -98,9 +101,9 @@ export function Contacts(props: Props) {
           </Button>
         </div>
       )}
-      {error && (
+      {error !== undefined && (
         <Text size="xs" c="var(--mantine-color-error)" role="alert">
-          {error}
+          {error === CONFLICT ? t('edit.conflict') : textOf(error)}
         </Text>
       )}
       {editable && (

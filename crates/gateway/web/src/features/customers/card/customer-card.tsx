@@ -37,6 +37,7 @@ const Favourites = lazyPart(() => import('./favourites'), { waiting: <Skeleton h
 const Timeline = lazyPart(() => import('./timeline'), { waiting: <Skeleton height={320} radius="md" /> });
 const History = lazyPart(() => import('./history'));
 const ConsentLog = lazyPart(() => import('./consents/consent-log'));
+const SegmentLog = lazyPart(() => import('./segment-log'));
 const LetterWindow = lazyPart(() => import('./letter-window'));
 const Duplicates = lazyPart(() => import('./duplicates'));
 
@@ -238,7 +239,7 @@ export function CustomerCard({ customerId, search, onSearch }: Props) {
           )}
           <Panel title={t('segments.title')} aside={card.segments?.asOf && <AsOfStamp at={card.segments.asOf} />}>
             <Section status={card.segments?.status} {...retry}>
-              <Segments section={card.segments} />
+              <Segments section={card.segments} onLog={() => show('segments')} />
             </Section>
           </Panel>
           {chosen && <Favourites favourites={chosen.favourites} />}
@@ -265,7 +266,13 @@ export function CustomerCard({ customerId, search, onSearch }: Props) {
           </Panel>
           <Panel title={t('timeline.title')}>
             <Section status={card.timeline?.status} {...retry}>
-              <Timeline customerId={customerId} section={card.timeline} people={card.people} onLetter={openLetter} />
+              <Timeline
+                customerId={customerId}
+                section={card.timeline}
+                people={card.people}
+                onLetter={openLetter}
+                onSegments={() => show('segments')}
+              />
             </Section>
           </Panel>
         </div>
@@ -273,6 +280,7 @@ export function CustomerCard({ customerId, search, onSearch }: Props) {
       {search.show === 'history' && (
         <History customerId={customerId} people={card.people} onClose={() => show(undefined)} />
       )}
+      {search.show === 'segments' && <SegmentLog customerId={customerId} onClose={() => show(undefined)} />}
       {search.show === 'consents' && present && consents && (
         <ConsentLog
           customer={present}

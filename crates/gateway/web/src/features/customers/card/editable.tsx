@@ -4,6 +4,7 @@ import { type KeyboardEvent, type ReactNode, useEffect, useRef, useState } from 
 import { useTranslation } from 'react-i18next';
 import { ApiError } from '~/shared/api/problem';
 import type { Customer } from '~/shared/api/types';
+import { useViolationText } from '~/shared/i18n/violation-text';
 import { useErrorText } from '~/shared/ui/error-state';
 import { announce } from '~/shared/ui/live-region';
 import { type Edit, type Outcome, valueAt } from './edit';
@@ -30,6 +31,9 @@ type Props = {
   children?: ReactNode;
 };
 
+/** In place of an error: nothing was typed. */
+const EMPTY = Symbol('empty');
+
 type Conflict = Extract<Outcome, { kind: 'conflict' }>;
 
 /** A value that is edited where it stands: Enter saves, Esc cancels, the focus returns; a conflict shows both values. */
@@ -50,12 +54,13 @@ export function Editable(props: Props) {
   } = props;
   const { t } = useTranslation('card');
   const textOf = useErrorText();
+  const violationText = useViolationText();
   const [editing, setEditing] = useState(opened);
   // The version the reader saw when the editing began: what comes in meanwhile must not be overwritten unseen.
   const [base, setBase] = useState(customer);
   const [draft, setDraft] = useState(() => valueAt(customer, editOf('')));
   const [busy, setBusy] = useState(false);
-  const [error, setError] = useState<string>();
+  const [error, setError] = useState<unknown>();
   const [conflict, setConflict] = useState<Conflict>();
   const trigger = useRef<HTMLButtonElement>(null);
   const input = useRef<HTMLInputElement>(null);
@@ -96,7 +101,7 @@ export function Editable(props: Props) {
       return;
     }
     if (value === '') {
-      setError(t('edit.empty'));
+      setError(EMPTY);
       return;
     }
     setBusy(true);
@@ -111,16 +116,14 @@ export function Editable(props: Props) {
         close();
       }
     } catch (reason) {
-      const described =
-        reason instanceof ApiError
-          ? reason.problem.errors?.map(({ description }) => description).join('; ')
-          : undefined;
-      setError(described || textOf(reason));
+      setError(reason);
       input.current?.focus();
     } finally {
       setBusy(false);
     }
   };
+  const described = error instanceof ApiError ? error.problem.errors?.map(violationText).join('; ') : undefined;
+  const message = error === undefined ? undefined : error === EMPTY ? t('edit.empty') : described || textOf(error);
   const onKeyDown = (event: KeyboardEvent) => {
     if (event.key === 'Escape') {
       event.preventDefault();
@@ -170,7 +173,7 @@ export function Editable(props: Props) {
           maxLength={maxLength}
           value={draft}
           disabled={conflict !== undefined}
-          error={error}
+          error={message}
           onChange={(event) => setDraft(event.currentTarget.value)}
           autoFocus
         />

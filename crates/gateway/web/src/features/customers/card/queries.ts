@@ -161,6 +161,24 @@ export function consentEntriesQuery(customerId: string) {
   });
 }
 
+export const membershipChangesKey = (customerId: string) => ['customers', 'membership-changes', customerId];
+
+/** When and why the customer entered and left segments, newest first. */
+export function membershipChangesQuery(customerId: string) {
+  return infiniteQueryOptions({
+    queryKey: membershipChangesKey(customerId),
+    queryFn: ({ signal, pageParam }) =>
+      body(
+        api.GET('/v1/customers/{customerId}/membershipChanges', {
+          signal,
+          params: { path: { customerId }, query: { pageSize: 50, ...(pageParam && { pageToken: pageParam }) } },
+        }),
+      ),
+    initialPageParam: '',
+    getNextPageParam: (page) => page.nextPageToken || undefined,
+  });
+}
+
 /** The letters that follow those on the card. */
 export function olderLettersQuery(customerId: string) {
   return infiniteQueryOptions({

@@ -1,4 +1,4 @@
-const WINDOWS = ['history', 'duplicates', 'consents'] as const;
+const WINDOWS = ['history', 'duplicates', 'consents', 'segments'] as const;
 export type CardWindow = (typeof WINDOWS)[number];
 
 /** What the address of a card holds beside the customer. */

@@ -1,5 +1,5 @@
-import { Text } from '@mantine/core';
-import { IconCircleCheck, IconCirclesRelation } from '@tabler/icons-react';
+import { Button, Text } from '@mantine/core';
+import { IconCircleCheck, IconCirclesRelation, IconHistory } from '@tabler/icons-react';
 import { Link } from '@tanstack/react-router';
 import { useTranslation } from 'react-i18next';
 import type { Card, Membership } from '~/shared/api/types';
@@ -8,22 +8,32 @@ import { When } from '~/shared/ui/when';
 import classes from './segments.module.css';
 
 /** The segments the customer belongs to: since when, why, and when the rule looks again by itself. */
-export default function Segments({ section }: { section: Card['segments'] }) {
+export default function Segments({ section, onLog }: { section: Card['segments']; onLog: () => void }) {
   const { t } = useTranslation('card');
   const memberships = section?.memberships ?? [];
-  if (memberships.length === 0) {
-    return (
-      <Text size="sm" c="dimmed">
-        {t('segments.none')}
-      </Text>
-    );
-  }
   return (
-    <ul className={classes.list}>
-      {memberships.map((membership) => (
-        <Entry key={membership.segmentId} membership={membership} />
-      ))}
-    </ul>
+    <>
+      {memberships.length === 0 ? (
+        <Text size="sm" c="dimmed">
+          {t('segments.none')}
+        </Text>
+      ) : (
+        <ul className={classes.list}>
+          {memberships.map((membership) => (
+            <Entry key={membership.segmentId} membership={membership} />
+          ))}
+        </ul>
+      )}
+      <Button
+        size="compact-sm"
+        variant="subtle"
+        leftSection={<IconHistory size={14} aria-hidden />}
+        onClick={onLog}
+        aria-haspopup="dialog"
+      >
+        {t('segments.log')}
+      </Button>
+    </>
   );
 }
 

@@ -64,10 +64,12 @@ type Props = {
   section: Card['timeline'];
   people: Card['people'];
   onLetter: (id: string) => void;
+  /** Opens why the customer entered and left segments. */
+  onSegments: () => void;
 };
 
 /** What happened with the customer, newest first: what came with the card, then page by page. */
-export default function Timeline({ customerId, section, people, onLetter }: Props) {
+export default function Timeline({ customerId, section, people, onLetter, onSegments }: Props) {
   const { t } = useTranslation('card');
   const textOf = useErrorText();
   const [filter, setFilter] = useState<Filter>('all');
@@ -98,7 +100,7 @@ export default function Timeline({ customerId, section, people, onLetter }: Prop
         </div>
       </Chip.Group>
       {entries.length === 0 && !further.isFetching && <EmptyState icon={IconHistoryOff} title={t('timeline.none')} />}
-      <Days entries={entries} people={people} onLetter={onLetter} />
+      <Days entries={entries} people={people} onLetter={onLetter} onSegments={onSegments} />
       <div className={paged.foot}>
         {further.isError && (
           <Text size="xs" c="var(--mantine-color-error)" role="alert">
@@ -121,9 +123,9 @@ function unique(entries: TimelineEntry[]): TimelineEntry[] {
   return entries.filter(({ id }) => !known.has(id) && known.add(id));
 }
 
-type DaysProps = { entries: TimelineEntry[]; people: Card['people']; onLetter: (id: string) => void };
+type DaysProps = { entries: TimelineEntry[] } & Pick<Props, 'people' | 'onLetter' | 'onSegments'>;
 
-function Days({ entries, people, onLetter }: DaysProps) {
+function Days({ entries, ...rest }: DaysProps) {
   const format = useFormat();
   const days = new Map<string, TimelineEntry[]>();
   for (const entry of entries) {
@@ -135,22 +137,23 @@ function Days({ entries, people, onLetter }: DaysProps) {
       <h3 className={classes.date}>{day}</h3>
       <ul className={classes.entries}>
         {ofDay.map((entry) => (
-          <Entry key={entry.id} entry={entry} people={people} onLetter={onLetter} />
+          <Entry key={entry.id} entry={entry} {...rest} />
         ))}
       </ul>
     </section>
   ));
 }
 
-type EntryProps = { entry: TimelineEntry; people: Card['people']; onLetter: (id: string) => void };
+type EntryProps = { entry: TimelineEntry } & Pick<Props, 'people' | 'onLetter' | 'onSegments'>;
 
-function Entry({ entry, people, onLetter }: EntryProps) {
+function Entry({ entry, people, onLetter, onSegments }: EntryProps) {
   const { t } = useTranslation('card');
   const format = useFormat();
   const actorName = useActorName(people);
   const fieldName = useFieldName();
   const mayLetters = useMay('messaging.email.read');
   const mayDialogs = useMay('messaging.dialog.read');
+  const maySegments = useMay('campaigns.segment.read');
   const { kind } = entry;
   const Icon = ICONS[kind];
   const fields = entry.changedFields.map(fieldName).join(', ');
@@ -191,6 +194,10 @@ function Entry({ entry, people, onLetter }: EntryProps) {
           <Link to="/inbox" search={{ dialog: entry.subjectId }}>
             {text}
           </Link>
+        ) : (kind === 'TIMELINE_KIND_SEGMENT_ENTERED' || kind === 'TIMELINE_KIND_SEGMENT_LEFT') && maySegments ? (
+          <UnstyledButton className={classes.open} onClick={onSegments} aria-haspopup="dialog">
+            {text}
+          </UnstyledButton>
         ) : (
           text
         )}

@@ -5,7 +5,7 @@ import { ApiError } from '~/shared/api/problem';
 import type { Card, Customer } from '~/shared/api/types';
 import { useLiveRefresh } from '~/shared/realtime';
 import { type Edit, saveEdit } from './edit';
-import { cardQuery, consentEntriesKey, lettersKey, readCustomer, timelineKey } from './queries';
+import { cardQuery, consentEntriesKey, lettersKey, membershipChangesKey, readCustomer, timelineKey } from './queries';
 
 /**
  * What has not changed keeps its identity, so that it is not drawn again. A customer that was here stays while the service
@@ -26,8 +26,8 @@ export function useCard(customerId: string) {
   // Whatever happens with the customer, in any service: the card is read again; what is being edited stays as it is.
   useLiveRefresh([`customer/${customerId}`], () => {
     void queryClient.invalidateQueries({ queryKey: cardQuery(customerId).queryKey });
-    for (const queryKey of [timelineKey(customerId), consentEntriesKey(customerId), lettersKey(customerId)]) {
-      void queryClient.invalidateQueries({ queryKey });
+    for (const key of [timelineKey, consentEntriesKey, lettersKey, membershipChangesKey]) {
+      void queryClient.invalidateQueries({ queryKey: key(customerId) });
     }
   });
 

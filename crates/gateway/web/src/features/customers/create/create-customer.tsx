@@ -2,11 +2,12 @@ import { ActionIcon, Alert, Button, Group, Modal, SegmentedControl, Stack, TextI
 import { useForm } from '@mantine/form';
 import { IconAlertTriangle, IconPlus, IconTrash } from '@tabler/icons-react';
 import { useMutation, useQueryClient } from '@tanstack/react-query';
-import { useRef, useState } from 'react';
+import { useEffect, useRef, useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import { api, body, idempotencyKey } from '~/shared/api/client';
 import { ApiError, fieldErrors, formPath } from '~/shared/api/problem';
 import type { CustomerInput, CustomerKind } from '~/shared/api/types';
+import { useViolationText } from '~/shared/i18n/violation-text';
 import { useErrorWords } from '~/shared/ui/error-state';
 import { announce } from '~/shared/ui/live-region';
 import { useFocusReturn } from '~/shared/ui/use-focus-return';
@@ -18,6 +19,9 @@ type Values = { kind: CustomerKind; displayName: string; country: string; phones
 const entry = (): Entry => ({ key: idempotencyKey(), value: '' });
 const filled = (entries: Entry[]) => entries.filter(({ value }) => value.trim() !== '');
 
+/** An error, and which line of the form a path of the API was when it was sent. */
+type Refusal = { error: unknown; nameOf: (path: string) => string | undefined };
+
 type Props = { onClose: () => void; onCreated: (id: string) => void };
 
 /** The dialog for a new customer; what the server refuses is shown at its field. */
@@ -26,7 +30,8 @@ export default function CreateCustomer({ onClose, onCreated }: Props) {
   useFocusReturn();
   const queryClient = useQueryClient();
   const wordsOf = useErrorWords();
-  const [rest, setRest] = useState<string[]>([]);
+  const violationText = useViolationText();
+  const [refusal, setRefusal] = useState<Refusal>();
   // One key for one content: repeated after a lost answer it creates nothing twice, changed after a refusal it is another request.
   const sent = useRef({ content: '', key: '' });
 
@@ -49,7 +54,7 @@ export default function CreateCustomer({ onClose, onCreated }: Props) {
   });
 
   const submit = form.onSubmit((values) => {
-    setRest([]);
+    setRefusal(undefined);
     const phones = filled(values.phones);
     const emails = filled(values.emails);
     const customer: CustomerInput = {
@@ -66,22 +71,25 @@ export default function CreateCustomer({ onClose, onCreated }: Props) {
     };
     create.mutate(customer, {
       onError: (error) => {
-        if (!(error instanceof ApiError) || !error.problem.errors?.length) {
-          setRest(wordsOf(error));
-          return;
-        }
-        const { fields, rest: others } = fieldErrors(error.problem, (path) => {
+        const nameOf = (path: string) => {
           const name = formPath(path, 'customer');
           const [list, index] = name.split('.');
           if (list === 'phones' && index) return `phones.${rowOf(values.phones, phones, index)}.value`;
           if (list === 'emails' && index) return `emails.${rowOf(values.emails, emails, index)}.value`;
           return name in values ? name : undefined;
-        });
-        form.setErrors(fields);
-        setRest(others);
+        };
+        setRefusal({ error, nameOf });
       },
     });
   });
+
+  const problem = refusal?.error instanceof ApiError ? refusal.error.problem : {};
+  const named = refusal && fieldErrors(problem, refusal.nameOf, violationText);
+  const rest = !refusal ? [] : problem.errors?.length ? (named?.rest ?? []) : wordsOf(refusal.error);
+  // The form clears the error of a field that is changed; the texts may come after the errors.
+  const fields = JSON.stringify(named?.fields ?? {});
+  const { setErrors } = form;
+  useEffect(() => setErrors(JSON.parse(fields) as Record<string, string>), [fields, setErrors]);
 
   const lines = (list: 'phones' | 'emails', label: string, add: string, type: string, limit: number) => (
     <fieldset className={classes.lines}>

@@ -1,6 +1,6 @@
 import { ActionIcon, Badge, Button, Popover, Skeleton } from '@mantine/core';
 import { IconFilter, IconX } from '@tabler/icons-react';
-import { useState } from 'react';
+import { useRef, useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import { useFormat } from '~/shared/lib/use-format';
 import { lazyPart } from '~/shared/ui/part';
@@ -10,21 +10,42 @@ import { FILTER_KEYS, type FilterKey, type Filters } from './search';
 const loadForm = () => import('./filter-form');
 const FilterForm = lazyPart(loadForm, { waiting: <Skeleton height={400} radius="md" /> });
 
+/** So long a click may show nothing: then the window opens, and what it holds comes when it comes. */
+const AT_ONCE_MS = 150;
+
 type Props = { filters: Filters; onChange: (filters: Filters) => void };
 
 /** The button that opens the filter, with the number of conditions. */
 export function FilterButton({ filters, onChange }: Props) {
   const { t } = useTranslation('customers');
   const [opened, setOpened] = useState(false);
-  const open = () => setOpened(true);
+  const [loaded, setLoaded] = useState(false);
+  const wanted = useRef(false);
+  const show = (on: boolean) => {
+    wanted.current = on;
+    setOpened(on);
+  };
+  const open = () => {
+    wanted.current = true;
+    const openIfWanted = () => wanted.current && setOpened(true);
+    const slow = setTimeout(openIfWanted, AT_ONCE_MS);
+    const come = () => {
+      clearTimeout(slow);
+      setLoaded(true);
+      openIfWanted();
+    };
+    // Where the form does not come, the window says so.
+    void loadForm().then(come, come);
+  };
   const count = FILTER_KEYS.filter((key) => filters[key]).length;
   return (
     <Popover
       opened={opened}
-      onChange={setOpened}
+      onChange={show}
       position="bottom-end"
       shadow="md"
-      trapFocus
+      // The focus goes to the form, so not before it is there.
+      trapFocus={loaded}
       returnFocus
       withRoles={false}
     >
@@ -41,9 +62,8 @@ export function FilterButton({ filters, onChange }: Props) {
             ) : undefined
           }
           onClick={() => {
-            // The form is there when the window opens, which puts the focus into it; without it the window says what is missing.
-            if (opened) setOpened(false);
-            else void loadForm().then(open, open);
+            if (opened) show(false);
+            else open();
           }}
           aria-expanded={opened}
           aria-haspopup="dialog"
@@ -55,7 +75,7 @@ export function FilterButton({ filters, onChange }: Props) {
         <FilterForm
           filters={filters}
           onChange={(changed) => {
-            setOpened(false);
+            show(false);
             onChange(changed);
           }}
         />

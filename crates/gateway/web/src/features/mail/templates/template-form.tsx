@@ -7,6 +7,7 @@ import { useTranslation } from 'react-i18next';
 import { api, body, idempotencyKey } from '~/shared/api/client';
 import { ApiError, fieldErrors, formPath } from '~/shared/api/problem';
 import type { EmailTemplate, EmailTemplateInput } from '~/shared/api/types';
+import { useViolationText } from '~/shared/i18n/violation-text';
 import { useDraft } from '~/shared/lib/use-draft';
 import { LetterFrame } from '~/shared/mail/letter-frame';
 import { useMay } from '~/shared/session';
@@ -23,14 +24,14 @@ type Props = { template: EmailTemplate | undefined; onSaved: (id: string) => voi
 export function TemplateForm({ template, onSaved }: Props) {
   const { t } = useTranslation('mail');
   const wordsOf = useErrorWords();
+  const violationText = useViolationText();
   const queryClient = useQueryClient();
   const mayWrite = useMay('messaging.template.write');
   const { value, change, clear } = useDraft<Draft>(`template.${template?.id ?? 'new'}`, {
     read: (kept) => readDraftOf(kept, template),
     isEmpty: (draft) => isUnchanged(draft, template),
   });
-  const [errors, setErrors] = useState<Record<string, string>>({});
-  const [rest, setRest] = useState<string[]>([]);
+  const [failure, setFailure] = useState<unknown>();
   const [fresh, setFresh] = useState<EmailTemplate>();
   const sent = useRef({ content: '', key: '' });
   const help = useId();
@@ -62,22 +63,22 @@ export function TemplateForm({ template, onSaved }: Props) {
         setFresh(await queryClient.fetchQuery({ ...templateQuery(template.id), staleTime: 0 }));
         return;
       }
-      if (error instanceof ApiError && error.problem.errors?.length) {
-        const named = fieldErrors(error.problem, (path) => {
-          const name = formPath(path, 'template');
-          return name in value.values ? name : undefined;
-        });
-        setErrors(named.fields);
-        setRest(named.rest);
-      } else {
-        setRest(wordsOf(error));
-      }
+      setFailure(error);
     },
   });
+  const problem = failure instanceof ApiError ? failure.problem : {};
+  const { fields: errors, rest: others } = fieldErrors(
+    problem,
+    (path) => {
+      const name = formPath(path, 'template');
+      return name in value.values ? name : undefined;
+    },
+    violationText,
+  );
+  const rest = failure === undefined ? [] : problem.errors?.length ? others : wordsOf(failure);
 
   const set = (part: Partial<Draft['values']>) => {
-    setErrors({});
-    setRest([]);
+    setFailure(undefined);
     change({ values: { ...value.values, ...part } });
   };
   const { name, subject, text, html, active } = value.values;
@@ -95,8 +96,7 @@ export function TemplateForm({ template, onSaved }: Props) {
       noValidate
       onSubmit={(event) => {
         event.preventDefault();
-        setErrors({});
-        setRest([]);
+        setFailure(undefined);
         setFresh(undefined);
         save.mutate(value);
       }}
@@ -178,8 +178,7 @@ export function TemplateForm({ template, onSaved }: Props) {
             disabled={isUnchanged(value, template) || save.isPending}
             onClick={() => {
               clear();
-              setErrors({});
-              setRest([]);
+              setFailure(undefined);
               setFresh(undefined);
             }}
           >

@@ -7,6 +7,7 @@ import { useTranslation } from 'react-i18next';
 import { idempotencyKey } from '~/shared/api/client';
 import { ApiError, fieldErrors, formPath } from '~/shared/api/problem';
 import type { Card, Customer, EmailTemplate } from '~/shared/api/types';
+import { useViolationText } from '~/shared/i18n/violation-text';
 import { useDraft } from '~/shared/lib/use-draft';
 import { LetterFrame } from '~/shared/mail/letter-frame';
 import { useReasonText } from '~/shared/mail/send-state';
@@ -43,16 +44,25 @@ type Props = {
   takesFocus: boolean;
 };
 
+const isReused = (error: unknown) => error instanceof ApiError && error.problem.reason === 'REQUEST_ID_REUSED';
+
+/** The field of the letter that a path of the API is about. */
+function fieldOf(path: string): string | undefined {
+  const name = formPath(path, 'email');
+  return name === 'subject' || name === 'html' || name.startsWith('variables') ? name : undefined;
+}
+
 const draftName = (customerId: string) => `email.${customerId}`;
 
 /** Writes one letter to the customer: to an address that agreed, from a template or freely, seen before it goes. */
 export default function Composer({ customer, consents, people, onSend, onClose, takesFocus }: Props) {
   const { t } = useTranslation(['mail', 'common']);
   const wordsOf = useErrorWords();
+  const violationText = useViolationText();
   const draft = useDraft(draftName(customer.id), { read: readLetter, isEmpty: isEmptyLetter });
   const letter = draft.value;
   const [busy, setBusy] = useState(false);
-  const [problem, setProblem] = useState<{ fields: Record<string, string>; rest: string[]; reused: boolean }>();
+  const [failure, setFailure] = useState<unknown>();
   const [previewed, setPreviewed] = useState(false);
   // Another text than the one the editor began with is put into it by beginning again.
   const [edition, setEdition] = useState(0);
@@ -73,7 +83,7 @@ export default function Composer({ customer, consents, people, onSend, onClose, 
   });
 
   const change = (part: Partial<Letter>) => {
-    setProblem(undefined);
+    setFailure(undefined);
     draft.change(part);
   };
   const send = async () => {
@@ -81,14 +91,14 @@ export default function Composer({ customer, consents, people, onSend, onClose, 
     const key = letter.key || idempotencyKey();
     draft.change({ key });
     setBusy(true);
-    setProblem(undefined);
+    setFailure(undefined);
     try {
       await onSend(request, key, recipient.address);
       draft.clear();
       onClose();
     } catch (error) {
       setBusy(false);
-      const reused = error instanceof ApiError && error.problem.reason === 'REQUEST_ID_REUSED';
+      const reused = isReused(error);
       // Refused letters were not taken: what is sent next is another letter. After a lost answer nobody knows.
       if (
         error instanceof ApiError &&
@@ -99,17 +109,19 @@ export default function Composer({ customer, consents, people, onSend, onClose, 
       ) {
         draft.change({ key: '' });
       }
-      if (error instanceof ApiError && error.problem.errors?.length) {
-        const named = fieldErrors(error.problem, (path) => {
-          const name = formPath(path, 'email');
-          return name === 'subject' || name === 'html' || name.startsWith('variables') ? name : undefined;
-        });
-        setProblem({ ...named, reused });
-      } else {
-        setProblem({ fields: {}, rest: reused ? [t('compose.reused')] : wordsOf(error), reused });
-      }
+      setFailure(error);
     }
   };
+  const problem = failure instanceof ApiError ? failure.problem : {};
+  const { fields: errors, rest: others } = fieldErrors(problem, fieldOf, violationText);
+  const rest =
+    failure === undefined
+      ? []
+      : isReused(failure)
+        ? [t('compose.reused')]
+        : problem.errors?.length
+          ? others
+          : wordsOf(failure);
 
   const blocked = recipient?.allowed === false;
   return (
@@ -167,7 +179,7 @@ export default function Composer({ customer, consents, people, onSend, onClose, 
         disabled={busy}
         autoFocus={takesFocus}
         placeholder={template.data?.subject}
-        error={problem?.fields.subject}
+        error={errors.subject}
         onChange={(event) => change({ subject: event.currentTarget.value })}
       />
       {letter.templateId === '' ? (
@@ -179,9 +191,9 @@ export default function Composer({ customer, consents, people, onSend, onClose, 
             disabled={busy}
             onChange={(html) => change({ html })}
           />
-          {problem?.fields.html && (
+          {errors.html && (
             <Text size="xs" c="var(--mantine-color-error)">
-              {problem.fields.html}
+              {errors.html}
             </Text>
           )}
         </div>
@@ -191,7 +203,7 @@ export default function Composer({ customer, consents, people, onSend, onClose, 
         <Variables
           template={template.data}
           values={letter.variables}
-          errors={problem?.fields ?? {}}
+          errors={errors}
           disabled={busy}
           onChange={(variables) => change({ variables })}
         />
@@ -236,14 +248,14 @@ export default function Composer({ customer, consents, people, onSend, onClose, 
           )}
         </section>
       )}
-      {problem && problem.rest.length > 0 && (
+      {rest.length > 0 && (
         <div role="alert" className={classes.alert}>
-          {problem.rest.map((text) => (
+          {rest.map((text) => (
             <Text key={text} size="sm">
               {text}
             </Text>
           ))}
-          {problem.reused && (
+          {isReused(failure) && (
             <Button size="compact-sm" variant="default" onClick={() => change({ key: '' })}>
               {t('compose.another')}
             </Button>
@@ -423,13 +435,14 @@ function Reason({ reason }: { reason: string }) {
 /** A preview that is refused says of which field: a variable that is missing, for instance. */
 function Refused({ error, onRetry }: { error: unknown; onRetry: () => void }) {
   const { t } = useTranslation('mail');
+  const violationText = useViolationText();
   const errors = error instanceof ApiError ? (error.problem.errors ?? []) : [];
   if (errors.length === 0) return <ErrorState title={t('compose.previewFailed')} error={error} onRetry={onRetry} />;
   return (
     <ul className={classes.alert}>
-      {errors.map(({ field, description }) => (
-        <li key={field + description}>
-          {field}: {description}
+      {errors.map((wrong) => (
+        <li key={wrong.field + wrong.description}>
+          {wrong.field}: {violationText(wrong)}
         </li>
       ))}
     </ul>
