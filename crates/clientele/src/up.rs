@@ -13,6 +13,7 @@ use clientele_platform::config::{self, FILE_VARIABLE, LogFormat};
 use clientele_platform::grpc::{Clients, Credential, Network};
 use clientele_platform::lifecycle::Lifecycle;
 use clientele_platform::postgres::{self, Database, Error as StorageError, Keyring, MasterKey};
+use clientele_platform::run::tls;
 use clientele_platform::{Deps, Host, Service, bus, grpc, monitor, telemetry};
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::postgres::PgConnectOptions;
@@ -174,11 +175,14 @@ async fn start(
         let (exposition, pool, stop) = (telemetry.exposition(), own.db.pool().clone(), lifecycle.soft());
         lifecycle.spawn("monitoring", async move { monitor::serve(address, exposition, pool, stop).await });
     }
+    let tls = tls(&configuration.server, &[b"h2", b"http/1.1"], lifecycle)?;
+    let scheme = if tls.is_some() { "https" } else { "http" };
     let stop = lifecycle.soft();
-    lifecycle
-        .spawn("http server", async move { gateway::serve(listener, edge.router, &configuration.gateway, stop).await });
+    lifecycle.spawn("http server", async move {
+        gateway::serve(listener, edge.router, &configuration.gateway, tls, stop).await
+    });
 
-    say(format_args!("listening on http://{address}"));
+    say(format_args!("listening on {scheme}://{address}"));
     if let Some(clients) = filler {
         demo::run(lock.folder(), &clients, clock.as_ref(), entropy.as_ref(), say).await?;
         say(format_args!(

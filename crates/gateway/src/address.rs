@@ -8,7 +8,11 @@ use ipnet::IpNet;
 
 /// The other end of the connection; the server puts it into each request.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Peer(pub(crate) SocketAddr);
+pub(crate) struct Peer {
+    pub(crate) address: SocketAddr,
+    /// Whether the connection itself is encrypted.
+    pub(crate) secure: bool,
+}
 
 /// The proxies whose headers are believed.
 #[derive(Debug, Clone)]
@@ -33,16 +37,17 @@ impl Proxies {
     /// Reads the client from a request's head.
     pub(crate) fn client(&self, extensions: &Extensions, uri: &Uri, headers: &HeaderMap) -> Client {
         // A request without a peer came through the router alone; it is trusted with nothing.
-        let peer =
-            extensions.get::<Peer>().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.0.ip().to_canonical());
+        let unknown = Peer { address: SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)), secure: false };
+        let Peer { address, secure } = extensions.get::<Peer>().copied().unwrap_or(unknown);
+        let peer = address.ip().to_canonical();
         // HTTP/2 has the host in the address.
         let host = last(headers, HOST.as_str()).or_else(|| uri.authority().map(ToString::to_string));
         if !self.trust(peer) {
-            return Client { address: peer, secure: false, host };
+            return Client { address: peer, secure, host };
         }
         Client {
             address: self.forwarded(peer, headers),
-            secure: last(headers, "x-forwarded-proto").is_some_and(|scheme| scheme.eq_ignore_ascii_case("https")),
+            secure: last(headers, "x-forwarded-proto").map_or(secure, |scheme| scheme.eq_ignore_ascii_case("https")),
             host: last(headers, "x-forwarded-host").or(host),
         }
     }
@@ -80,7 +85,7 @@ mod tests {
     fn client(peer: &str, headers: &[(&'static str, &str)]) -> Client {
         let proxies = Proxies::new(vec!["10.0.0.0/8".parse().unwrap()]);
         let mut extensions = Extensions::new();
-        extensions.insert(Peer(SocketAddr::new(peer.parse().unwrap(), 1)));
+        extensions.insert(Peer { address: SocketAddr::new(peer.parse().unwrap(), 1), secure: false });
         let mut map = HeaderMap::new();
         for (name, value) in headers {
             map.append(*name, value.parse().unwrap());

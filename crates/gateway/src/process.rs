@@ -7,13 +7,11 @@ use std::sync::Arc;
 use axum::Router;
 use axum::routing::get;
 use clap::Parser;
-use clientele_contracts::CONTEXTS;
 use clientele_kernel::{Code, Error, SystemClock, SystemEntropy};
 use clientele_platform::bus;
 use clientele_platform::config::{self, Loader};
-use clientele_platform::grpc::Network;
 use clientele_platform::lifecycle::Lifecycle;
-use clientele_platform::run::{Arguments, exit_code};
+use clientele_platform::run::{Arguments, exit_code, network, tls};
 use clientele_platform::telemetry::{self, Exposition};
 use http::StatusCode;
 use tokio::net::TcpListener;
@@ -52,14 +50,8 @@ async fn run_until_stopped() -> Result<(), Error> {
 
 async fn start(settings: Settings, lifecycle: &Lifecycle, telemetry: &telemetry::Guard) -> Result<(), Error> {
     let Settings { common, gateway } = settings;
-    let network = Network::new();
-    for context in CONTEXTS {
-        if let Some(address) = common.services.address(context) {
-            network.connect(context, &address.to_string())?;
-        }
-    }
     let deps = Deps {
-        network,
+        network: network(&common.services)?,
         bus: bus::open(&common.bus).await?,
         clock: Arc::new(SystemClock),
         entropy: Arc::new(SystemEntropy),
@@ -72,8 +64,9 @@ async fn start(settings: Settings, lifecycle: &Lifecycle, telemetry: &telemetry:
     }
     let listener = listen(common.server.listen).await?;
     tracing::info!(address = %listener.local_addr().map_err(Error::internal)?, "serving");
+    let tls = tls(&common.server, &[b"h2", b"http/1.1"], lifecycle)?;
     let stop = lifecycle.soft();
-    lifecycle.spawn("http server", async move { crate::serve(listener, service.router, &gateway, stop).await });
+    lifecycle.spawn("http server", async move { crate::serve(listener, service.router, &gateway, tls, stop).await });
     if let Some(address) = common.server.metrics_listen {
         let (listener, exposition) = (listen(address).await?, telemetry.exposition());
         lifecycle.spawn("monitoring", monitor(listener, exposition, lifecycle.soft()));

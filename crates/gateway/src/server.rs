@@ -6,11 +6,14 @@ use std::time::Duration;
 
 use axum::Router;
 use clientele_kernel::{Entropy, Error, SystemEntropy};
+use clientele_platform::tls::Acceptor;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::service::TowerToHyperService;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
+use tokio_util::either::Either;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
@@ -24,11 +27,12 @@ const MOST_STREAMS: u32 = 128;
 /// After an error of the socket (most often: no more file handles) the next attempt waits so long.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// Serves until `stop` is cancelled, then lets running requests end.
+/// Serves, over TLS where there is an acceptor, until `stop` is cancelled; then lets running requests end.
 pub async fn serve(
     listener: TcpListener,
     router: Router,
     config: &Config,
+    tls: Option<Acceptor>,
     stop: CancellationToken,
 ) -> Result<(), Error> {
     let capacity = Arc::new(Semaphore::new(config.max_connections.min(Semaphore::MAX_PERMITS)));
@@ -51,10 +55,22 @@ pub async fn serve(
                 continue;
             }
         };
-        let (router, builder, stop) = (router.clone(), builder.clone(), stop.clone());
+        let (router, builder, tls, stop) = (router.clone(), builder.clone(), tls.clone(), stop.clone());
         let (patience, age) = (config.header_timeout, spread(config.max_connection_age));
         connections.spawn(async move {
-            converse(stream, peer, router, &builder, patience, age, &stop).await;
+            // Answers are small: waiting to fill a packet would only delay them.
+            let ready = match (stream.set_nodelay(true), &tls) {
+                (Ok(()), None) => Ok(Either::Left(stream)),
+                (Ok(()), Some(acceptor)) => acceptor.accept(stream).await.map(Either::Right),
+                (Err(error), _) => Err(error),
+            };
+            match ready {
+                Ok(stream) => {
+                    let peer = Peer { address: peer, secure: tls.is_some() };
+                    converse(stream, peer, router, &builder, patience, age, &stop).await;
+                }
+                Err(error) => tracing::debug!(%error, "a connection has gone before it was served"),
+            }
             drop(permit);
         });
     }
@@ -82,24 +98,19 @@ fn builder(config: &Config) -> Builder<TokioExecutor> {
 }
 
 /// Tells the router who is at the other end of a request's connection.
-pub fn set_peer<B>(request: &mut http::Request<B>, peer: SocketAddr) {
-    request.extensions_mut().insert(Peer(peer));
+pub fn set_peer<B>(request: &mut http::Request<B>, address: SocketAddr, secure: bool) {
+    request.extensions_mut().insert(Peer { address, secure });
 }
 
 async fn converse(
-    stream: TcpStream,
-    peer: SocketAddr,
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    peer: Peer,
     router: Router,
     builder: &Builder<TokioExecutor>,
     patience: Duration,
     age: Duration,
     stop: &CancellationToken,
 ) {
-    // Answers are small: waiting to fill a packet would only delay them.
-    if let Err(error) = stream.set_nodelay(true) {
-        tracing::debug!(%error, "a connection has gone before it was served");
-        return;
-    }
     let asked = CancellationToken::new();
     let first = asked.clone();
     let transfers = Transfers::default();
@@ -107,7 +118,7 @@ async fn converse(
     let service = TowerToHyperService::new(router.map_request(move |request: http::Request<hyper::body::Incoming>| {
         first.cancel();
         let mut request = request.map(axum::body::Body::new);
-        set_peer(&mut request, peer);
+        set_peer(&mut request, peer.address, peer.secure);
         request.extensions_mut().insert(carried.clone());
         request
     }));

@@ -30,7 +30,7 @@ pub mod relay;
 pub mod run;
 pub mod service;
 pub mod telemetry;
-mod tls;
+pub mod tls;
 
 pub use backoff::Backoff;
 pub use caller::{Caller, Permissions};

@@ -7,6 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clientele_kernel::{Clock, Entropy, Error, Ids, SystemClock, SystemEntropy};
+use http::Uri;
+use http::uri::Scheme;
 use serde::de::DeserializeOwned;
 use tokio::net::TcpListener;
 use tonic::service::Routes;
@@ -20,6 +22,7 @@ use crate::lifecycle::Lifecycle;
 use crate::postgres::{self, Database, DatabaseOptions, Keyring, MasterKey};
 use crate::service::{Deps, Service};
 use crate::telemetry::{self, Metrics};
+use crate::tls::{Acceptor, Trust};
 use crate::{monitor, relay};
 
 const PURGE_INTERVAL: Duration = Duration::from_mins(5);
@@ -204,7 +207,10 @@ where
     tracing::info!(service = name, address = %listener.local_addr().map_err(Error::internal)?, "serving");
     // A service also reaches itself, identity for instance to check tokens: without a way over the network.
     host.network.serve(name, routes.clone());
-    let options = ServerOptions { max_connection_age: common.server.max_connection_age };
+    let options = ServerOptions {
+        max_connection_age: common.server.max_connection_age,
+        tls: tls(&common.server, &[b"h2"], lifecycle)?,
+    };
     lifecycle.spawn("grpc server", {
         let stop = lifecycle.soft();
         async move { grpc::serve(listener, routes, &options, stop).await }
@@ -220,22 +226,40 @@ where
 
 /// What the services of a process share, from the common part of the configuration.
 pub async fn host(common: &Common, lifecycle: Lifecycle, metrics: Metrics) -> Result<Host, Error> {
-    let network = Network::new();
-    for context in clientele_contracts::CONTEXTS {
-        if let Some(address) = common.services.address(context) {
-            network.connect(context, &address.to_string())?;
-        }
-    }
     Ok(Host {
         clock: Arc::new(SystemClock),
         entropy: Arc::new(SystemEntropy),
-        network,
+        network: network(&common.services)?,
         bus: bus::open(&common.bus).await?,
         metrics,
         lifecycle,
         request_deadline: common.server.request_deadline,
         max_concurrent_requests: usize::from(common.server.max_concurrent_requests.get()),
     })
+}
+
+/// The ways to the services, where the configuration has them.
+pub fn network(services: &config::Services) -> Result<Network, Error> {
+    let network = Network::new();
+    let encrypted = |address: &Uri| address.scheme() == Some(&Scheme::HTTPS);
+    let addresses = || clientele_contracts::CONTEXTS.iter().filter_map(|name| Some((*name, services.address(name)?)));
+    // Where nothing is encrypted, nobody's certificates are looked for.
+    let trust = match addresses().any(|(_, address)| encrypted(address)) {
+        true => Some(Trust::read(services.ca_file.as_deref())?),
+        false => None,
+    };
+    for (name, address) in addresses() {
+        network.connect(name, address, trust.as_ref())?;
+    }
+    Ok(network)
+}
+
+/// What a server shows over TLS, if it is configured; a new certificate is noticed as long as the process lives.
+pub fn tls(server: &config::Server, protocols: &[&[u8]], lifecycle: &Lifecycle) -> Result<Option<Acceptor>, Error> {
+    let Some(files) = server.tls().map_err(wrong_configuration)? else { return Ok(None) };
+    let acceptor = Acceptor::read(files, protocols)?;
+    lifecycle.spawn("certificate", acceptor.clone().refresh(lifecycle.soft()));
+    Ok(Some(acceptor))
 }
 
 /// The database of a service, from the common part of the configuration. Connects when it is first used.

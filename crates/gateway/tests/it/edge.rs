@@ -176,7 +176,7 @@ async fn serve(world: &World) -> (SocketAddr, JoinHandle<Result<(), clientele_ke
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let (router, config, stop) = (world.router.clone(), world.config.clone(), world.stop.clone());
-    (address, tokio::spawn(async move { clientele_gateway::serve(listener, router, &config, stop).await }))
+    (address, tokio::spawn(async move { clientele_gateway::serve(listener, router, &config, None, stop).await }))
 }
 
 /// Longer than anything here takes on a busy machine.

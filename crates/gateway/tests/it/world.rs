@@ -297,6 +297,6 @@ fn create_session(
 
 /// The address of a client, as the server puts it into a request.
 pub(crate) fn from(address: &str, mut request: Request<Body>) -> Request<Body> {
-    clientele_gateway::server::set_peer(&mut request, SocketAddr::new(address.parse().unwrap(), 40_000));
+    clientele_gateway::server::set_peer(&mut request, SocketAddr::new(address.parse().unwrap(), 40_000), false);
     request
 }

@@ -16,6 +16,7 @@ use serde::{Deserialize, Deserializer, de};
 use zeroize::Zeroizing;
 
 use super::Error;
+use crate::tls::Files;
 
 /// The sections every service has.
 #[derive(Debug, Clone)]
@@ -41,6 +42,12 @@ pub struct Server {
     /// Address of gRPC.
     #[serde(deserialize_with = "parsed")]
     pub listen: SocketAddr,
+    /// The certificate it shows over TLS.
+    #[serde(deserialize_with = "optional")]
+    pub tls_certificate_file: Option<PathBuf>,
+    /// The key of that certificate.
+    #[serde(deserialize_with = "optional")]
+    pub tls_key_file: Option<PathBuf>,
     /// Address of metrics and health over HTTP.
     #[serde(deserialize_with = "optional")]
     pub metrics_listen: Option<SocketAddr>,
@@ -55,6 +62,23 @@ pub struct Server {
     /// Time to end running work when stopping.
     #[serde(with = "humantime_serde")]
     pub shutdown_grace: Duration,
+}
+
+impl Server {
+    /// The files it serves TLS with; none where it serves without.
+    pub fn tls(&self) -> Result<Option<Files>, Error> {
+        let missing = |key: &str, there: &str| Error::Value {
+            origin: "the configuration".to_owned(),
+            key: format!("server.{key}"),
+            message: format!("it is empty; it is wanted beside `server.{there}`"),
+        };
+        match (self.tls_certificate_file.clone(), self.tls_key_file.clone()) {
+            (None, None) => Ok(None),
+            (Some(certificate), Some(key)) => Ok(Some(Files { certificate, key })),
+            (Some(_), None) => Err(missing("tls_key_file", "tls_certificate_file")),
+            (None, Some(_)) => Err(missing("tls_certificate_file", "tls_key_file")),
+        }
+    }
 }
 
 /// The service's database.
@@ -179,6 +203,9 @@ pub enum LogFormat {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Services {
+    /// The authority of the certificates they show.
+    #[serde(deserialize_with = "optional")]
+    pub ca_file: Option<PathBuf>,
     /// identity
     #[serde(deserialize_with = "parsed")]
     pub identity: Uri,

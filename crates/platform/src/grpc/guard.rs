@@ -118,12 +118,17 @@ impl Guard {
     /// as long as its caller sends, who says how long that may be.
     fn deadline(&self, path: &str, headers: &HeaderMap) -> Duration {
         let most = if takes_stream(path) { LONGEST_UPLOAD.max(self.longest) } else { self.longest };
-        text(headers, "grpc-timeout").and_then(|value| parse_timeout(&value)).map_or(self.longest, |d| d.min(most))
+        granted(headers).map_or(self.longest, |granted| granted.min(most))
     }
 }
 
 fn text(headers: &HeaderMap, name: &str) -> Option<String> {
     headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned)
+}
+
+/// How long a caller grants.
+pub(super) fn granted(headers: &HeaderMap) -> Option<Duration> {
+    text(headers, "grpc-timeout").and_then(|value| parse_timeout(&value))
 }
 
 /// A timeout as gRPC writes it: up to eight digits and a unit.

@@ -2,6 +2,7 @@
 //! one mapping of errors.
 //!
 //! - [`transport`]: the [`Transport`] generated clients work over, and the [`Network`] that leads to each service
+//! - [`replicas`]: one connection to each replica of a service elsewhere, and which of them a call takes
 //! - [`guard`]: the layer every call to a service goes through, remote or not
 //! - [`verifier`]: checks tokens by the keys that identity publishes
 //! - [`client`]: the layer every call from a service goes through
@@ -10,6 +11,7 @@
 
 mod client;
 mod guard;
+mod replicas;
 mod server;
 mod status;
 mod transport;

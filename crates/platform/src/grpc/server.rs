@@ -3,18 +3,26 @@
 use std::time::Duration;
 
 use clientele_kernel::Error;
+use futures::StreamExt as _;
 use tokio::net::TcpListener;
 use tokio_stream::wrappers::TcpListenerStream;
 use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
 use tonic::transport::Server;
 
+use crate::tls::Acceptor;
+
 /// How a server treats its connections.
 #[derive(Debug, Clone)]
 pub struct ServerOptions {
     /// After this age a connection is closed gracefully, so that clients find new replicas.
     pub max_connection_age: Duration,
+    /// Serves over TLS.
+    pub tls: Option<Acceptor>,
 }
+
+/// How many connections may be agreeing on keys at once; further ones wait to be accepted.
+const HANDSHAKES: usize = 256;
 
 /// The routes with health and reflection beside them. Health answers SERVING for the process as a whole; whether it is
 /// ready for requests is asked of the monitor.
@@ -35,13 +43,29 @@ pub async fn serve(
     options: &ServerOptions,
     stop: CancellationToken,
 ) -> Result<(), Error> {
-    Server::builder()
+    let server = Server::builder()
         .tcp_nodelay(true)
         .http2_keepalive_interval(Some(Duration::from_secs(20)))
         .http2_keepalive_timeout(Some(Duration::from_secs(10)))
         .max_connection_age(options.max_connection_age)
-        .add_routes(routes)
-        .serve_with_incoming_shutdown(TcpListenerStream::new(listener), stop.cancelled_owned())
-        .await
-        .map_err(Error::internal)
+        .add_routes(routes);
+    let incoming = TcpListenerStream::new(listener);
+    let served = match &options.tls {
+        None => server.serve_with_incoming_shutdown(incoming, stop.cancelled_owned()).await,
+        Some(acceptor) => {
+            let agreed = incoming
+                .map(|stream| async {
+                    let stream = stream?;
+                    stream.set_nodelay(true)?;
+                    acceptor.accept(stream).await
+                })
+                .buffer_unordered(HANDSHAKES)
+                .filter_map(|agreed| {
+                    let agreed = agreed.inspect_err(|error| tracing::debug!(%error, "no agreement on TLS"));
+                    std::future::ready(agreed.ok().map(Ok::<_, std::io::Error>))
+                });
+            server.serve_with_incoming_shutdown(agreed, stop.cancelled_owned()).await
+        }
+    };
+    served.map_err(Error::internal)
 }

@@ -6,21 +6,17 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use clientele_kernel::Error;
+use http::Uri;
 use tonic::Status;
 use tonic::body::Body;
 use tonic::service::Routes;
-use tonic::transport::{Channel, Endpoint};
 use tower::Service;
 use tower::util::BoxCloneSyncService;
 
-/// How often a service at the other end of the network is asked whether it still listens, and how long it may take to say
-/// so. A process that hangs keeps its port open and takes requests as before: only this tells it from a slow one, and
-/// whoever waits for it learns so in seconds, not when their deadline ends.
-const LISTENING: Duration = Duration::from_secs(2);
-const SILENCE: Duration = Duration::from_secs(5);
+use super::replicas::Replicas;
+use crate::tls::Trust;
 
 /// Leads to a service. Generated clients work over it: `CustomersClient::new(transport)`.
 pub type Transport = BoxCloneSyncService<http::Request<Body>, http::Response<Body>, tonic::transport::Error>;
@@ -33,7 +29,7 @@ pub struct Network {
 
 #[derive(Clone)]
 enum Node {
-    Remote(Channel),
+    Remote(Replicas),
     Local(Routes),
 }
 
@@ -52,21 +48,10 @@ impl Network {
         Self::default()
     }
 
-    /// The service of this name is at this address, `http://host:port`. Connects when first used, and again after a loss.
-    pub fn connect(&self, name: &str, address: &str) -> Result<(), Error> {
-        let endpoint = Endpoint::from_shared(address.to_owned())
-            .map_err(|e| {
-                Error::invalid(
-                    format!("services.{name}"),
-                    format!("`{address}` is no address such as http://host:7101: {e}"),
-                )
-            })?
-            .connect_timeout(Duration::from_secs(2))
-            .tcp_nodelay(true)
-            .http2_keep_alive_interval(LISTENING)
-            .keep_alive_timeout(SILENCE)
-            .keep_alive_while_idle(true);
-        self.set(name, Some(Node::Remote(endpoint.connect_lazy())));
+    /// The service of this name is at this address, `http://host:port` or `https://host:port`, or at all addresses the
+    /// host's name has. Whoever answers over `https` must be known to one of those trusted.
+    pub fn connect(&self, name: &str, address: &Uri, trust: Option<&Trust>) -> Result<(), Error> {
+        self.set(name, Some(Node::Remote(Replicas::new(name, address, trust)?)));
         Ok(())
     }
 
@@ -115,11 +100,7 @@ impl Service<http::Request<Body>> for Lookup {
 
     fn call(&mut self, request: http::Request<Body>) -> Self::Future {
         match self.network.node(&self.name) {
-            Some(Node::Remote(mut channel)) => Box::pin(async move {
-                // A clone of a channel must be driven to readiness before it is called.
-                std::future::poll_fn(|cx| channel.poll_ready(cx)).await?;
-                channel.call(request).await
-            }),
+            Some(Node::Remote(replicas)) => Box::pin(async move { Ok(replicas.call(request).await) }),
             Some(Node::Local(mut routes)) => Box::pin(async move {
                 let answer: Result<_, Infallible> = routes.call(request).await;
                 Ok(answer.unwrap_or_else(|never| match never {}))
