@@ -28,11 +28,12 @@ pub async fn run(db: Database, bus: Arc<dyn Bus>, metrics: Metrics, stop: Cancel
     let mut lease = Lease::new(db.clone(), "relay", db.ids().next::<Uuid>());
     let mut poll = SHORTEST_POLL;
     let mut retry = Backoff::new(SHORTEST_RETRY, LONGEST_RETRY);
+    let mut prepared = false;
     while !stop.is_cancelled() {
         let held = lease.hold().await;
         let holds = matches!(held, Ok(true));
         let pause = match held {
-            Ok(true) => match publish_some(&db, bus.as_ref(), &metrics, &lease).await {
+            Ok(true) => match carry(&db, bus.as_ref(), &metrics, &lease, &mut prepared).await {
                 Ok(0) => {
                     retry.reset();
                     poll = (poll * 2).min(LONGEST_POLL);
@@ -76,6 +77,20 @@ fn spans(context: &str, events: &[Event]) -> Vec<Span> {
             span
         })
         .collect()
+}
+
+async fn carry(
+    db: &Database,
+    bus: &dyn Bus,
+    metrics: &Metrics,
+    lease: &Lease,
+    prepared: &mut bool,
+) -> Result<usize, Error> {
+    if !*prepared {
+        bus.prepare(db.context()).await?;
+        *prepared = true;
+    }
+    publish_some(db, bus, metrics, lease).await
 }
 
 async fn publish_some(db: &Database, bus: &dyn Bus, metrics: &Metrics, lease: &Lease) -> Result<usize, Error> {

@@ -28,6 +28,14 @@ pub use self::jetstream::JetStream;
 /// Carries events from the context that wrote them to those who follow it.
 #[async_trait]
 pub trait Bus: fmt::Debug + Send + Sync {
+    /// Makes ready to publish events of a context, so that others can follow them before there are any.
+    ///
+    /// # Errors
+    /// `UNAVAILABLE` when the bus is away or too slow.
+    async fn prepare(&self, context: &str) -> Result<(), Error> {
+        check_source(context)
+    }
+
     /// Publishes events in their order; returns once the bus has taken charge of all of them. After an error some of
     /// them may have been published: publishing all of them again does no harm.
     ///

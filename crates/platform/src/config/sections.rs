@@ -128,6 +128,13 @@ pub struct Bus {
     /// NATS credentials.
     #[serde(deserialize_with = "optional")]
     pub credentials_file: Option<PathBuf>,
+    /// User at NATS; empty for none.
+    pub user: String,
+    /// Password of that user.
+    pub password: SecretString,
+    /// The file `password` was read from.
+    #[serde(deserialize_with = "optional")]
+    pub password_file: Option<PathBuf>,
     /// NATS token; empty for none.
     pub token: SecretString,
     /// The file `token` was read from.

@@ -288,6 +288,10 @@ pub(crate) struct Faulty {
 
 #[async_trait]
 impl Bus for Faulty {
+    async fn prepare(&self, context: &str) -> Result<(), Error> {
+        self.inner.prepare(context).await
+    }
+
     async fn publish(&self, events: &[Event]) -> Result<(), Error> {
         let batch = self.batches.fetch_add(1, Ordering::SeqCst) + 1;
         if self.lose_every > 0 && batch.is_multiple_of(self.lose_every) {

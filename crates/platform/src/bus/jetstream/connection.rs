@@ -91,6 +91,12 @@ impl Connection {
                 tracing::info!(%event, "bus connection");
                 std::future::ready(())
             });
+        if !config.user.is_empty() {
+            // Others may not read what is answered to this user, nor this user what is answered to others.
+            options = options
+                .user_and_password(config.user.clone(), config.password.expose_secret().to_owned())
+                .custom_inbox_prefix(format!("_INBOX_{}", config.user));
+        }
         if !config.token.expose_secret().is_empty() {
             options = options.token(config.token.expose_secret().to_owned());
         }
@@ -109,7 +115,7 @@ impl Connection {
 fn refused(error: async_nats::ConnectError) -> Error {
     match error.kind() {
         ConnectErrorKind::Authentication | ConnectErrorKind::AuthorizationViolation => {
-            Error::failed_precondition("BUS_REFUSED", "nats refuses us: check `bus.token` or `bus.credentials_file`")
+            Error::failed_precondition("BUS_REFUSED", "nats refuses us: check `bus.user`, `bus.token` or `bus.credentials_file`")
         }
         ConnectErrorKind::Tls => {
             Error::failed_precondition("BUS_TLS", "no tls connection to nats: check `bus.url` and `bus.ca_file`")

@@ -54,6 +54,11 @@ impl JetStream {
 
 #[async_trait]
 impl Bus for JetStream {
+    async fn prepare(&self, context: &str) -> Result<(), Error> {
+        check_source(context)?;
+        self.publisher.prepare(context).await
+    }
+
     async fn publish(&self, events: &[Event]) -> Result<(), Error> {
         self.publisher.publish(events).await
     }

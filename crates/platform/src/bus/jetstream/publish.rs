@@ -39,6 +39,13 @@ impl Publisher {
         Self { connection, ready: Mutex::default() }
     }
 
+    pub(super) async fn prepare(&self, context: &str) -> Result<(), Error> {
+        let ready = async { self.make_ready(self.connection.context().await?, context).await };
+        tokio::time::timeout(self.connection.config.publish_timeout, ready)
+            .await
+            .unwrap_or_else(|_| Err(away(format!("nats has not made the stream {} in time", streams::name(context)))))
+    }
+
     pub(super) async fn publish(&self, events: &[Event]) -> Result<(), Error> {
         let outgoing = events
             .iter()

@@ -126,8 +126,8 @@ impl Follower {
         let jetstream = self.connection.context().await?;
         let config = &self.connection.config;
         let stream = jetstream
-            // Followers often start before anything was published. They leave the settings of a stream alone.
-            .get_or_create_stream(streams::settings(config, &self.source))
+            // Only the context itself makes its stream, when its relay begins: nobody else needs the right to.
+            .get_stream(streams::name(&self.source))
             .await
             .map_err(|error| away(async_nats::Error::from(error)))?;
         let consumer = stream
