@@ -228,7 +228,7 @@ async fn serve(world: &World) -> (SocketAddr, tokio::task::JoinHandle<Result<(),
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let (router, config, stop) = (world.router.clone(), world.config.clone(), world.stop.clone());
-    (address, tokio::spawn(async move { clientele_gateway::serve(listener, router, &config, stop).await }))
+    (address, tokio::spawn(async move { clientele_gateway::serve(listener, router, &config, None, stop).await }))
 }
 
 #[tokio::test]
