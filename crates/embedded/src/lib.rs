@@ -8,6 +8,7 @@
 //! | [`postgres`] | find, install and run PostgreSQL: [`Postgres`], [`PostgresOptions`], [`find_postgres`], [`ensure_postgres`] |
 //! | [`nats`] | the same for nats-server: [`NatsServer`], [`NatsOptions`], [`find_nats_server`], [`ensure_nats_server`] |
 //! | [`mail`] | a mail server for tests: [`MailServer`], [`MailOptions`], [`ensure_mail_server`] |
+//! | [`python`] | pinned packages of the Python registry: [`PythonPackages`], [`ensure_python_packages`] |
 //! | [`install`] | fetching programs: the system's packages, the npm and the Python registries |
 //! | [`lock`] | [`DataDirLock`]: one supervisor per data folder |
 //! | `child` | one supervised child: its exit is known, its log is forwarded, it does not outlive us |
@@ -26,6 +27,7 @@ pub mod mail;
 pub mod nats;
 pub mod postgres;
 mod process;
+pub mod python;
 mod tool;
 
 pub use child::Exit;
@@ -36,3 +38,4 @@ pub use lock::DataDirLock;
 pub use mail::{MailOptions, MailServer, ensure_mail_server};
 pub use nats::{NatsOptions, NatsServer, ensure_nats_server, find_nats_server};
 pub use postgres::{Postgres, PostgresOptions, PostgresPrograms, ensure_postgres, find_postgres};
+pub use python::{PythonPackages, ensure_python_packages};
