@@ -1,6 +1,7 @@
 //! A client of the REST API, as a program or a browser would be one.
 
 use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use http::{HeaderMap, Method, StatusCode};
@@ -13,6 +14,8 @@ const PATIENCE: Duration = Duration::from_mins(1);
 pub(crate) struct Client {
     http: reqwest::Client,
     base: String,
+    /// The certificate of the authority that the server's comes from, if it has one.
+    authority: Option<PathBuf>,
     proof: Proof,
 }
 
@@ -22,6 +25,16 @@ enum Proof {
     /// The session cookie is in the jar; this is the token that goes with it.
     Session(String),
     Key(String),
+}
+
+/// What speaks HTTP, with a jar for cookies.
+pub(crate) fn http(authority: Option<&Path>) -> reqwest::Client {
+    let mut client = reqwest::Client::builder().cookie_store(true).timeout(PATIENCE);
+    if let Some(authority) = authority {
+        let pem = std::fs::read(authority).expect("the authority's certificate is there");
+        client = client.tls_certs_only([reqwest::Certificate::from_pem(&pem).expect("it is a certificate")]);
+    }
+    client.build().expect("a client can be made")
 }
 
 /// What came back.
@@ -34,9 +47,12 @@ pub(crate) struct Answer {
 
 impl Client {
     pub(crate) fn new(base: &str) -> Self {
-        let http =
-            reqwest::Client::builder().cookie_store(true).timeout(PATIENCE).build().expect("a client can be made");
-        Self { http, base: base.to_owned(), proof: Proof::Nothing }
+        Self::trusting(base, None)
+    }
+
+    /// A client that believes this authority.
+    pub(crate) fn trusting(base: &str, authority: Option<PathBuf>) -> Self {
+        Self { http: http(authority.as_deref()), base: base.to_owned(), authority, proof: Proof::Nothing }
     }
 
     /// Signs in and keeps the session.
@@ -54,7 +70,12 @@ impl Client {
 
     /// The same address with a key.
     pub(crate) fn with_key(&self, key: &str) -> Self {
-        Self { proof: Proof::Key(key.to_owned()), ..Self::new(&self.base) }
+        Self { proof: Proof::Key(key.to_owned()), ..Self::trusting(&self.base, self.authority.clone()) }
+    }
+
+    /// The same client at another address, with the connections it has.
+    pub(crate) fn at(&self, base: &str) -> Self {
+        Self { base: base.to_owned(), ..self.clone() }
     }
 
     /// The same session without the token that proves a page of ours.
@@ -72,7 +93,7 @@ impl Client {
 
     /// Host and port of the house.
     pub(crate) fn address(&self) -> &str {
-        self.base.trim_start_matches("http://")
+        self.base.split_once("://").map_or(self.base.as_str(), |(_, address)| address)
     }
 
     /// A request to be completed and sent by [`Client::send`].

@@ -37,8 +37,8 @@ pub async fn build(config: Config, deps: Deps) -> Result<Service, Error> {
         .add_service(OperationsServer::new(operations))
         .add_service(FeedServer::new(grpc::feed::Service { db }));
     let tasks = vec![
-        Task::new("report zone", move |stop| app::rebuild::keep_zone(zone_keeper, zone, stop)),
-        Task::new("rebuilt figures", move |stop| app::rebuild::keep_rebuilt(rebuild_keeper, stop)),
+        Task::new(app::rebuild::ZONE_TASK, move |stop| app::rebuild::keep_zone(zone_keeper, zone, stop)),
+        Task::new(app::rebuild::REBUILT_TASK, move |stop| app::rebuild::keep_rebuilt(rebuild_keeper, stop)),
     ];
-    Ok(Service { name: NAME, routes, consumers, tasks })
+    Ok(Service { name: NAME, migrations: &crate::MIGRATIONS, routes, consumers, tasks })
 }

@@ -246,6 +246,8 @@ pub(crate) fn membership(membership: &Membership) -> pb::Membership {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use clientele_contracts::platform::v1::Money;
 
     use super::*;
@@ -322,6 +324,58 @@ mod tests {
             assert!(message.kind() != pb::SegmentFieldKind::Unspecified && !message.operators.is_empty());
             for number in message.operators {
                 assert!(known.operators().contains(&read_operator(number).unwrap()));
+            }
+        }
+    }
+
+    fn any_condition() -> impl Strategy<Value = pb::Rule> {
+        use pb::condition::Value as V;
+        let field = prop_oneof![
+            prop::sample::select(Field::ALL.iter().map(|field| field.as_str().to_owned()).collect::<Vec<_>>()),
+            any::<String>(),
+        ];
+        let value = prop_oneof![
+            Just(None),
+            "\\PC{0,8}|person|company|[0-9a-f]{8}-0000-7000-8000-000000000000".prop_map(|text| Some(V::Text(text))),
+            prop_oneof![any::<i64>(), 0..400_i64].prop_map(|number| Some(V::Number(number))),
+            (any::<i64>(), "EUR|JPY|[A-Z]{0,4}")
+                .prop_map(|(minor, currency)| Some(V::Money(Money { minor, currency }))),
+            (any::<i64>(), any::<i32>())
+                .prop_map(|(seconds, nanos)| Some(V::Moment(prost_types::Timestamp { seconds, nanos }))),
+            (0..2_000_000_000_i64).prop_map(|seconds| Some(V::Moment(prost_types::Timestamp { seconds, nanos: 0 }))),
+            any::<bool>().prop_map(|flag| Some(V::Flag(flag))),
+        ];
+        let condition = (field, -1..14_i32, value, "EUR|[A-Z]{0,4}|");
+        condition.prop_map(|(field, operator, value, currency)| {
+            let condition = pb::Condition { field, operator, value, currency };
+            pb::Rule { rule: Some(pb::rule::Rule::Condition(condition)) }
+        })
+    }
+
+    fn any_rule() -> impl Strategy<Value = pb::Rule> {
+        let leaf = prop_oneof![4 => any_condition(), 1 => Just(pb::Rule { rule: None })];
+        leaf.prop_recursive(8, 40, 4, |inner| {
+            let several = prop::collection::vec(inner.clone(), 0..4);
+            prop_oneof![
+                several.clone().prop_map(|rules| pb::Rule { rule: Some(pb::rule::Rule::All(pb::Rules { rules })) }),
+                several.prop_map(|rules| pb::Rule { rule: Some(pb::rule::Rule::Any(pb::Rules { rules })) }),
+                inner.prop_map(|rule| pb::Rule { rule: Some(pb::rule::Rule::Not(Box::new(rule))) }),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn any_rule_is_given_back_as_it_was_read_or_refused_by_the_paths_of_what_is_wrong(given in any_rule()) {
+            match read_rule(&given, "rule") {
+                Ok(read) => {
+                    let told = rule(&read);
+                    prop_assert_eq!(&rule(&read_rule(&told, "rule").unwrap()), &told);
+                }
+                Err(error) => {
+                    prop_assert!(!error.violations.is_empty());
+                    prop_assert!(error.violations.iter().all(|wrong| wrong.field.starts_with("rule")), "{:?}", error);
+                }
             }
         }
     }

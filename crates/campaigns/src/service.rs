@@ -29,9 +29,10 @@ pub async fn build(config: Config, deps: Deps) -> Result<Service, KernelError> {
     let tasks = vec![
         background("facts", app.clone(), |app| async move { app.refresh_some().await }),
         background("time", app.clone(), |app| async move { app.settle_due().await }),
+        background("relearned", app.clone(), |app| async move { app.settle_relearned().await }),
         background("builds", app, |app| async move { app.build_some().await }),
     ];
-    Ok(Service { name: NAME, routes, consumers, tasks })
+    Ok(Service { name: NAME, migrations: &crate::MIGRATIONS, routes, consumers, tasks })
 }
 
 fn background<F>(name: &'static str, app: App, step: impl Fn(App) -> F + Send + 'static) -> Task

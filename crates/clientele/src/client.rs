@@ -1,6 +1,7 @@
 //! The public API, as a command uses it: signs in, makes itself a key of narrow scope, speaks in the messages of the
 //! contracts, waits and tries again where that may help.
 
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use backon::BackoffBuilder;
@@ -25,15 +26,16 @@ pub(crate) struct Connection {
     /// Address of the server
     #[arg(long, default_value = "http://127.0.0.1:7100")]
     server: reqwest::Url,
-    /// API key; needs what the command does. Without one, sign in by login and password
-    #[arg(long, env = "CLIENTELE_API_KEY", hide_env_values = true)]
-    api_key: Option<SecretString>,
+    /// File with an API key that may do what the command does; without one, `CLIENTELE_API_KEY` of the environment, or
+    /// sign in by login and password
+    #[arg(long)]
+    api_key_file: Option<PathBuf>,
     /// Login
     #[arg(long, env = "CLIENTELE_LOGIN", default_value = "admin@localhost")]
     login: String,
-    /// Password; never give it on the command line of a machine you share
-    #[arg(long, env = "CLIENTELE_PASSWORD", hide_env_values = true)]
-    password: Option<SecretString>,
+    /// File with the password; without one, `CLIENTELE_PASSWORD` of the environment
+    #[arg(long)]
+    password_file: Option<PathBuf>,
 }
 
 impl Connection {
@@ -41,6 +43,18 @@ impl Connection {
     pub(crate) fn address(&self) -> &str {
         self.server.as_str()
     }
+}
+
+/// A secret from a file or the environment. Never from an argument: arguments are seen by all users of a machine.
+fn secret(file: Option<&Path>, variable: &str) -> Result<Option<SecretString>, Error> {
+    let text = match file {
+        Some(file) => Some(std::fs::read_to_string(file).map_err(|error| {
+            Error::invalid("arguments", format!("cannot read {}: {error}", file.display())).with_source(error)
+        })?),
+        None => std::env::var(variable).ok(),
+    };
+    let text = text.map(|text| text.trim_end_matches(['\r', '\n']).to_owned());
+    Ok(text.filter(|text| !text.is_empty()).map(SecretString::from))
 }
 
 /// A caller of the public API.
@@ -74,20 +88,17 @@ impl Client {
             .user_agent(concat!("clientele/", env!("CARGO_PKG_VERSION")))
             .build()
             .map_err(Error::internal)?;
-        let mut client = Self {
-            http,
-            server: connection.server.clone(),
-            key: connection.api_key.clone().unwrap_or_default(),
-            made: None,
-            origin,
-        };
-        if connection.api_key.is_none() {
-            let password = connection.password.as_ref().ok_or_else(|| {
+        let key = secret(connection.api_key_file.as_deref(), "CLIENTELE_API_KEY")?;
+        let given = key.is_some();
+        let mut client =
+            Self { http, server: connection.server.clone(), key: key.unwrap_or_default(), made: None, origin };
+        if !given {
+            let password = secret(connection.password_file.as_deref(), "CLIENTELE_PASSWORD")?.ok_or_else(|| {
                 Error::unauthenticated(
                     "give CLIENTELE_PASSWORD (and CLIENTELE_LOGIN), or CLIENTELE_API_KEY, in the environment",
                 )
             })?;
-            client.make_key(connection, password, name, scopes, clock).await?;
+            client.make_key(connection, &password, name, scopes, clock).await?;
         }
         Ok(client)
     }

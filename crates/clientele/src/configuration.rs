@@ -15,8 +15,7 @@ pub(crate) struct Everything {
     pub(crate) database: Database,
     pub(crate) bus: Bus,
     pub(crate) telemetry: Telemetry,
-    #[expect(dead_code, reason = "in one process the services find each other without addresses")]
-    services: Services,
+    pub(crate) services: Services,
     pub(crate) secrets: Secrets,
     pub(crate) identity: clientele_identity::Config,
     pub(crate) customers: clientele_customers::Config,

@@ -2,15 +2,22 @@
 //!
 //! - `up`: everything in one process on embedded defaults
 //! - `migrate`: brings the database of services that run apart up to date
+//! - `backup`, `restore`: a house in one process to a folder, and back, to any moment whose log was kept
+//! - `restored`: what is to be done after a database was restored by other means
 //! - `import`: brings orders in from a file, over the public API
 //! - `verify`: recomputes every figure from the owning services' documents
+//! - `keys`: replaces the keys that the house lives on
+//! - `doctor`: what is wrong with a configuration or an environment
 //! - `config`: prints the documented default configuration
 
+mod backup;
 mod client;
 mod configuration;
 mod contexts;
 mod demo;
+mod doctor;
 mod import;
+mod keys;
 mod migrate;
 mod secrets;
 mod up;
@@ -38,8 +45,19 @@ enum Command {
     /// Bring data in from files, over the public API
     #[command(subcommand)]
     Import(import::What),
+    /// Copy the house that runs in one process, without stopping it
+    Backup(backup::Arguments),
+    /// Make a data directory from such a copy
+    Restore(backup::RestoreArguments),
+    /// Tell the services of a database that it was restored from a backup by other means than `restore`
+    Restored(backup::restored::Arguments),
     /// Recompute every figure from the orders and say where what is served differs
     Verify(verify::Arguments),
+    /// Replace the keys that the house lives on
+    #[command(subcommand)]
+    Keys(keys::What),
+    /// Say what is wrong with a configuration, or with the machine and the servers that it names
+    Doctor(doctor::Arguments),
     /// Print the default configuration, which explains every key
     Config,
 }
@@ -51,7 +69,12 @@ async fn main() -> ExitCode {
         Command::Up(arguments) => Box::pin(up::run(arguments)).await,
         Command::Migrate(arguments) => migrate::run(arguments).await,
         Command::Import(what) => import::run(what).await,
+        Command::Backup(arguments) => backup::take(arguments).await,
+        Command::Restore(arguments) => Box::pin(backup::restore(arguments)).await,
+        Command::Restored(arguments) => backup::restored::run(arguments).await,
         Command::Verify(arguments) => verify::run(arguments).await,
+        Command::Keys(what) => keys::run(what).await,
+        Command::Doctor(arguments) => doctor::run(arguments).await,
         Command::Config => configuration::print(),
     };
     match outcome {

@@ -9,7 +9,7 @@ use std::path::Path;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use clientele_kernel::{Entropy, Error};
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use zeroize::Zeroizing;
 
 const KEY_BYTES: usize = 32;
@@ -25,7 +25,31 @@ pub(crate) fn master_key(folder: &Path, entropy: &dyn Entropy) -> Result<SecretS
     }
     let mut key = Zeroizing::new([0; KEY_BYTES]);
     entropy.fill(key.as_mut());
-    let text = Zeroizing::new(STANDARD.encode(key.as_ref()));
+    let text = SecretString::from(STANDARD.encode(key.as_ref()));
+    write_master_key(folder, &text)?;
+    Ok(text)
+}
+
+/// A copy of a master key, as an operator kept it.
+pub(crate) fn read_master_key(path: &Path) -> Result<SecretString, Error> {
+    let text = Zeroizing::new(fs::read_to_string(path).map_err(|error| unusable(path, error))?);
+    match STANDARD.decode(text.trim()).map(Zeroizing::new) {
+        Ok(key) if key.len() == KEY_BYTES => Ok(text.trim().to_owned().into()),
+        _ => Err(Error::invalid(
+            "master_key",
+            format!("{} holds no master key: {KEY_BYTES} bytes in base64 are wanted", path.display()),
+        )),
+    }
+}
+
+/// Whether a master key is configured, so that none is kept under the data directory.
+pub(crate) fn is_configured(secrets: &clientele_platform::config::Secrets) -> bool {
+    !secrets.master_key.expose_secret().is_empty()
+}
+
+/// Keeps the master key in a data directory.
+pub(crate) fn write_master_key(folder: &Path, text: &SecretString) -> Result<(), Error> {
+    let path = folder.join("master_key");
     // Written beside and renamed: a key that is there is whole, even after a power cut.
     let draft = folder.join("master_key.draft");
     let written = OpenOptions::new()
@@ -34,11 +58,10 @@ pub(crate) fn master_key(folder: &Path, entropy: &dyn Entropy) -> Result<SecretS
         .truncate(true)
         .mode(0o600)
         .open(&draft)
-        .and_then(|mut file| file.write_all(text.as_bytes()).and_then(|()| file.sync_all()))
+        .and_then(|mut file| file.write_all(text.expose_secret().as_bytes()).and_then(|()| file.sync_all()))
         .and_then(|()| fs::rename(&draft, &path))
         .and_then(|()| fs::File::open(folder)?.sync_all());
-    written.map_err(|error| unusable(&path, error))?;
-    Ok(text.to_string().into())
+    written.map_err(|error| unusable(&path, error))
 }
 
 /// A credential for the life of the process.
@@ -57,7 +80,6 @@ mod tests {
     use std::os::unix::fs::PermissionsExt;
 
     use clientele_kernel::SystemEntropy;
-    use secrecy::ExposeSecret;
 
     use super::*;
 

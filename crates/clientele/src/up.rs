@@ -8,13 +8,13 @@ use std::sync::Arc;
 
 use clientele_embedded::{DataDirLock, Postgres, PostgresOptions};
 use clientele_gateway as gateway;
-use clientele_kernel::{Clock, Entropy, Error, SystemClock, SystemEntropy};
+use clientele_kernel::{Clock, Entropy, Error, SystemEntropy};
 use clientele_platform::config::{self, FILE_VARIABLE, LogFormat};
 use clientele_platform::grpc::{Clients, Credential, Network};
 use clientele_platform::lifecycle::Lifecycle;
-use clientele_platform::postgres::{self, Database, Error as StorageError, Keyring, MasterKey};
+use clientele_platform::postgres::{self, Database, Error as StorageError, Keyring};
 use clientele_platform::run::tls;
-use clientele_platform::{Deps, Host, Service, bus, grpc, monitor, telemetry};
+use clientele_platform::{Deps, Host, Readiness, Service, bus, grpc, monitor, telemetry};
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{Connection, PgConnection};
@@ -23,7 +23,7 @@ use tokio::net::TcpListener;
 use crate::configuration::{self, Everything};
 use crate::{demo, migrate, secrets};
 
-const DATABASE: &str = "clientele";
+pub(crate) const DATABASE: &str = "clientele";
 
 /// What `up` can be told.
 #[derive(Debug, clap::Args)]
@@ -37,6 +37,9 @@ pub(crate) struct Arguments {
     /// Configuration file (TOML); the documented defaults hold where it says nothing
     #[arg(long, env = FILE_VARIABLE)]
     config: Option<PathBuf>,
+    /// Folder in which the database's whole log is kept, so that a backup can be restored to any later moment
+    #[arg(long, env = "CLIENTELE_WAL_ARCHIVE")]
+    wal_archive: Option<PathBuf>,
     /// Fill an empty data directory with an invented company, for a first look
     #[arg(long)]
     demo: bool,
@@ -62,7 +65,9 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Error> {
     let lock = DataDirLock::acquire(&data_dir).map_err(embedded)?;
     say(format_args!("data directory: {}", lock.folder().display()));
     say(format_args!("starting the database …"));
-    let postgres = Postgres::start(PostgresOptions::new(lock.folder().join("postgres"))).await.map_err(embedded)?;
+    let cluster =
+        PostgresOptions { wal_archive: arguments.wal_archive, ..PostgresOptions::new(lock.folder().join("postgres")) };
+    let postgres = Postgres::start(cluster).await.map_err(embedded)?;
     let started = tokio::select! {
         started = start(configuration, listener, &lock, &postgres, &lifecycle, &telemetry, arguments.demo) => started,
         // Told to stop before everything stood.
@@ -107,11 +112,11 @@ async fn start(
 
     say(format_args!("starting the services …"));
     let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let clock: Arc<dyn Clock> = clientele_platform::clock();
     let host = Host {
         clock: clock.clone(),
         entropy: entropy.clone(),
-        network: Network::new(),
+        network: Network::new().measured(telemetry.metrics()),
         bus: bus::open(&configuration.bus).await?,
         metrics: telemetry.metrics(),
         lifecycle: lifecycle.clone(),
@@ -140,16 +145,18 @@ async fn start(
             password.password.expose_secret()
         ));
     }
-    run_service(&host, clientele_identity::build(identity, own.clone()).await?, &own).await?;
-    run_service(&host, clientele_customers::build(configuration.customers, customers.clone()).await?, &customers)
-        .await?;
-    run_service(&host, clientele_messaging::build(configuration.messaging, messaging.clone()).await?, &messaging)
-        .await?;
-    run_service(&host, clientele_orders::build(configuration.orders, orders.clone()).await?, &orders).await?;
-    run_service(&host, clientele_campaigns::build(configuration.campaigns, campaigns.clone()).await?, &campaigns)
-        .await?;
-    run_service(&host, clientele_analytics::build(configuration.analytics, analytics.clone()).await?, &analytics)
-        .await?;
+    let services = [
+        (clientele_identity::build(identity, own.clone()).await?, own),
+        (clientele_customers::build(configuration.customers, customers.clone()).await?, customers),
+        (clientele_messaging::build(configuration.messaging, messaging.clone()).await?, messaging),
+        (clientele_orders::build(configuration.orders, orders.clone()).await?, orders),
+        (clientele_campaigns::build(configuration.campaigns, campaigns.clone()).await?, campaigns),
+        (clientele_analytics::build(configuration.analytics, analytics.clone()).await?, analytics),
+    ];
+    let mut readiness = Vec::new();
+    for (service, deps) in services {
+        readiness.push(run_service(&host, service, &deps).await?);
+    }
 
     let filler = filler.map(|credential| {
         Clients::new(host.network.clone(), credential, clock.clone(), configuration.server.request_deadline)
@@ -172,8 +179,8 @@ async fn start(
     }
     let address = listener.local_addr().map_err(Error::internal)?;
     if let Some(address) = configuration.server.metrics_listen {
-        let (exposition, pool, stop) = (telemetry.exposition(), own.db.pool().clone(), lifecycle.soft());
-        lifecycle.spawn("monitoring", async move { monitor::serve(address, exposition, pool, stop).await });
+        let (exposition, stop) = (telemetry.exposition(), lifecycle.soft());
+        lifecycle.spawn("monitoring", async move { monitor::serve(address, exposition, readiness, stop).await });
     }
     let tls = tls(&configuration.server, &[b"h2", b"http/1.1"], lifecycle)?;
     let scheme = if tls.is_some() { "https" } else { "http" };
@@ -206,7 +213,8 @@ impl House<'_> {
     /// Parts of a service: its database as its own role, and a credential that identity is told of.
     fn deps(&mut self, context: &'static str) -> Result<Deps, Error> {
         let url = (self.url)(&postgres::runtime_role(context)).into();
-        let options = postgres::DatabaseOptions { url, ..clientele_platform::run::options(&self.database) };
+        let options =
+            postgres::DatabaseOptions { url, pooled: false, ..clientele_platform::run::options(&self.database) };
         let pool = postgres::connect_lazy(&options, context)?;
         let db = Database::new(pool, context, self.host.clock.clone(), self.host.entropy.clone(), self.keyring.clone());
         let credential = if context == "identity" {
@@ -226,11 +234,12 @@ impl House<'_> {
 }
 
 /// Health is among the routes: the gateway's readiness asks each service for it.
-async fn run_service(host: &Host, service: Service, deps: &Deps) -> Result<(), Error> {
+async fn run_service(host: &Host, service: Service, deps: &Deps) -> Result<Readiness, Error> {
     let name = service.name;
-    let routes = grpc::infrastructure(host.start(service, deps)?).await?;
+    let readiness = host.watch(&service, deps).await?;
+    let routes = grpc::infrastructure(host.start(service, deps)?, readiness.health())?;
     host.network.serve(name, routes);
-    Ok(())
+    Ok(readiness)
 }
 
 /// The configured master key, else the one of this data directory.
@@ -239,8 +248,7 @@ fn keyring(configured: &config::Secrets, lock: &DataDirLock, entropy: &Arc<dyn E
     if secrets.master_key.expose_secret().is_empty() {
         secrets.master_key = secrets::master_key(lock.folder(), entropy.as_ref())?;
     }
-    let key = secrets.master_key().map_err(|error| Error::invalid("secrets.master_key", error.to_string()))?;
-    Ok(Keyring::try_new(vec![MasterKey { id: secrets.master_key_id, key }], entropy.clone())?)
+    clientele_platform::run::keyring(&secrets, entropy.clone())
 }
 
 async fn create_database(superuser: &PgConnectOptions) -> Result<(), Error> {
@@ -271,7 +279,7 @@ async fn watch(
 }
 
 /// PostgreSQL refuses root and then runs as another user, who must be able to reach the folder: root's own home is closed.
-fn default_data_dir() -> Result<PathBuf, Error> {
+pub(crate) fn default_data_dir() -> Result<PathBuf, Error> {
     if nix::unistd::geteuid().is_root() {
         return Ok(PathBuf::from("/var/lib/clientele"));
     }
@@ -284,11 +292,11 @@ fn default_data_dir() -> Result<PathBuf, Error> {
         })
 }
 
-fn embedded(error: clientele_embedded::Error) -> Error {
+pub(crate) fn embedded(error: clientele_embedded::Error) -> Error {
     Error::unavailable(error.to_string())
 }
 
 #[expect(clippy::print_stdout, reason = "a command speaks to its terminal")]
-fn say(text: std::fmt::Arguments<'_>) {
+pub(crate) fn say(text: std::fmt::Arguments<'_>) {
     println!("{text}");
 }

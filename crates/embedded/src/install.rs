@@ -56,6 +56,61 @@ pub async fn apt_install(packages: &[&str]) -> Result<()> {
     tool::run(install, DOWNLOAD_DEADLINE).await.map(drop)
 }
 
+/// Fetches the source of a package from another release of the system's own Debian mirror, whose signature is checked as
+/// that of any package, has `build` build it in its folder, and puts that in the place of `target`. Works only where
+/// [`system_packages`] says so; the system's own lists and packages stay as they are.
+pub(crate) async fn apt_source(
+    package: &str,
+    release: &str,
+    target: &Path,
+    build: impl AsyncFnOnce(&Path) -> Result<()>,
+) -> Result<()> {
+    const KEYS: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
+    let mut mirrors = Command::new("apt-get");
+    mirrors.args(["indextargets", "--format", "$(SITE)", "Identifier: Packages", "Origin: Debian", "Label: Debian"]);
+    let mirrors = tool::run(mirrors, Duration::from_mins(1)).await?;
+    let mirror =
+        mirrors.lines().next().map(str::trim).filter(|mirror| !mirror.is_empty()).ok_or_else(|| Error::Missing {
+            what: format!("a Debian mirror (to fetch the source of {package})"),
+            advice: format!("install {package}"),
+            looked_in: vec!["apt-get indextargets".to_owned()],
+        })?;
+    replace(target, async |fresh| {
+        let state = tempfile::tempdir_in(fresh).map_err(Error::io("create a folder in", fresh))?;
+        let state = state.path();
+        for folder in ["lists/partial", "cache/archives/partial"] {
+            let folder = state.join(folder);
+            fs::create_dir_all(&folder).map_err(Error::io("create", &folder))?;
+        }
+        let sources = state.join("sources.list");
+        let line = format!("deb-src [signed-by={KEYS}] {mirror} {release} main\n");
+        fs::write(&sources, line).map_err(Error::io("write", &sources))?;
+        let apt = |arguments: &[&str]| {
+            let mut command = Command::new("apt-get");
+            command.args(["-q", "-o", "Dir::Etc::sourceparts=/dev/null", "-o", "APT::Sandbox::User=root"]);
+            command.arg("-o").arg(format!("Dir::Etc::sourcelist={}", sources.display()));
+            command.arg("-o").arg(format!("Dir::State::lists={}", state.join("lists").display()));
+            command.arg("-o").arg(format!("Dir::Cache={}", state.join("cache").display()));
+            command.args(arguments).current_dir(state).env("DEBIAN_FRONTEND", "noninteractive");
+            command
+        };
+        tracing::info!(package, release, "fetching the source of a package");
+        tool::run(apt(&["update"]), DOWNLOAD_DEADLINE).await?;
+        tool::run(apt(&["source", "--download-only", package]), DOWNLOAD_DEADLINE).await?;
+        let mut unpack = Command::new("/bin/sh");
+        unpack.arg("-c").arg(format!("tar -xzf {package}_*.orig.tar.gz -C {} --strip-components 1", shell(fresh)));
+        unpack.current_dir(state);
+        tool::run(unpack, DOWNLOAD_DEADLINE).await?;
+        build(fresh).await
+    })
+    .await
+}
+
+/// A path as one word of the shell.
+fn shell(path: &Path) -> String {
+    format!("'{}'", path.to_string_lossy().replace('\'', "'\\''"))
+}
+
 /// Installs one package of the Python registry, without what it depends on, into a folder that is replaced as a whole.
 pub async fn pip_install(package: &str, target: &Path) -> Result<()> {
     pip(&[package.as_ref()], package, target).await

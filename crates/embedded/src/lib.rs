@@ -7,6 +7,7 @@
 //! |---|---|
 //! | [`postgres`] | find, install and run PostgreSQL: [`Postgres`], [`PostgresOptions`], [`find_postgres`], [`ensure_postgres`] |
 //! | [`nats`] | the same for nats-server: [`NatsServer`], [`NatsOptions`], [`find_nats_server`], [`ensure_nats_server`] |
+//! | [`pgbouncer`] | the same for PgBouncer: [`PgBouncer`], [`find_pgbouncer`], [`ensure_pgbouncer`] |
 //! | [`mail`] | a mail server for tests: [`MailServer`], [`MailOptions`], [`ensure_mail_server`] |
 //! | [`python`] | pinned packages of the Python registry: [`PythonPackages`], [`ensure_python_packages`] |
 //! | [`install`] | fetching programs: the system's packages, the npm and the Python registries |
@@ -25,6 +26,7 @@ pub mod install;
 pub mod lock;
 pub mod mail;
 pub mod nats;
+pub mod pgbouncer;
 pub mod postgres;
 mod process;
 pub mod python;
@@ -37,5 +39,8 @@ pub use install::cache_dir;
 pub use lock::DataDirLock;
 pub use mail::{MailOptions, MailServer, ensure_mail_server};
 pub use nats::{NatsOptions, NatsServer, ensure_nats_server, find_nats_server};
-pub use postgres::{Postgres, PostgresOptions, PostgresPrograms, ensure_postgres, find_postgres};
+pub use pgbouncer::{PgBouncer, ensure_pgbouncer, find_pgbouncer};
+pub use postgres::{
+    Postgres, PostgresOptions, PostgresPrograms, Recovery, Running, ensure_postgres, find_postgres, verify_copy,
+};
 pub use python::{PythonPackages, ensure_python_packages};

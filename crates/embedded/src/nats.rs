@@ -110,12 +110,16 @@ pub struct NatsOptions {
     pub port: u16,
     /// The program; by default [`find_nats_server`].
     pub program: Option<PathBuf>,
+    /// A configuration file, which then says where the streams are. Where the server listens is said here alone.
+    pub config: Option<PathBuf>,
+    /// Variables that the file refers to.
+    pub environment: Vec<(String, String)>,
 }
 
 impl NatsOptions {
     /// A server on a free port.
     pub fn new(data_dir: impl Into<PathBuf>) -> Self {
-        Self { data_dir: data_dir.into(), port: 0, program: None }
+        Self { data_dir: data_dir.into(), port: 0, program: None, config: None, environment: Vec::new() }
     }
 }
 
@@ -148,10 +152,15 @@ impl NatsServer {
 
         let account = Account::own_self();
         let mut command = account.command(&program, &data);
-        command.arg("--jetstream").arg("--store_dir").arg(data.join("jetstream"));
         command.arg("--addr").arg("127.0.0.1").arg("--pid").arg(&pid_file).arg("--ports_file_dir").arg(&ports);
         // With -1 the server takes a free port itself; choosing one for it would leave a gap for another to take it.
         command.arg("--port").arg(if options.port == 0 { "-1".to_owned() } else { options.port.to_string() });
+        match &options.config {
+            // A port for people to look in, if the file has one, would be the same for all servers.
+            Some(config) => command.arg("--config").arg(config).arg("--http_port").arg("-1"),
+            None => command.arg("--jetstream").arg("--store_dir").arg(data.join("jetstream")),
+        };
+        command.envs(options.environment);
         let child = Child::spawn(command, &KIND, None).map_err(Error::io("run", &program))?;
         match wait_until_ready(&child, &ports).await {
             Ok(port) => Ok(Self { child, port, _lock: lock }),

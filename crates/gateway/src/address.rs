@@ -80,6 +80,8 @@ fn last(headers: &HeaderMap, name: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn client(peer: &str, headers: &[(&'static str, &str)]) -> Client {
@@ -122,5 +124,23 @@ mod tests {
     fn nonsense_in_the_list_ends_it() {
         let seen = client("::ffff:10.0.0.1", &[("x-forwarded-for", "6.6.6.6, unknown")]);
         assert_eq!(seen.address, "10.0.0.1".parse::<IpAddr>().unwrap());
+    }
+
+    proptest! {
+        #[test]
+        fn no_header_moves_who_does_not_come_through_a_proxy_and_no_proxy_is_taken_for_a_client_unless_all_are(
+            list in "([0-9a-f.:%\\[\\], ]{0,40}|\\PC{0,20}|203\\.0\\.113\\.9, ?10\\.1\\.1\\.1)", scheme in "\\PC{0,8}", host in "\\PC{0,12}",
+        ) {
+            let plain = |text: &str| http::HeaderValue::from_str(text).is_ok();
+            prop_assume!(plain(&list) && plain(&scheme) && plain(&host));
+            let headers = [("x-forwarded-for", list.as_str()), ("x-forwarded-proto", &scheme), ("x-forwarded-host", &host)];
+            let stranger = client("203.0.113.200", &headers);
+            prop_assert_eq!((stranger.address, stranger.secure), ("203.0.113.200".parse().unwrap(), false));
+            prop_assert_eq!(stranger.host.as_deref(), Some("crm.example"));
+            let seen = client("10.0.0.1", &headers);
+            let named = seen.address == "10.0.0.1".parse::<IpAddr>().unwrap()
+                || list.split(',').any(|hop| hop.trim().parse::<IpAddr>().is_ok_and(|ip| ip.to_canonical() == seen.address));
+            prop_assert!(named, "{}", seen.address);
+        }
     }
 }

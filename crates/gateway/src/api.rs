@@ -85,7 +85,7 @@ impl Gateway {
             }
             Found::Nothing => return Err(not_found(parts.uri.path())),
         };
-        *route = Some(Route(binding.grpc_path()));
+        *route = Some(Route(binding.template.route()));
         let client = self.proxies.client(&parts.extensions, &parts.uri, &parts.headers);
         let mut call = Call {
             principal: None,
@@ -104,13 +104,24 @@ impl Gateway {
         }
         let body = self.read(&binding, &parts.headers, body).await?;
         let message = understand(binding.clone(), variables, parts, body).await?;
-        if binding.is_own() {
-            let visit = Visit { method: &parts.method, headers: &parts.headers, client: &client, call: &call };
-            return Box::pin(self.answer_self(&binding, &visit, credential, message)).await;
-        }
-        match binding.form {
-            Form::Download => self.download(&binding, &call, message, begin()).await,
-            _ => json(&self.ask(&binding, &call, message).await?, None),
+        let answer = async |call: Call, message: DynamicMessage| {
+            if binding.is_own() {
+                let visit = Visit { method: &parts.method, headers: &parts.headers, client: &client, call: &call };
+                return Box::pin(self.answer_self(&binding, &visit, credential.clone(), message)).await;
+            }
+            match binding.form {
+                Form::Download => self.download(&binding, &call, message, begin()).await,
+                _ => json(&self.ask(&binding, &call, message).await?, None),
+            }
+        };
+        match (answer(call.clone(), message.clone()).await, &credential, &call.principal) {
+            (Err(problem), Some(credential), Some(principal)) if problem.is_token_refused() => {
+                // Its key was revoked. It was refused at the door, so nothing is done twice.
+                self.tokens.refused(credential, principal).await;
+                let principal = Some(self.tokens.exchange(credential, &call).await?);
+                answer(Call { principal, ..call }, message).await.map_err(Problem::or_later)
+            }
+            (answer, ..) => answer,
         }
     }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use clientele_kernel::{Clock, Entropy};
+use clientele_platform::telemetry::Metrics;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
@@ -39,6 +40,8 @@ pub(crate) struct Gateway {
     pub(crate) capacity: Arc<Semaphore>,
     /// One permit for each upload, which takes longer than other requests and hardly any work.
     pub(crate) uploads: Arc<Semaphore>,
+    /// Instruments.
+    pub(crate) metrics: Metrics,
     /// What changes, for those who follow it.
     pub(crate) hub: Hub,
     /// The places for live streams.

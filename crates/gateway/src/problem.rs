@@ -65,6 +65,21 @@ impl Problem {
         }
     }
 
+    /// Whether a service did not take the token that the gateway brought.
+    pub(crate) fn is_token_refused(&self) -> bool {
+        self.status == StatusCode::UNAUTHORIZED && matches!(self.reason.as_str(), "UNAUTHENTICATED" | "TOKEN_EXPIRED")
+    }
+
+    /// The same, unless a service does not take a token that it must: that is no fault of the caller, who need not sign in
+    /// again.
+    pub(crate) fn or_later(self) -> Self {
+        if self.is_token_refused() {
+            Error::unavailable("identities cannot be proved at the moment").into()
+        } else {
+            self
+        }
+    }
+
     /// The same with paths of fields in JSON names, as clients of REST know them.
     pub(crate) fn in_json_names(mut self, request: &MessageDescriptor) -> Self {
         for error in &mut self.errors {

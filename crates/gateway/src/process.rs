@@ -5,9 +5,10 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use axum::Router;
+use axum::extract::Request;
 use axum::routing::get;
 use clap::Parser;
-use clientele_kernel::{Code, Error, SystemClock, SystemEntropy};
+use clientele_kernel::{Code, Error, SystemEntropy};
 use clientele_platform::bus;
 use clientele_platform::config::{self, Loader};
 use clientele_platform::lifecycle::Lifecycle;
@@ -16,6 +17,7 @@ use clientele_platform::telemetry::{self, Exposition};
 use http::StatusCode;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
+use tower::ServiceExt as _;
 
 use crate::config::{DEFAULT, Settings};
 use crate::service::{Deps, build};
@@ -37,6 +39,7 @@ async fn run_until_stopped() -> Result<(), Error> {
         .map_err(|error| wrong_configuration(&error))?;
     let settings = Settings::from(&configuration).map_err(|error| wrong_configuration(&error))?;
     let telemetry = telemetry::init(&settings.common.telemetry, "gateway").map_err(Error::internal)?;
+    configuration.warn();
     let lifecycle = Lifecycle::new(settings.common.server.shutdown_grace);
     lifecycle.stop_on_signals().map_err(Error::internal)?;
     let outcome = start(settings, &lifecycle, &telemetry).await;
@@ -53,7 +56,7 @@ async fn start(settings: Settings, lifecycle: &Lifecycle, telemetry: &telemetry:
     let deps = Deps {
         network: network(&common.services)?,
         bus: bus::open(&common.bus).await?,
-        clock: Arc::new(SystemClock),
+        clock: clientele_platform::clock(),
         entropy: Arc::new(SystemEntropy),
         metrics: telemetry.metrics(),
         stop: lifecycle.soft(),
@@ -66,10 +69,11 @@ async fn start(settings: Settings, lifecycle: &Lifecycle, telemetry: &telemetry:
     tracing::info!(address = %listener.local_addr().map_err(Error::internal)?, "serving");
     let tls = tls(&common.server, &[b"h2", b"http/1.1"], lifecycle)?;
     let stop = lifecycle.soft();
+    let router = service.router.clone();
     lifecycle.spawn("http server", async move { crate::serve(listener, service.router, &gateway, tls, stop).await });
     if let Some(address) = common.server.metrics_listen {
         let (listener, exposition) = (listen(address).await?, telemetry.exposition());
-        lifecycle.spawn("monitoring", monitor(listener, exposition, lifecycle.soft()));
+        lifecycle.spawn("monitoring", monitor(listener, router, exposition, lifecycle.soft()));
     }
     Ok(())
 }
@@ -80,16 +84,25 @@ async fn listen(address: SocketAddr) -> Result<TcpListener, Error> {
         .map_err(|error| Error::unavailable(format!("cannot listen on {address}: {error}")).with_source(error))
 }
 
-/// `/metrics`, on an address of its own, which is not for the public.
-async fn monitor(listener: TcpListener, exposition: Exposition, stop: CancellationToken) -> Result<(), Error> {
+/// `/metrics`, and the probes, which `router` answers too, on an address of their own, which is not for the public.
+async fn monitor(
+    listener: TcpListener,
+    router: Router,
+    exposition: Exposition,
+    stop: CancellationToken,
+) -> Result<(), Error> {
     let metrics = move || async move {
         exposition.render().map_err(|error| {
             tracing::error!(%error, "metrics cannot be rendered");
             StatusCode::INTERNAL_SERVER_ERROR
         })
     };
-    let router = Router::new().route("/metrics", get(metrics)).route("/livez", get(crate::health::live));
-    axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned()).await.map_err(Error::internal)
+    let probes = Router::new()
+        .route("/metrics", get(metrics))
+        .route("/livez", get(crate::health::live))
+        // A router cannot be a route of another one.
+        .route("/readyz", get(move |request: Request| router.oneshot(request)));
+    axum::serve(listener, probes).with_graceful_shutdown(stop.cancelled_owned()).await.map_err(Error::internal)
 }
 
 fn wrong_configuration(error: &config::Error) -> Error {

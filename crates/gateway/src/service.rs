@@ -78,7 +78,10 @@ pub fn build(config: Config, server: &Server, deps: Deps) -> Result<Service, Err
             return Err(Error::internal(format!("{} is not answered by anybody", binding.method.full_name())));
         }
     }
-    let upstream = Upstream::new(deps.network, deps.metrics);
+    for kind in ["requests", "uploads", "streams"] {
+        deps.metrics.shed(kind, 0);
+    }
+    let upstream = Upstream::new(deps.network, deps.metrics.clone());
     let gateway = Arc::new(Gateway {
         request_deadline: server.request_deadline,
         tokens: Tokens::new(upstream.to("identity"), deps.clock.clone()),
@@ -87,8 +90,9 @@ pub fn build(config: Config, server: &Server, deps: Deps) -> Result<Service, Err
         uploads: Arc::new(Semaphore::new(config.max_uploads.get().into())),
         capacity: Arc::new(Semaphore::new(server.max_concurrent_requests.get().into())),
         hub: Hub::new(config.stream_buffer.get().into(), deps.entropy.as_ref()),
-        places: Places::new(config.max_streams),
+        places: Places::new(config.max_streams, &deps.metrics),
         releases: Releases::new(&config.releases_dir),
+        metrics: deps.metrics,
         clock: deps.clock,
         entropy: deps.entropy,
         stop: deps.stop,
@@ -160,7 +164,7 @@ fn router(gateway: &Arc<Gateway>) -> Router {
         // Brotli of dynamic answers costs more than it saves; the client's files are compressed beforehand.
         .layer(CompressionLayer::new().gzip(true).no_br().quality(CompressionLevel::Fastest))
         .layer(from_fn_with_state(gateway.clone(), headers::protect))
-        .layer(from_fn_with_state(Arc::new(Instruments::new()), trace::follow))
+        .layer(from_fn_with_state(Arc::new(Instruments::new(&gateway.metrics)), trace::follow))
         .layer(from_fn_with_state(gateway.entropy.clone(), request_id::assign))
 }
 
@@ -176,6 +180,7 @@ async fn bound(State(gateway): State<Arc<Gateway>>, request: Request, next: Next
     let upload = gateway.table.is_upload(request.method(), request.uri().path());
     let capacity = if upload { &gateway.uploads } else { &gateway.capacity };
     let Ok(_permit) = capacity.clone().try_acquire_owned() else {
+        gateway.metrics.shed(if upload { "uploads" } else { "requests" }, 1);
         return Problem::from(Error::unavailable("too many requests at once; try again").with_reason("OVERLOADED"))
             .into_response();
     };

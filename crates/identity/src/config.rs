@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use chrono::TimeDelta;
+use clientele_kernel::error::shorten;
 use clientele_kernel::{Error, Violations};
+use clientele_platform::config::named_files;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
@@ -54,6 +56,7 @@ pub struct Config {
     pub messaging_secret_file: String,
     pub orders_secret: SecretString,
     pub orders_secret_file: String,
+    pub other_service_secrets: Vec<String>,
     /// Set by the process that fills its own house for a demonstration, and by no configuration.
     #[serde(skip)]
     pub demo_secret: SecretString,
@@ -153,12 +156,29 @@ impl Config {
             "orders" => given(&self.orders_secret),
             _ => None,
         };
-        let services: Vec<_> = token::service_names().filter_map(|name| Some((name, secret_of(name)?))).collect();
+        let mut services: Vec<_> = token::service_names().filter_map(|name| Some((name, secret_of(name)?))).collect();
         for (name, secret) in &services {
             let length = secret.expose_secret().chars().count();
             violations.check(length >= SHORTEST_SERVICE_SECRET, &format!("identity.{name}_secret"), || {
                 format!("has {length} characters: at least {SHORTEST_SERVICE_SECRET} are wanted")
             });
+        }
+        match named_files("identity.other_service_secrets", &self.other_service_secrets) {
+            Ok(others) => {
+                for (name, secret) in others {
+                    let known = token::service_names().find(|known| *known == name);
+                    let length = secret.expose_secret().chars().count();
+                    violations.check(known.is_some(), "identity.other_service_secrets", || {
+                        format!("names `{}`, which is no service", shorten(&name))
+                    });
+                    violations.check(length >= SHORTEST_SERVICE_SECRET, "identity.other_service_secrets", || {
+                        let least = SHORTEST_SERVICE_SECRET;
+                        format!("the one of {} has {length} characters: at least {least} are wanted", shorten(&name))
+                    });
+                    services.extend(known.map(|known| (known, secret)));
+                }
+            }
+            Err(error) => violations.check(false, "identity.other_service_secrets", || error.to_string()),
         }
         services
     }
@@ -219,6 +239,24 @@ mod tests {
         config.set_service_secret("orders", "x".repeat(32).into()).unwrap();
         assert!(config.set_service_secret("root", "x".repeat(32).into()).is_err());
         assert_eq!(config.settings().unwrap().services[0].0, "orders");
+    }
+
+    #[test]
+    fn a_further_secret_names_a_service_and_a_file() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), "short").unwrap();
+        let path = file.path().to_str().unwrap();
+        for (item, told) in [
+            (format!("root={path}"), "`root`, which is no service"),
+            (format!("orders={path}"), "the one of orders has 5 characters"),
+            ("orders".to_owned(), "`name=file`"),
+            ("orders=/nowhere".to_owned(), "cannot read /nowhere"),
+        ] {
+            let error = config(&[("OTHER_SERVICE_SECRETS", &item)]).settings().unwrap_err();
+            let violation = &error.violations[0];
+            assert_eq!(violation.field, "identity.other_service_secrets");
+            assert!(error.violations.iter().any(|v| v.description.contains(told)), "{error:?}");
+        }
     }
 
     #[test]

@@ -8,6 +8,8 @@
 //! - `contract`: the messages that stand for the aggregates, in answers and in the journal
 //! - `events`: what is told to others
 //! - `bootstrap`: the first administrator
+//! - `restored`: what is to be done after the database was restored from a backup
+//! - `rewrap`: signing keys when the master key is replaced
 //! - `config`, `error`, `service`: the section of the configuration, what can go wrong, where the parts meet
 
 mod app;
@@ -18,12 +20,16 @@ mod domain;
 mod error;
 mod events;
 mod grpc;
+mod restored;
+mod rewrap;
 mod service;
 mod store;
 
 pub use bootstrap::{GeneratedPassword, bootstrap};
 pub use config::{Config, DEFAULT};
 pub use error::Error;
+pub use restored::end_sessions;
+pub use rewrap::{master_keys, rewrap};
 pub use service::build;
 
 /// Name of the service, of its schema and of its section in the configuration.

@@ -7,6 +7,7 @@ use clientele_kernel::Error as KernelError;
 use clientele_platform::{Deps, Service, Task};
 use tonic::service::Routes;
 
+use crate::app;
 use crate::app::api_key::ApiKeys;
 use crate::app::group::Groups;
 use crate::app::housekeeping::Housekeeping;
@@ -47,6 +48,12 @@ pub async fn build(config: Config, deps: Deps) -> Result<Service, KernelError> {
         .add_service(pb::tokens_server::TokensServer::new(grpc::token::Tokens { app: tokens }))
         .add_service(pb::feed_server::FeedServer::new(grpc::feed::Feed { db }));
 
-    let housekeeping = Task::new("housekeeping", move |stop| housekeeping.run(stop));
-    Ok(Service { name: NAME, routes: routes.routes(), consumers: Vec::new(), tasks: vec![housekeeping] })
+    let housekeeping = Task::new(app::housekeeping::TASK, move |stop| housekeeping.run(stop));
+    Ok(Service {
+        name: NAME,
+        migrations: &crate::MIGRATIONS,
+        routes: routes.routes(),
+        consumers: Vec::new(),
+        tasks: vec![housekeeping],
+    })
 }

@@ -330,6 +330,8 @@ pub fn shorten(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -385,5 +387,13 @@ mod tests {
     fn a_value_in_a_message_is_short_and_printable() {
         assert_eq!(shorten("a\u{0}b"), "a\u{fffd}b");
         assert_eq!(shorten(&"x".repeat(1000)).chars().count(), 81);
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_quoted_of_a_value_is_one_short_line(text in any::<String>(), times in 1..200_usize) {
+            let short = shorten(&text.repeat(times));
+            prop_assert!(short.chars().count() <= 81 && !short.chars().any(char::is_control), "{:?}", short);
+        }
     }
 }

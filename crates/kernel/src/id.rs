@@ -139,6 +139,8 @@ impl Ids {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::{SeededEntropy, SystemClock};
 
@@ -156,5 +158,20 @@ mod tests {
         assert_eq!(error.violations[0].field, "customer.id");
         assert!(CustomerId::parse("0193a1f0-0000-7000-8000-00000000000g", "id").is_err());
         assert!(CustomerId::parse("{0193a1f0-0000-7000-8000-000000000001}", "id").is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn an_id_is_read_in_one_form_alone_and_given_back_in_it(bytes: [u8; 16], text in "[0-9a-fA-F{}-]{30,46}|\\PC{0,40}") {
+            let id = CustomerId::from(Uuid::from_bytes(bytes));
+            prop_assert_eq!(CustomerId::parse(&id.to_string(), "id").unwrap(), id);
+            for other in [id.uuid().simple().to_string(), id.uuid().braced().to_string(), id.uuid().urn().to_string()] {
+                prop_assert!(CustomerId::parse(&other, "id").is_err(), "{}", other);
+            }
+            match CustomerId::parse(&text, "id") {
+                Ok(read) => prop_assert_eq!(read.to_string(), text.to_ascii_lowercase()),
+                Err(error) => prop_assert_eq!(&error.violations[0].field, "id"),
+            }
+        }
     }
 }

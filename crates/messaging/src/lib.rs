@@ -10,6 +10,7 @@
 //! - [`sender`]: the ways out of the house: a mail server, or the captured mailbox
 //! - [`events`]: what messaging learns from others, and tells them
 //! - [`contract`]: between messaging and the messages that stand for it
+//! - [`restored`]: what is to be done after the database was restored from a backup
 //! - [`service`]: puts the parts together
 //!
 //! The README beside this crate holds the rules in words and the decisions behind them.
@@ -21,13 +22,21 @@ mod domain;
 mod error;
 mod events;
 mod grpc;
+mod restored;
 mod sender;
 mod service;
 mod store;
 
 pub use config::{Config, DEFAULT, SmtpTls};
 pub use error::Error;
+pub use restored::hold_letters;
 pub use service::build;
+
+/// Finds out whether the configured mail server takes us, without a letter. The error says where it stops.
+pub async fn greet_mail_server(config: &Config) -> Result<(), clientele_kernel::Error> {
+    config.check()?;
+    sender::greet(config).await
+}
 
 /// Name of the service, of its schema and of its section of the configuration.
 pub const NAME: &str = "messaging";

@@ -16,10 +16,12 @@ use clientele_platform::{Deps, Service, Task};
 use tokio::sync::Notify;
 use tonic::service::Routes;
 
+use crate::app;
 use crate::app::channel::Channels;
 use crate::app::customer::Customers;
 use crate::app::dialog::Dialogs;
 use crate::app::email::{House, Letters};
+use crate::app::figures::Figures;
 use crate::app::import::Imports;
 use crate::app::lookup::Lookup;
 use crate::app::mailbox::Mailbox;
@@ -66,14 +68,18 @@ pub async fn build(config: Config, deps: Deps) -> Result<Service, Error> {
         .add_service(VisitorsServer::new(VisitorService(visitors.clone())))
         .add_service(NotificationsServer::new(NotificationService(Notifications::new(db.clone()))))
         .add_service(OperationsServer::new(OperationService { db, consumers: consumers.clone() }));
-    let mut tasks = vec![Task::new("visitors", |stop| visitors.forget_silent(stop))];
-    tasks.push(Task::new("captured-mailbox", move |stop| mailbox.forget_old(memory, stop)));
+    let mut tasks = vec![Task::new(app::visitor::TASK, |stop| visitors.forget_silent(stop))];
+    tasks.push(Task::new(app::mailbox::TASK, move |stop| mailbox.forget_old(memory, stop)));
     for _ in 0..config.send_concurrency {
         let worker = sending.clone();
-        tasks.push(Task::new("sending", |stop| worker.run(stop)));
+        tasks.push(Task::new(app::send::TASK, |stop| worker.run(stop)));
     }
-    tasks.push(Task::new("ended-claims", |stop| sending.sweep(stop)));
-    Ok(Service { name: NAME, routes, consumers, tasks })
+    let held = sending.clone();
+    tasks.push(Task::new("held-letters", move |stop| held.settle_held(stop)));
+    let (figures, counted) = (sending.figures.clone(), sending.db.clone());
+    tasks.push(Task::new(app::figures::TASK, |stop| figures.keep(counted, stop)));
+    tasks.push(Task::new(app::send::SWEEP_TASK, |stop| sending.sweep(stop)));
+    Ok(Service { name: NAME, migrations: &crate::MIGRATIONS, routes, consumers, tasks })
 }
 
 fn letters(config: &Config, deps: &Deps, wake: Arc<Notify>) -> EmailService {
@@ -107,5 +113,6 @@ fn sending(config: &Config, deps: &Deps) -> Result<Sending, Error> {
         steps: Steps::new(config.smtp_timeout),
         poll: config.send_poll,
         wake: Arc::new(Notify::new()),
+        figures: Figures::new(deps.db.metrics()),
     })
 }

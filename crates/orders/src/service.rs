@@ -41,5 +41,11 @@ pub async fn build(config: Config, deps: Deps) -> Result<Service, Error> {
         .add_service(OrderStatusesServer::new(StatusService(Statuses::new(db.clone()))))
         .add_service(FeedServer::new(FeedService(db.clone())))
         .add_service(OperationsServer::new(OperationService { db, consumers: consume::consumers() }));
-    Ok(Service { name: NAME, routes, consumers: consume::consumers(), tasks: Vec::new() })
+    Ok(Service {
+        name: NAME,
+        migrations: &crate::MIGRATIONS,
+        routes,
+        consumers: consume::consumers(),
+        tasks: Vec::new(),
+    })
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use chrono::{DateTime, Utc};
 use clientele_contracts::platform::v1::Event;
 use clientele_kernel::{Error, Partition};
 use prost::{Message, Name};
@@ -35,6 +36,12 @@ pub fn id(event: &Event) -> Result<Uuid, Error> {
 /// The traces that events belong to, each once, as `traceparent`.
 pub fn traces(events: &[Event]) -> BTreeSet<&str> {
     events.iter().map(|event| event.traceparent.as_str()).filter(|traceparent| !traceparent.is_empty()).collect()
+}
+
+/// When the oldest of these events was recorded.
+pub(crate) fn oldest(events: &[Event]) -> Option<DateTime<Utc>> {
+    let recorded = events.iter().filter_map(|event| crate::proto::instant(event.recorded_at, "recorded_at").ok()?);
+    recorded.min()
 }
 
 /// The partition of the journal it is in.

@@ -62,6 +62,10 @@ impl Lease {
         .bind(now)
         .fetch_optional(self.db.pool())
         .await?;
+        if epoch.is_none() && self.until.take().is_some() {
+            self.db.metrics().lease_lost(self.db.context(), self.name, 1);
+            tracing::info!(context = self.db.context(), lease = self.name, "another replica has taken the lease over");
+        }
         self.until = epoch.map(|_| until);
         self.epoch = epoch.unwrap_or(self.epoch);
         Ok(epoch.is_some())

@@ -9,11 +9,13 @@
 //! - [`filter`]: filters of lists, typed by declared fields
 //! - [`lease`], [`backoff`]: work that one replica at a time does, and pauses before what failed is tried again
 //! - [`grpc`], [`caller`], [`proto`]: the way in and out, in whose name, and between plain values and messages
-//! - [`service`], [`run`], [`monitor`]: what a service is made of, how it runs, what watches it
+//! - [`service`], [`run`]: what a service is made of, how it runs
+//! - [`ready`], [`monitor`], [`sample`]: whether it can serve, what watches it, how far it is
 
 pub mod backoff;
 pub mod bus;
 pub mod caller;
+mod clock;
 pub mod command;
 pub mod config;
 pub mod consumer;
@@ -26,15 +28,19 @@ pub mod lifecycle;
 pub mod monitor;
 pub mod postgres;
 pub mod proto;
+pub mod ready;
 pub mod relay;
 pub mod run;
+pub mod sample;
 pub mod service;
 pub mod telemetry;
 pub mod tls;
 
 pub use backoff::Backoff;
 pub use caller::{Caller, Permissions};
+pub use clock::clock;
 pub use command::{Begun, Command};
+pub use ready::Readiness;
 pub use run::{Host, run};
 pub use service::{Deps, Service, Task};
 pub use tls::install_crypto;

@@ -1,26 +1,25 @@
-//! What watches a service: `/metrics` (Prometheus), `/livez`, `/readyz`. On an address of its own, which is not for the
-//! public.
+//! What watches a process: `/metrics` (Prometheus), `/livez`, `/readyz`. On an address of its own, which is not for the
+//! public. It listens once everything is built and listens: the first answer of `/livez` is the end of the start.
 
 use std::net::SocketAddr;
-use std::time::Duration;
+use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::routing::get;
 use clientele_kernel::Error;
-use sqlx::PgPool;
+use futures::future::join_all;
 use tokio_util::sync::CancellationToken;
 
+use crate::ready::Readiness;
 use crate::telemetry::Exposition;
-
-const READY_DEADLINE: Duration = Duration::from_secs(2);
 
 /// Serves until stopped.
 pub async fn serve(
     address: SocketAddr,
     exposition: Exposition,
-    pool: PgPool,
+    services: Vec<Readiness>,
     stop: CancellationToken,
 ) -> Result<(), Error> {
     let listener = tokio::net::TcpListener::bind(address)
@@ -28,7 +27,7 @@ pub async fn serve(
         .map_err(|e| Error::unavailable(format!("cannot listen on {address}: {e}")).with_source(e))?;
     let app = Router::new()
         .route("/livez", get(|| async { "ok" }))
-        .route("/readyz", get(ready).with_state((pool, stop.clone())))
+        .route("/readyz", get(ready).with_state(Arc::new(services)))
         .route("/metrics", get(move || std::future::ready(metrics(&exposition))));
     axum::serve(listener, app).with_graceful_shutdown(stop.cancelled_owned()).await.map_err(Error::internal)
 }
@@ -43,15 +42,13 @@ fn metrics(exposition: &Exposition) -> (StatusCode, String) {
     }
 }
 
-/// Ready means migrated and connected: a statement on a platform table answers in time, and nobody has asked to stop.
-async fn ready(State((pool, stop)): State<(PgPool, CancellationToken)>) -> (StatusCode, &'static str) {
-    if stop.is_cancelled() {
-        return (StatusCode::SERVICE_UNAVAILABLE, "stopping");
-    }
-    let asked = sqlx::query("select 1 from journal_head where partition = 0").fetch_one(&pool);
-    match tokio::time::timeout(READY_DEADLINE, asked).await {
-        Ok(Ok(_)) => (StatusCode::OK, "ok"),
-        Ok(Err(_)) => (StatusCode::SERVICE_UNAVAILABLE, "the database does not answer, or is not migrated"),
-        Err(_) => (StatusCode::SERVICE_UNAVAILABLE, "the database does not answer in time"),
+/// Every service of the process is ready; those that are not say why.
+async fn ready(State(services): State<Arc<Vec<Readiness>>>) -> (StatusCode, String) {
+    let unready: Vec<String> =
+        join_all(services.iter().map(Readiness::check)).await.into_iter().filter_map(Result::err).collect();
+    if unready.is_empty() {
+        (StatusCode::OK, "ok".to_owned())
+    } else {
+        (StatusCode::SERVICE_UNAVAILABLE, unready.join("; "))
     }
 }

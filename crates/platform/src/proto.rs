@@ -127,6 +127,8 @@ fn snake_case(path: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -156,5 +158,38 @@ mod tests {
         assert!(of(&["id"]).unwrap_err().message.contains("display_name, phones"));
         assert!(of(&[]).is_err());
         assert!(mask(None, &["a"]).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn a_moment_is_refused_or_given_back_to_the_microsecond(
+            seconds in prop_oneof![any::<i64>(), -62_135_596_900..253_402_300_900_i64],
+            nanos in prop_oneof![any::<i32>(), 0..1_000_000_000_i32],
+        ) {
+            match instant(Some(Timestamp { seconds, nanos }), "at") {
+                Ok(read) => {
+                    let given = timestamp(read.unwrap());
+                    prop_assert_eq!((given.seconds, given.nanos), (seconds, nanos / 1000 * 1000));
+                }
+                Err(error) => prop_assert_eq!(&error.violations[0].field, "at"),
+            }
+        }
+
+        #[test]
+        fn a_mask_names_fields_that_may_be_changed_or_is_refused(paths in prop::collection::vec("[a-zA-Z_.]{0,14}|display_?[nN]ame|\\PC{0,5}", 0..6)) {
+            const ALLOWED: &[&str] = &["display_name", "phones"];
+            match mask(Some(FieldMask { paths: paths.clone() }), ALLOWED) {
+                Ok(fields) => prop_assert!(!fields.is_empty() && fields.len() <= paths.len()),
+                Err(error) => prop_assert_eq!(&error.violations[0].field, "update_mask"),
+            }
+        }
+
+        #[test]
+        fn an_amount_is_refused_by_its_field_or_given_back(minor: i64, code in "[A-Z]{3}|\\PC{0,5}") {
+            match parse_money(&pb::Money { minor, currency: code.clone() }, "total") {
+                Ok(read) => prop_assert_eq!(money(read), pb::Money { minor, currency: code }),
+                Err(error) => prop_assert_eq!(&error.violations[0].field, "total.currency"),
+            }
+        }
     }
 }

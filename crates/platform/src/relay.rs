@@ -17,6 +17,8 @@ use crate::postgres::{Database, Error as StorageError};
 use crate::telemetry::{self, Metrics};
 use crate::{event, feed};
 
+/// Its name among the tasks of a service.
+pub(crate) const TASK: &str = "relay";
 const BATCH_PER_PARTITION: u32 = 100;
 const SHORTEST_POLL: Duration = Duration::from_millis(5);
 const LONGEST_POLL: Duration = Duration::from_millis(500);
@@ -45,12 +47,14 @@ pub async fn run(db: Database, bus: Arc<dyn Bus>, metrics: Metrics, stop: Cancel
                     continue;
                 }
                 Err(error) => {
+                    metrics.task_failed(db.context(), TASK);
                     tracing::warn!(context = db.context(), %error, "the relay could not publish; trying again");
                     retry.grow()
                 }
             },
             Ok(false) => LONGEST_POLL,
             Err(error) => {
+                metrics.task_failed(db.context(), TASK);
                 tracing::warn!(context = db.context(), %error, "the relay cannot reach its database; trying again");
                 retry.grow()
             }
@@ -87,17 +91,30 @@ async fn carry(
     prepared: &mut bool,
 ) -> Result<usize, Error> {
     if !*prepared {
-        bus.prepare(db.context()).await?;
+        match bus.prepare(db.context()).await {
+            // Told already, and no reason to hold back what others wait for.
+            Err(error) if error.reason == "BUS_SETTINGS" => {}
+            other => other?,
+        }
         *prepared = true;
     }
     publish_some(db, bus, metrics, lease).await
 }
 
 async fn publish_some(db: &Database, bus: &dyn Bus, metrics: &Metrics, lease: &Lease) -> Result<usize, Error> {
-    let cursors: Vec<(i16, i64)> = sqlx::query_as("select partition, position from relay_cursor order by partition")
-        .fetch_all(db.pool())
-        .await
-        .map_err(StorageError::from)?;
+    // Most often nothing is new, and this is all that is asked.
+    let cursors: Vec<(i16, i64)> = sqlx::query_as(
+        "select c.partition, c.position
+         from relay_cursor c
+         join journal_head h on h.partition = c.partition and h.position > c.position
+         order by c.partition",
+    )
+    .fetch_all(db.pool())
+    .await
+    .map_err(StorageError::from)?;
+    if cursors.is_empty() {
+        return Ok(0);
+    }
     let after: Vec<(Partition, i64)> =
         cursors.into_iter().filter_map(|(n, position)| Partition::try_new(n.into()).map(|p| (p, position))).collect();
     let events = feed::rows_after(db, &after, BATCH_PER_PARTITION).await?;
@@ -127,12 +144,6 @@ async fn publish_some(db: &Database, bus: &dyn Bus, metrics: &Metrics, lease: &L
     .execute(db.pool())
     .await
     .map_err(StorageError::from)?;
-    let oldest = crate::proto::instant(
-        events.iter().filter_map(|e| e.recorded_at).min_by_key(|t| (t.seconds, t.nanos)),
-        "recorded_at",
-    )?;
-    let lag = oldest.and_then(|recorded| (db.clock().now() - recorded).to_std().ok()).unwrap_or_default();
     metrics.published(db.context(), events.len() as u64);
-    metrics.relay_lag(db.context(), events.len() as u64, lag);
     Ok(events.len())
 }

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use clientele_kernel::{Clock, Entropy, Error, Ids, SystemClock, SystemEntropy};
+use clientele_kernel::{Clock, Entropy, Error, Ids, SystemEntropy};
 use http::Uri;
 use http::uri::Scheme;
 use serde::de::DeserializeOwned;
@@ -19,14 +19,16 @@ use crate::consumer::{self, Follower};
 use crate::feed::FeedReader;
 use crate::grpc::{self, Clients, Credential, Guard, Network, ServerOptions, Verifier};
 use crate::lifecycle::Lifecycle;
-use crate::postgres::{self, Database, DatabaseOptions, Keyring, MasterKey};
+use crate::postgres::{self, Database, DatabaseOptions, Keyring, MasterKey, master_key};
+use crate::ready::{Followed, Patience, Readiness, Watched};
 use crate::service::{Deps, Service};
 use crate::telemetry::{self, Metrics};
 use crate::tls::{Acceptor, Trust};
-use crate::{monitor, relay};
+use crate::{monitor, relay, sample};
 
 const PURGE_INTERVAL: Duration = Duration::from_mins(5);
 const PURGE_BATCH: i64 = 10_000;
+const PURGE: &str = "request log";
 
 /// What all services of a process share.
 #[derive(Clone, Debug)]
@@ -53,12 +55,29 @@ impl Host {
     /// What a service is built from.
     pub fn deps(&self, db: Database, credential: Credential) -> Deps {
         Deps {
+            db: db.measured(self.metrics.clone()),
             clients: Clients::new(self.network.clone(), credential, self.clock.clone(), self.request_deadline),
             clock: self.clock.clone(),
             entropy: self.entropy.clone(),
             ids: Ids::new(self.clock.clone(), self.entropy.clone()),
-            db,
         }
+    }
+
+    /// Begins to find out when a service is ready for requests.
+    pub async fn watch(&self, service: &Service, deps: &Deps) -> Result<Readiness, Error> {
+        let followed = service.consumers.iter().map(|consumer| {
+            Ok(Followed { name: consumer.name, feed: FeedReader::new(&deps.clients, consumer.source)? })
+        });
+        let watched = Watched {
+            db: deps.db.clone(),
+            migrations: service.migrations,
+            bus: self.bus.clone(),
+            consumers: followed.collect::<Result<_, Error>>()?,
+            patience: Patience::default(),
+        };
+        let readiness = Readiness::new(&watched, self.lifecycle.soft()).await;
+        self.lifecycle.spawn(format!("{}: readiness", service.name), readiness.clone().follow(watched));
+        Ok(readiness)
     }
 
     /// Starts what a service does in the background and gives its routes, guarded. The relay and the consumers begin at
@@ -67,8 +86,15 @@ impl Host {
         let name = service.name;
         let (db, bus, metrics) = (deps.db.clone(), self.bus.clone(), self.metrics.clone());
         let stop = self.lifecycle.soft();
+        let sources = service.consumers.iter().map(|consumer| (consumer.name, consumer.source)).collect();
+        let tasks = service.tasks.iter().map(|task| task.name);
+        for task in [relay::TASK, PURGE].into_iter().chain(tasks).chain(service.consumers.iter().map(|c| c.name)) {
+            metrics.task_begins(name, task);
+        }
+        self.lifecycle.spawn(format!("{name}: sample"), sample::run(db.clone(), sources, stop.clone()));
         self.lifecycle.spawn(format!("{name}: relay"), relay::run(db, bus, metrics, stop.clone()));
-        self.lifecycle.spawn(format!("{name}: request log"), purge(deps.db.clone(), stop.clone()));
+        self.lifecycle.spawn(format!("{name}: {PURGE}"), purge(deps.db.clone(), stop.clone()));
+        self.lifecycle.spawn(format!("{name}: master keys"), master_key::watch(deps.db.clone(), stop.clone()));
         for consumer in service.consumers {
             let task = format!("{name}: consumer {}", consumer.name);
             let follower = Follower {
@@ -101,6 +127,7 @@ async fn purge(db: Database, stop: tokio_util::sync::CancellationToken) -> Resul
                 Ok(cleared) if cleared >= PURGE_BATCH.unsigned_abs() && !stop.is_cancelled() => {}
                 Ok(_) => break,
                 Err(error) => {
+                    db.metrics().task_failed(db.context(), PURGE);
                     tracing::warn!(context = db.context(), %error, "old answers could not be cleared away; trying again later");
                     break;
                 }
@@ -163,6 +190,7 @@ where
     let common = configuration.common().map_err(wrong_configuration)?;
     let own: C = configuration.section(name).map_err(wrong_configuration)?;
     let telemetry = telemetry::init(&common.telemetry, name).map_err(Error::internal)?;
+    configuration.warn();
 
     let lifecycle = Lifecycle::new(common.server.shutdown_grace);
     lifecycle.stop_on_signals().map_err(Error::internal)?;
@@ -179,7 +207,8 @@ where
 fn own_address(name: &str) -> Result<String, Error> {
     let defaults =
         Loader::new().defaults(config::DEFAULT).read().and_then(|read| read.common()).map_err(wrong_configuration)?;
-    let authority = defaults.services.address(name).and_then(|address| address.authority());
+    let first = defaults.services.addresses(name).and_then(<[Uri]>::first);
+    let authority = first.and_then(Uri::authority);
     Ok(authority.map(|authority| format!("[server]\nlisten = \"{authority}\"\n")).unwrap_or_default())
 }
 
@@ -197,14 +226,17 @@ where
     let host = host(common, lifecycle.clone(), telemetry.metrics()).await?;
     let db = database(name, common, &host)?;
     let credential = Credential { service: name.to_owned(), secret: common.secrets.service_secret.clone() };
-    let deps = host.deps(db.clone(), credential);
+    let deps = host.deps(db, credential);
     let service = build(own, deps.clone()).await?;
-    let routes = grpc::infrastructure(host.start(service, &deps)?).await?;
+    let readiness = host.watch(&service, &deps).await?;
+    let routes = grpc::infrastructure(host.start(service, &deps)?, readiness.health())?;
 
     let listener = TcpListener::bind(common.server.listen)
         .await
         .map_err(|e| Error::unavailable(format!("cannot listen on {}: {e}", common.server.listen)).with_source(e))?;
-    tracing::info!(service = name, address = %listener.local_addr().map_err(Error::internal)?, "serving");
+    let address = listener.local_addr().map_err(Error::internal)?;
+    // Which services it calls is what a network policy has to allow.
+    tracing::info!(service = name, %address, calls = %deps.clients.called().join(","), "serving");
     // A service also reaches itself, identity for instance to check tokens: without a way over the network.
     host.network.serve(name, routes.clone());
     let options = ServerOptions {
@@ -216,10 +248,8 @@ where
         async move { grpc::serve(listener, routes, &options, stop).await }
     });
     if let Some(address) = common.server.metrics_listen {
-        let pool = db.pool().clone();
-        let stop = lifecycle.soft();
-        let exposition = telemetry.exposition();
-        lifecycle.spawn("monitoring", async move { monitor::serve(address, exposition, pool, stop).await });
+        let (exposition, stop) = (telemetry.exposition(), lifecycle.soft());
+        lifecycle.spawn("monitoring", async move { monitor::serve(address, exposition, vec![readiness], stop).await });
     }
     Ok(())
 }
@@ -227,9 +257,9 @@ where
 /// What the services of a process share, from the common part of the configuration.
 pub async fn host(common: &Common, lifecycle: Lifecycle, metrics: Metrics) -> Result<Host, Error> {
     Ok(Host {
-        clock: Arc::new(SystemClock),
+        clock: crate::clock(),
         entropy: Arc::new(SystemEntropy),
-        network: network(&common.services)?,
+        network: network(&common.services)?.measured(metrics.clone()),
         bus: bus::open(&common.bus).await?,
         metrics,
         lifecycle,
@@ -242,14 +272,12 @@ pub async fn host(common: &Common, lifecycle: Lifecycle, metrics: Metrics) -> Re
 pub fn network(services: &config::Services) -> Result<Network, Error> {
     let network = Network::new();
     let encrypted = |address: &Uri| address.scheme() == Some(&Scheme::HTTPS);
-    let addresses = || clientele_contracts::CONTEXTS.iter().filter_map(|name| Some((*name, services.address(name)?)));
+    let addresses = || clientele_contracts::CONTEXTS.iter().filter_map(|name| Some((*name, services.addresses(name)?)));
     // Where nothing is encrypted, nobody's certificates are looked for.
-    let trust = match addresses().any(|(_, address)| encrypted(address)) {
-        true => Some(Trust::read(services.ca_file.as_deref())?),
-        false => None,
-    };
-    for (name, address) in addresses() {
-        network.connect(name, address, trust.as_ref())?;
+    let trusted = addresses().any(|(_, replicas)| replicas.iter().any(encrypted));
+    let trust = if trusted { Some(Trust::read(services.ca_file.as_deref())?) } else { None };
+    for (name, replicas) in addresses() {
+        network.connect(name, replicas, trust.as_ref())?;
     }
     Ok(network)
 }
@@ -265,7 +293,7 @@ pub fn tls(server: &config::Server, protocols: &[&[u8]], lifecycle: &Lifecycle) 
 /// The database of a service, from the common part of the configuration. Connects when it is first used.
 pub fn database(name: &'static str, common: &Common, host: &Host) -> Result<Database, Error> {
     let pool = postgres::connect_lazy(&options(&common.database), name)?;
-    let keyring = keyring(common, host.entropy.clone())?;
+    let keyring = keyring(&common.secrets, host.entropy.clone())?;
     Ok(Database::new(pool, name, host.clock.clone(), host.entropy.clone(), keyring))
 }
 
@@ -277,14 +305,17 @@ pub fn options(database: &config::Database) -> DatabaseOptions {
         acquire_timeout: database.acquire_timeout,
         statement_timeout: database.statement_timeout,
         lock_timeout: database.lock_timeout,
+        pooled: database.pooled,
     }
 }
 
-/// The keyring of the configured master key.
-pub fn keyring(common: &Common, entropy: Arc<dyn Entropy>) -> Result<Keyring, Error> {
-    let key = common.secrets.master_key().map_err(wrong_configuration)?;
-    let master = MasterKey { id: common.secrets.master_key_id.clone(), key };
-    Ok(Keyring::try_new(vec![master], entropy)?)
+/// The keyring of the configured master keys.
+pub fn keyring(secrets: &config::Secrets, entropy: Arc<dyn Entropy>) -> Result<Keyring, Error> {
+    let key = secrets.master_key().map_err(wrong_configuration)?;
+    let mut masters = vec![MasterKey { id: secrets.master_key_id.clone(), key }];
+    let others = secrets.other_master_keys().map_err(wrong_configuration)?;
+    masters.extend(others.into_iter().map(|(id, key)| MasterKey { id, key }));
+    Ok(Keyring::try_new(masters, entropy)?)
 }
 
 fn wrong_configuration(error: config::Error) -> Error {

@@ -5,6 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use clientele_kernel::{Clock, Entropy, Error, Ids};
+use sqlx::migrate::Migrator;
 use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
 
@@ -59,6 +60,8 @@ impl std::fmt::Debug for Task {
 pub struct Service {
     /// Its name, for instance `customers`.
     pub name: &'static str,
+    /// The migrations of its own tables.
+    pub migrations: &'static Migrator,
     /// Its gRPC routes, without guard, health and reflection.
     pub routes: Routes,
     /// What it follows.

@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use clientele_kernel::Error;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
@@ -14,7 +16,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_util::sync::CancellationToken;
 
 /// How often a server looks whether its certificate was replaced.
-const LOOK: Duration = Duration::from_secs(30);
+const LOOK: Duration = Duration::from_secs(10);
 /// How long a client may take to agree on keys.
 const HANDSHAKE: Duration = Duration::from_secs(5);
 
@@ -33,21 +35,30 @@ impl Trust {
     /// The authorities in this PEM file; without one, those of the system. Speaks HTTP/2.
     pub fn read(file: Option<&Path>) -> Result<Self, Error> {
         let mut roots = RootCertStore::empty();
-        match file {
-            Some(path) => {
-                for certificate in certificates(path)? {
-                    roots.add(certificate).map_err(|error| unusable(path, "a certificate authority", &error))?;
-                }
+        if let Some(path) = file {
+            for certificate in certificates(path)? {
+                roots.add(certificate).map_err(|error| unusable(path, "a certificate authority", &error))?;
             }
-            None => {
-                let found = rustls_native_certs::load_native_certs();
-                roots.add_parsable_certificates(found.certs);
-            }
+        } else {
+            let found = rustls_native_certs::load_native_certs();
+            roots.add_parsable_certificates(found.certs);
         }
         let mut config = ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
         config.alpn_protocols = vec![b"h2".to_vec()];
         Ok(Self(Arc::new(config)))
     }
+}
+
+/// The authorities in this file, or those of the system, each in PEM.
+pub(crate) fn authorities(file: Option<&Path>) -> Result<Vec<String>, Error> {
+    let found = match file {
+        Some(path) => certificates(path)?,
+        None => rustls_native_certs::load_native_certs().certs,
+    };
+    let pem = |certificate: CertificateDer<'_>| {
+        format!("-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n", STANDARD.encode(certificate))
+    };
+    Ok(found.into_iter().map(pem).collect())
 }
 
 /// Agrees on keys with a server that must prove to be `host`.

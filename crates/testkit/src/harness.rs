@@ -88,7 +88,7 @@ impl Harness {
         for partition in Partition::all() {
             let mut after = 0;
             loop {
-                let page = feed.read(partition, after, 1000).await.expect("the feed answers");
+                let page = feed.read(partition, after, None, 1000).await.expect("the feed answers");
                 after = page.events.last().map_or(page.head, |last| last.position);
                 events.extend(page.events);
                 if after == page.head {

@@ -76,6 +76,7 @@ impl Journal {
                 type_url: format!("type.googleapis.com/{}", M::full_name()),
                 value: message.encode_to_vec(),
             }),
+            incarnation: String::new(),
         };
         events.push(event.clone());
         event
@@ -88,7 +89,11 @@ impl Journal {
         let all = state.partitions.get(&partition).map_or(&[][..], Vec::as_slice);
         let after = usize::try_from(request.after).expect("a position is not negative").min(all.len());
         let size = usize::try_from(request.page_size).expect("a size is not negative");
-        ReadFeedResponse { events: all[after..].iter().take(size).cloned().collect(), head: position(all) }
+        ReadFeedResponse {
+            events: all[after..].iter().take(size).cloned().collect(),
+            head: position(all),
+            incarnation: String::new(),
+        }
     }
 
     /// True when the consumer has come to the end of every partition, by what a service says of its consumers.

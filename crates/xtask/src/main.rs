@@ -1,4 +1,4 @@
-//! The project's chores: `cargo xtask up | test | web | sql | features`.
+//! The project's chores: `cargo xtask up | test | web | sql | migrations | previous | image | bench | faults | features`.
 //!
 //! | Module | What it holds |
 //! |---|---|
@@ -6,15 +6,27 @@
 //! | `test` | every check and every test, step by step |
 //! | `web` | builds or checks the web client |
 //! | `sql` | refreshes or checks the query descriptions in `.sqlx` |
+//! | `migrations` | checks that migrations hold nobody up and break nothing of the release before |
+//! | `previous` | builds the programs of the release before |
+//! | `release` | which release that is |
+//! | `image` | makes a container image of each program |
+//! | `bench` | what the house does in a second, beside what its parts do bare |
+//! | `faults` | hundreds of rounds of the fault suite |
 //! | `features` | checks that `tests/features.toml` names tests that exist and ran |
 //! | `tools` | programs that the chores need and a machine may lack |
 //! | `command` | running a program and saying so |
 //! | `workspace` | where things are |
 #![expect(clippy::print_stdout, reason = "a chore talks to whoever started it")]
 
+mod bench;
 mod command;
+mod faults;
 mod features;
+mod image;
+mod migrations;
+mod previous;
 mod readme;
+mod release;
 mod sql;
 mod test;
 mod tools;
@@ -46,6 +58,16 @@ enum Chore {
     Web(web::Arguments),
     /// Refresh the query descriptions in .sqlx from a database made by the migrations
     Sql(sql::Arguments),
+    /// Check that no new migration holds up those who write, or breaks the release before
+    Migrations,
+    /// Build the programs of the release before, for the test that runs both side by side
+    Previous,
+    /// Build the programs and make a container image of each
+    Image(image::Arguments),
+    /// Measure with optimised programs what the house does in a second, beside what its parts do bare
+    Bench(bench::Arguments),
+    /// Disturb every part of a house at random moments for hundreds of rounds, and check that nothing is lost or doubled
+    Faults(faults::Arguments),
     /// Check that tests/features.toml names tests that exist
     Features(features::Arguments),
 }
@@ -81,6 +103,11 @@ async fn run(chore: Chore) -> anyhow::Result<()> {
         Chore::Test(arguments) => test::run(arguments).await,
         Chore::Web(arguments) => web::run(arguments).await,
         Chore::Sql(arguments) => sql::run(arguments).await,
+        Chore::Migrations => migrations::run().await,
+        Chore::Previous => previous::run().await,
+        Chore::Image(arguments) => image::run(arguments).await,
+        Chore::Bench(arguments) => bench::run(arguments).await,
+        Chore::Faults(arguments) => faults::run(arguments).await,
         Chore::Features(arguments) => features::run(arguments).await,
     }
 }

@@ -9,7 +9,7 @@ use clientele_embedded::{
     scratch_dir,
 };
 
-use crate::{command, features, readme, sql, tools, web, workspace};
+use crate::{command, features, migrations, previous, readme, sql, tools, web, workspace};
 
 /// What `test` can be told.
 #[derive(clap::Args)]
@@ -34,6 +34,8 @@ enum Step {
     Fmt,
     /// Licences, banned crates, sources of crates
     Deny,
+    /// Migrations hold nobody up, and break nothing of the release before
+    Migrations,
     /// The web client: style, types, unit tests, build
     Web,
     /// The query descriptions follow from queries and migrations; makes sources look new, so before all that compiles them
@@ -42,6 +44,8 @@ enum Step {
     Clippy,
     /// The programs
     Build,
+    /// The programs of the release before
+    Previous,
     /// The commands of the README, as a newcomer runs them
     Readme,
     /// The browser tests
@@ -69,7 +73,7 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<()> {
         let begun = Instant::now();
         let outcome = step.run().await;
         let word = if outcome.is_ok() { "ok" } else { "failed" };
-        table.push(format!("{:<10}{word:<8}{:>8}", name(*step), seconds(begun.elapsed())));
+        table.push(format!("{:<12}{word:<8}{:>8}", name(*step), seconds(begun.elapsed())));
         if let Err(error) = outcome {
             println!("{}: {error:#}", name(*step));
             failed.push(name(*step));
@@ -88,6 +92,7 @@ impl Step {
             Self::Tools => tools::ensure().await,
             Self::Fmt => command::show(&mut command::cargo(&["fmt", "--all", "--check"])).await,
             Self::Deny => deny().await,
+            Self::Migrations => migrations::run().await,
             Self::Web => {
                 web::check().await?;
                 web::build().await
@@ -97,6 +102,7 @@ impl Step {
                 command::show(&mut command::cargo(&arguments)).await
             }
             Self::Build => command::show(&mut command::cargo(&["build", "--workspace", "--bins", "--locked"])).await,
+            Self::Previous => previous::run().await,
             Self::Sql => sql::check().await,
             Self::Readme => readme::run().await,
             Self::Browser => browser().await,

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, bail};
 use clientele_embedded::install;
-use clientele_embedded::{cache_dir, ensure_nats_server, ensure_postgres};
+use clientele_embedded::{cache_dir, ensure_nats_server, ensure_pgbouncer, ensure_postgres};
 
 use crate::command;
 
@@ -24,8 +24,17 @@ pub(crate) async fn ensure() -> anyhow::Result<()> {
     let postgres = ensure_postgres(&cache_dir()).await?;
     println!("PostgreSQL {} in {}", postgres.version, postgres.folder.display());
     println!("nats-server: {}", ensure_nats_server(&cache_dir()).await?.display());
+    println!("PgBouncer: {}", ensure_pgbouncer(&cache_dir()).await?.display());
     println!("Chromium: {}", chromium().await?.display());
+    println!("promtool: {}", packaged("promtool", "prometheus", "the tests of the alerts").await?.display());
+    println!("openssl: {}", packaged("openssl", "openssl", "the Secrets of deploy/kubernetes/dev").await?.display());
     println!("cargo-deny: {}", cargo_deny().await?.display());
+    // No registry has it, and each distribution has it elsewhere.
+    let kubectl = install::on_path("kubectl").map_or_else(
+        || "none, so nobody looks at the manifests in deploy/kubernetes (to have it: https://kubernetes.io/docs/tasks/tools)".to_owned(),
+        |kubectl| kubectl.display().to_string(),
+    );
+    println!("kubectl: {kubectl}");
     let runner = install::on_path("cargo-nextest").map_or_else(
         || "none, so `cargo test` runs the tests (to have it: `cargo install --locked cargo-nextest`)".to_owned(),
         |nextest| nextest.display().to_string(),
@@ -46,6 +55,19 @@ pub(crate) async fn chromium() -> anyhow::Result<PathBuf> {
     find().context(
         "Chromium not found, which the browser tests need: install it, for example with `apt-get install chromium`",
     )
+}
+
+/// A program that the system's packages bring, installed from there where that is possible.
+async fn packaged(program: &str, package: &str, wanted_by: &str) -> anyhow::Result<PathBuf> {
+    let find = || install::on_path(program);
+    if find().is_none() && install::system_packages() {
+        install::apt_install(&[package])
+            .await
+            .with_context(|| format!("cannot install {program}, which {wanted_by} need"))?;
+    }
+    find().with_context(|| {
+        format!("{program} not found, which {wanted_by} need: install it, for example with `apt-get install {package}`")
+    })
 }
 
 /// cargo-deny, built once into the cache where there is none.

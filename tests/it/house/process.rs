@@ -38,9 +38,20 @@ impl Process {
         arguments: &[&str],
         environment: Vec<(String, String)>,
     ) -> Self {
+        Self::of(folder, built(program), name, arguments, environment)
+    }
+
+    /// The same for a program that lies elsewhere.
+    pub(crate) fn of(
+        folder: &Path,
+        program: PathBuf,
+        name: &str,
+        arguments: &[&str],
+        environment: Vec<(String, String)>,
+    ) -> Self {
         Self {
             name: name.to_owned(),
-            program: built(program),
+            program,
             arguments: arguments.iter().map(|argument| (*argument).to_owned()).collect(),
             environment,
             log: folder.join(format!("{name}.log")),
@@ -53,6 +64,12 @@ impl Process {
         &self.name
     }
 
+    /// Sets a variable for the next start.
+    pub(crate) fn configure(&mut self, variable: &str, value: &str) {
+        self.environment.retain(|(name, _)| name != variable);
+        self.environment.push((variable.to_owned(), value.to_owned()));
+    }
+
     /// Everything the program has logged since the first start.
     pub(crate) fn log(&self) -> String {
         read(&self.log)
@@ -61,6 +78,11 @@ impl Process {
     /// Everything it has printed since the last start.
     pub(crate) fn output(&self) -> String {
         read(&self.output)
+    }
+
+    /// The variables it is started with.
+    pub(crate) fn environment(&self) -> &[(String, String)] {
+        &self.environment
     }
 
     pub(crate) fn pid(&self) -> u32 {
@@ -99,9 +121,14 @@ impl Process {
 
     /// Asks the program to end, and gives how it did.
     pub(crate) async fn stop(&mut self) -> ExitStatus {
-        let mut running = self.running.take().unwrap_or_else(|| panic!("{} does not run", self.name));
-        let pid = Pid::from_raw(i32::try_from(running.child.id()).expect("a process id fits"));
+        let pid = Pid::from_raw(i32::try_from(self.pid()).expect("a process id fits"));
         kill(pid, Signal::SIGTERM).expect("a child can be signalled");
+        self.ended().await
+    }
+
+    /// Waits for the end of a program that was asked for it.
+    pub(crate) async fn ended(&mut self) -> ExitStatus {
+        let mut running = self.running.take().unwrap_or_else(|| panic!("{} does not run", self.name));
         eventually_within(ENDING, &format!("the end of {}", self.name), || {
             let ended = running.child.try_wait().expect("a child can be waited for");
             async move { ended }
@@ -121,6 +148,18 @@ impl Process {
             }
         }
         self.kill9();
+    }
+
+    /// Whether the program was started and nobody ended it; it may have ended by itself.
+    pub(crate) fn runs(&self) -> bool {
+        self.running.is_some()
+    }
+
+    /// How the program ended, if it was started and has ended by itself; then it may be started again.
+    pub(crate) fn ended_by_itself(&mut self) -> Option<ExitStatus> {
+        let running = self.running.as_mut()?;
+        running.child.try_wait().expect("a child can be waited for")?;
+        self.running.take().map(|mut running| running.collect())
     }
 
     /// Panics with the end of the log if the program was started and has ended by itself.
@@ -149,7 +188,12 @@ impl Drop for Process {
 
 /// Runs a program to its end.
 pub(crate) async fn run(program: &str, arguments: &[&str], environment: &[(String, String)]) -> Ended {
-    let mut command = tokio::process::Command::from(command(&built(program), environment));
+    run_program(&built(program), arguments, environment).await
+}
+
+/// The same for a program that lies elsewhere.
+pub(crate) async fn run_program(program: &Path, arguments: &[&str], environment: &[(String, String)]) -> Ended {
+    let mut command = tokio::process::Command::from(command(program, environment));
     let output = command.args(arguments).kill_on_drop(true).output().await.expect("the program can be started");
     Ended {
         status: output.status,
@@ -189,7 +233,7 @@ pub(crate) fn built(program: &str) -> PathBuf {
     let path = folder.join(program);
     assert!(
         path.exists(),
-        "{} is missing: these tests run the real programs, build them with `cargo build --workspace --bins`",
+        "{} is missing: these tests run the real programs, build them with `cargo build --workspace --bins --examples`",
         path.display()
     );
     path

@@ -13,6 +13,9 @@ use crate::store::{rebuild, told};
 use crate::{CAMPAIGNS, CAMPAIGNS_CONSUMER, CUSTOMERS, CUSTOMERS_CONSUMER, MESSAGING, MESSAGING_CONSUMER};
 use crate::{Error, ORDERS_CONSUMER};
 
+/// The names of what goes on in the background.
+pub(crate) const ZONE_TASK: &str = "report zone";
+pub(crate) const REBUILT_TASK: &str = "rebuilt figures";
 const SHORTEST_RETRY: Duration = Duration::from_millis(100);
 const LONGEST_RETRY: Duration = Duration::from_secs(10);
 /// Rebuilds that are over are looked for this often: at most one row for each partition is read.
@@ -56,6 +59,18 @@ async fn clear_timeline(work: &mut UnitOfWork, consumer: &str, source: &str) -> 
     rebuild::clear_timeline(work.conn(), source).await
 }
 
+/// Clears what was built of the journal of orders, which was restored from a backup and is about to be read again. What is
+/// different at its end is told then.
+pub(crate) async fn forget_orders(work: &mut UnitOfWork) -> Result<(), Error> {
+    told::rebuild_anew(work.conn(), ORDERS_CONSUMER).await?;
+    rebuild::clear_orders(work.conn()).await
+}
+
+/// Clears what a source has told the timeline, for its journal was restored and is about to be read again.
+pub(crate) async fn forget_timeline(work: &mut UnitOfWork, source: &str) -> Result<(), Error> {
+    rebuild::clear_timeline(work.conn(), source).await
+}
+
 /// Sees to it that months are counted in the zone: what was counted in another is thrown away and built again. What is
 /// applied meanwhile goes the same way, so it need not wait for this.
 pub(crate) async fn settle_zone(db: &Database, zone: Tz) -> Result<(), Error> {
@@ -85,6 +100,7 @@ pub(crate) async fn settle_zone(db: &Database, zone: Tz) -> Result<(), Error> {
 pub(crate) async fn keep_zone(db: Database, zone: Tz, stop: CancellationToken) -> Result<(), KernelError> {
     let mut backoff = Backoff::new(SHORTEST_RETRY, LONGEST_RETRY);
     while let Err(error) = settle_zone(&db, zone).await {
+        db.metrics().task_failed(db.context(), ZONE_TASK);
         tracing::warn!(%error, "the reports' time zone could not be settled; trying again");
         tokio::select! {
             () = stop.cancelled() => return Ok(()),
@@ -102,7 +118,10 @@ pub(crate) async fn keep_rebuilt(db: Database, stop: CancellationToken) -> Resul
             // There may be another one.
             Ok(true) if !stop.is_cancelled() => continue,
             Ok(_) => {}
-            Err(error) => tracing::warn!(%error, "rebuilt figures could not be told; trying again"),
+            Err(error) => {
+                db.metrics().task_failed(db.context(), REBUILT_TASK);
+                tracing::warn!(%error, "rebuilt figures could not be told; trying again");
+            }
         }
         tokio::select! {
             () = stop.cancelled() => return Ok(()),

@@ -37,6 +37,10 @@ impl Handler for Orders {
         let told = self.read(events)?;
         Ok(app::document::apply(work, partition, told).await?)
     }
+
+    async fn forget(&self, work: &mut UnitOfWork) -> Result<(), Error> {
+        Ok(app::rebuild::forget_orders(work).await?)
+    }
 }
 
 impl Orders {
@@ -154,6 +158,10 @@ impl Handler for Customers {
         app::timeline::apply(work.conn(), CUSTOMERS, &entries).await?;
         Ok(app::timeline::forget(work.conn(), &gone).await?)
     }
+
+    async fn forget(&self, work: &mut UnitOfWork) -> Result<(), Error> {
+        Ok(app::rebuild::forget_timeline(work, CUSTOMERS).await?)
+    }
 }
 
 /// Follows messaging: letters and dialogs.
@@ -173,6 +181,10 @@ impl Handler for Messaging {
         }
         app::timeline::replace(work.conn(), MESSAGING, letters).await?;
         Ok(app::timeline::apply(work.conn(), MESSAGING, &dialogs).await?)
+    }
+
+    async fn forget(&self, work: &mut UnitOfWork) -> Result<(), Error> {
+        Ok(app::rebuild::forget_timeline(work, MESSAGING).await?)
     }
 }
 
@@ -205,6 +217,10 @@ impl Handler for Campaigns {
             }
         }
         Ok(app::timeline::apply(work.conn(), CAMPAIGNS, &entries).await?)
+    }
+
+    async fn forget(&self, work: &mut UnitOfWork) -> Result<(), Error> {
+        Ok(app::rebuild::forget_timeline(work, CAMPAIGNS).await?)
     }
 }
 

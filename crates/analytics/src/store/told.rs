@@ -87,6 +87,20 @@ pub(crate) async fn rebuild(conn: &mut PgConnection, consumer: &str) -> Result<(
     Ok(())
 }
 
+/// Like [`rebuild`], for a journal that may have become shorter: the end of a rebuild under way may never come, and of a
+/// partition that has nothing left everything told is to be taken back.
+pub(crate) async fn rebuild_anew(conn: &mut PgConnection, consumer: &str) -> Result<(), Error> {
+    sqlx::query!(
+        "insert into analytics.rebuilding as r (partition, until_position)
+         select partition, position from analytics.cursor where consumer = $1
+         on conflict (partition) do update set until_position = excluded.until_position",
+        consumer
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
 /// Whether figures were kept before anything was told of them.
 pub(crate) async fn never(conn: &mut PgConnection) -> Result<bool, Error> {
     let found = sqlx::query_scalar!(

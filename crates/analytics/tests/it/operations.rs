@@ -133,8 +133,13 @@ async fn busy(world: &World, customer: uuid::Uuid) -> Vec<String> {
 async fn analytics_has_a_feed_of_its_own_that_is_empty_so_far() {
     let world = World::still("UTC").await;
     let mut feed = FeedClient::new(world.harness.client("analytics", &["analytics.feed.read"]));
-    let page = feed.read(ReadFeedRequest { partition: 0, after: 0, page_size: 10 }).await.unwrap().into_inner();
+    let page = feed
+        .read(ReadFeedRequest { partition: 0, after: 0, page_size: 10, ..Default::default() })
+        .await
+        .unwrap()
+        .into_inner();
     assert_eq!((page.events.len(), page.head), (0, 0));
-    let error = feed.read(ReadFeedRequest { partition: 32, after: 0, page_size: 10 }).await.unwrap_err();
+    let error =
+        feed.read(ReadFeedRequest { partition: 32, after: 0, page_size: 10, ..Default::default() }).await.unwrap_err();
     assert_eq!(error.code(), tonic::Code::InvalidArgument);
 }

@@ -8,6 +8,7 @@
 //! - [`refresh`]: asks customers for facts
 //! - [`due`]: what changes because time passes
 //! - [`build`]: finds the members of a new rule
+//! - [`relearn`]: learning again what others tell, after a restore
 //! - [`rules`]: the rules in use, kept in memory
 //! - [`work`]: how background work goes round
 
@@ -26,6 +27,7 @@ pub(crate) mod due;
 pub(crate) mod membership;
 pub(crate) mod person;
 pub(crate) mod refresh;
+pub(crate) mod relearn;
 pub(crate) mod rules;
 pub(crate) mod segment;
 pub(crate) mod settle;

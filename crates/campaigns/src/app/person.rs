@@ -62,6 +62,9 @@ impl App {
         }
         let newest: Vec<NewFigures> = newest.into_values().collect();
         store::person::put_figures(work.conn(), &newest).await?;
+        if store::relearn::is_on(work.conn()).await? {
+            return Ok(());
+        }
         let ids: Vec<CustomerId> = newest.iter().map(|new| new.customer).collect();
         let pairs = store::membership::pairs(work.conn(), &ids, None).await?;
         settle_courses(work, &rules, &pairs, &courses.into_values().collect::<Vec<_>>()).await
@@ -91,7 +94,8 @@ impl App {
     }
 
     /// Learns facts that were asked for, where they are still wanted, and decides what follows from them. Those without
-    /// facts exist no longer: the event that says so is on its way.
+    /// facts exist no longer: the event that says so is on its way. It is not where facts that were known already are
+    /// asked for once more, because customers was restored from a backup: those leave at once.
     pub(crate) async fn learn_facts(
         &self,
         work: &mut UnitOfWork,
@@ -100,6 +104,11 @@ impl App {
     ) -> Result<(), Error> {
         let rules = self.rules.hold(work.conn()).await?;
         let wanted = store::refresh::lock(work.conn(), asked).await?;
+        let absent: Vec<Wanted> = asked
+            .iter()
+            .filter(|asked| wanted.contains(&asked.customer) && !facts.contains_key(&asked.customer))
+            .copied()
+            .collect();
         let new: Vec<NewFacts> = asked
             .iter()
             .filter(|asked| wanted.contains(&asked.customer))
@@ -110,8 +119,20 @@ impl App {
             .collect();
         let ids: Vec<CustomerId> = new.iter().map(|new| new.customer).collect();
         store::person::ensure(work.conn(), &ids).await?;
-        let known = store::person::lock(work.conn(), &ids).await?;
+        let all: Vec<CustomerId> = ids.iter().copied().chain(absent.iter().map(|absent| absent.customer)).collect();
+        let known = store::person::lock(work.conn(), &all).await?;
         let now = moment(work);
+        let gone: BTreeMap<CustomerId, DateTime<Utc>> = absent
+            .iter()
+            .filter(|absent| known.get(&absent.customer).is_some_and(|known| known.facts >= absent.version))
+            .map(|absent| (absent.customer, now))
+            .collect();
+        if !gone.is_empty() {
+            let ids: Vec<CustomerId> = gone.keys().copied().collect();
+            leave_all(work, &rules, &gone, &known).await?;
+            store::person::bury(work.conn(), &ids).await?;
+            store::person::forget(work.conn(), &ids).await?;
+        }
         let new: Vec<NewFacts> = new
             .into_iter()
             .filter_map(|new| {

@@ -40,6 +40,10 @@ impl Handler for Analytics {
         }
         Ok(self.0.learn_figures(work, new).await?)
     }
+
+    async fn forget(&self, work: &mut UnitOfWork) -> Result<(), Error> {
+        Ok(self.0.forget_figures(work).await?)
+    }
 }
 
 fn figures(event: &Event, recorded: &CustomerMetricsRecorded) -> Result<NewFigures, Error> {
@@ -88,6 +92,10 @@ impl Handler for Customers {
         }
         let wanted: Vec<Wanted> = wanted.into_iter().map(|(customer, version)| Wanted { customer, version }).collect();
         Ok(self.0.follow_customers(work, &wanted, &gone).await?)
+    }
+
+    async fn forget(&self, work: &mut UnitOfWork) -> Result<(), Error> {
+        Ok(self.0.forget_facts(work).await?)
     }
 }
 

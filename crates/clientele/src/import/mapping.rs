@@ -135,6 +135,8 @@ impl Mapping {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -152,5 +154,22 @@ mod tests {
         assert_eq!(fields, ["mapping.zone", "mapping.currency"]);
         assert!(Mapping::parse("surprise = 1").unwrap_err().message.contains("surprise"));
         assert!(Mapping::open("no-such-mapping").unwrap_err().message.contains("online-retail"));
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_a_mapping_or_refused_by_what_is_wrong_in_it(
+            text in any::<String>(), line in 0..60_usize, instead in "[a-z_]{0,12} = (\"\\PC{0,12}\"|-?[0-9]{1,20}|\\[\\]|\\{\\})|\\[\\[?[a-z]{1,8}\\]|\\PC{0,20}",
+        ) {
+            let mut lines: Vec<_> = ONLINE_RETAIL.lines().collect();
+            let place = line % lines.len();
+            lines[place] = &instead;
+            for text in [text.as_str(), &lines.join("\n")] {
+                match Mapping::parse(text) {
+                    Ok(mapping) => prop_assert_eq!(mapping.text, text),
+                    Err(error) => prop_assert!(error.violations.iter().all(|wrong| wrong.field.starts_with("mapping")), "{:?}", error),
+                }
+            }
+        }
     }
 }

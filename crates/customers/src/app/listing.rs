@@ -56,13 +56,13 @@ impl App {
         let after = self.read_token(&request.page_token, fingerprint)?;
         let is_first = after.is_none();
 
-        let pool = self.db.pool();
+        let db = &self.db;
         let places =
-            async { store::listing::page(pool, &selection, order, after, size + 1).await.map_err(Error::of_list) };
+            async { store::listing::page(db, &selection, order, after, size + 1).await.map_err(Error::of_list) };
         let total = async {
-            match store::listing::total(pool, &selection).await.map_err(Error::of_list) {
+            match store::listing::total(db, &selection).await.map_err(Error::of_list) {
                 // The page may well be there in time although its count is not.
-                Err(Error::TooBroad(_)) => store::listing::estimate(pool, &selection).await.map(Some),
+                Err(Error::TooBroad(_)) => store::listing::estimate(db, &selection).await.map(Some),
                 counted => counted.map(Some),
             }
         };
@@ -73,7 +73,7 @@ impl App {
             _ => String::new(),
         };
         let ids: Vec<_> = places.iter().map(|place| place.id).collect();
-        let views = store::customer::views(pool, &ids, SHOWN_PHONES).await?;
+        let views = store::customer::views(db.pool(), &ids, SHOWN_PHONES).await?;
         Ok(Page { views, next_page_token, total })
     }
 

@@ -78,6 +78,8 @@ pub(crate) enum Key {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -87,6 +89,19 @@ mod tests {
         assert_eq!(Order::parse("display_name").unwrap(), Order { by: By::DisplayName, descending: false });
         for wrong in ["id", "country down", "country desc, id", "desc", "country; drop table"] {
             assert_eq!(Order::parse(wrong).unwrap_err().violations[0].field, "order_by", "{wrong}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_order_is_one_of_those_there_are_or_refused(text in "\\PC{0,20}|(country|created_at|display_name|id) {0,2}(asc|desc|ASC|)") {
+            match Order::parse(&text) {
+                Ok(order) => {
+                    let (name, _) = By::ALL.iter().find(|(_, by)| *by == order.by).unwrap();
+                    prop_assert!(text.trim().is_empty() || text.trim().starts_with(name), "{}", text);
+                }
+                Err(error) => prop_assert_eq!(&error.violations[0].field, "order_by"),
+            }
         }
     }
 }

@@ -207,5 +207,5 @@ impl ImportsService {
 async fn next(parts: &mut Streaming<UploadImportFileRequest>) -> Result<Option<UploadImportFileRequest>, Error> {
     let late = |_| KernelError::unavailable("the next part of the file did not come: upload it anew");
     let part = tokio::time::timeout(PATIENCE, parts.message()).await.map_err(late)?;
-    Ok(part.map_err(clientele_platform::grpc::error)?)
+    Ok(part.map_err(clientele_platform::grpc::received)?)
 }

@@ -1,12 +1,16 @@
 //! Pages of customers by search, filter and order. Each order and each filter by value has an index of its own, see the
 //! migrations; what they do not serve together ends at the statement's time limit.
+//!
+//! They are planned anew each time: which index serves depends on the values, above all on the letters searched for. A statement
+//! without a name is prepared in one step and executed in the next, so both happen in a transaction: behind a pooler the
+//! next step could meet another connection, and the statement of somebody else there.
 
 use chrono::{DateTime, Utc};
 use clientele_kernel::CustomerId;
 use clientele_platform::filter::{Comparison, Op, Value};
-use clientele_platform::postgres::{Error as StorageError, pattern};
+use clientele_platform::postgres::{Database, Error as StorageError, pattern};
 use sqlx::types::Json;
-use sqlx::{PgPool, Postgres, QueryBuilder};
+use sqlx::{Postgres, QueryBuilder};
 use uuid::Uuid;
 
 use crate::Error;
@@ -36,7 +40,7 @@ const MOST_COUNTED: i64 = 10_000;
 
 /// The places of the customers selected, in order, those after a place; at most `limit`.
 pub(crate) async fn page(
-    pool: &PgPool,
+    db: &Database,
     selection: &Selection,
     order: Order,
     after: Option<Place>,
@@ -64,12 +68,13 @@ pub(crate) async fn page(
     query.push(" order by ").push(column).push(direction).push(", c.id").push(direction);
     query.push(" limit ").push_bind(i64::from(limit));
 
-    // Planned anew each time: which index serves depends on the values, above all on the letters searched for.
+    let mut transaction = db.transaction().await?;
     if is_text {
-        let rows: Vec<(Uuid, String)> = query.build_query_as().persistent(false).fetch_all(pool).await?;
+        let rows: Vec<(Uuid, String)> = query.build_query_as().persistent(false).fetch_all(&mut *transaction).await?;
         Ok(rows.into_iter().map(|(id, text)| place(id, Key::Text(text))).collect())
     } else {
-        let rows: Vec<(Uuid, DateTime<Utc>)> = query.build_query_as().persistent(false).fetch_all(pool).await?;
+        let rows: Vec<(Uuid, DateTime<Utc>)> =
+            query.build_query_as().persistent(false).fetch_all(&mut *transaction).await?;
         Ok(rows.into_iter().map(|(id, moment)| place(id, Key::Moment(moment))).collect())
     }
 }
@@ -79,20 +84,22 @@ fn place(id: Uuid, key: Key) -> Place {
 }
 
 /// How many customers are selected: exactly up to 10,000, beyond that by the planner's estimate.
-pub(crate) async fn total(pool: &PgPool, selection: &Selection) -> Result<Total, Error> {
+pub(crate) async fn total(db: &Database, selection: &Selection) -> Result<Total, Error> {
     let mut query = QueryBuilder::new("select count(*) from (select 1 from customers.customer c where true");
     push_conditions(&mut query, selection);
     query.push(" limit ").push_bind(MOST_COUNTED + 1).push(") as selected");
-    let counted: i64 = query.build_query_scalar().persistent(false).fetch_one(pool).await?;
+    let mut transaction = db.transaction().await?;
+    let counted: i64 = query.build_query_scalar().persistent(false).fetch_one(&mut *transaction).await?;
     if counted <= MOST_COUNTED {
         Ok(Total { size: counted, estimated: false })
     } else {
-        estimate(pool, selection).await
+        drop(transaction);
+        estimate(db, selection).await
     }
 }
 
 /// How many customers are selected, by the planner's estimate.
-pub(crate) async fn estimate(pool: &PgPool, selection: &Selection) -> Result<Total, Error> {
+pub(crate) async fn estimate(db: &Database, selection: &Selection) -> Result<Total, Error> {
     #[derive(serde::Deserialize)]
     struct Explanation {
         #[serde(rename = "Plan")]
@@ -105,7 +112,9 @@ pub(crate) async fn estimate(pool: &PgPool, selection: &Selection) -> Result<Tot
     }
     let mut query = QueryBuilder::new("explain (format json) select 1 from customers.customer c where true");
     push_conditions(&mut query, selection);
-    let Json(plans): Json<Vec<Explanation>> = query.build_query_scalar().persistent(false).fetch_one(pool).await?;
+    let mut transaction = db.transaction().await?;
+    let Json(plans): Json<Vec<Explanation>> =
+        query.build_query_scalar().persistent(false).fetch_one(&mut *transaction).await?;
     let rows = plans.first().map(|explanation| explanation.plan.rows);
     let rows = rows.ok_or_else(|| StorageError::corrupt("customer", "the plan of a count is empty"))?;
     #[expect(clippy::cast_possible_truncation, reason = "an estimate: beyond 2^53 it would not be exact anyway")]

@@ -7,6 +7,7 @@ use std::time::Duration;
 use nix::sys::signal::Signal;
 use tokio::time::Instant;
 
+use super::backup::{archive_command, archive_folder};
 use super::cluster::{self, STOP};
 use super::programs::{self, PostgresPrograms};
 use crate::account::Account;
@@ -32,12 +33,17 @@ pub struct PostgresOptions {
     pub data_dir: PathBuf,
     /// The folder for the socket, closed to others; by default inside `data_dir`.
     pub socket_dir: Option<PathBuf>,
-    /// The number in the socket's name. No TCP port is opened.
+    /// The number in the socket's name. No TCP port is opened, unless `listen_addresses` is set.
     pub port: u16,
     /// The programs to run; by default those that fit the cluster, or else [`find_postgres`](crate::find_postgres).
     pub programs: Option<PostgresPrograms>,
     /// Settings of the server, applied over the defaults of this crate.
     pub settings: Vec<(String, String)>,
+    /// How long it may take to accept connections; recovery takes as long as there is to be recovered.
+    pub ready_within: Duration,
+    /// A folder in which the whole log is kept, piece by piece, a piece at least every minute in which something was
+    /// written: with a copy of the cluster it restores any later moment.
+    pub wal_archive: Option<PathBuf>,
     /// Whether what is committed must survive a power failure. Tests do without, for speed.
     pub durable: bool,
     /// Whether `data_dir` is removed when the server has ended, even if our process ends first or is killed.
@@ -53,6 +59,8 @@ impl PostgresOptions {
             port: 5432,
             programs: None,
             settings: Vec::new(),
+            ready_within: READY_DEADLINE,
+            wal_archive: None,
             durable: true,
             temporary: false,
         }
@@ -74,6 +82,17 @@ impl PostgresOptions {
     pub fn temporary() -> Result<Self> {
         let folder = folder::scratch_dir()?.keep();
         Ok(Self { temporary: true, ..Self::for_tests(folder) })
+    }
+
+    /// Looks whether the cluster of the folder, if there is one, can be run here: by its version, its owner and the rights
+    /// of its account. Starts nothing.
+    pub fn check_folder(&self) -> Result<()> {
+        let cluster = self.data_dir.join("cluster");
+        let made_by = cluster::version(&cluster)?;
+        choose(self.programs.clone(), made_by, &self.data_dir)?;
+        let account = Account::for_cluster(&cluster)?;
+        let there = self.data_dir.ancestors().find(|folder| folder.exists());
+        there.map_or(Ok(()), |folder| account.can_reach(folder))
     }
 
     /// Adds a setting; a later one of the same name wins.
@@ -120,6 +139,7 @@ impl Postgres {
             cluster::create(&programs, &account, &cluster, options.durable).await?;
             false
         };
+        let archive = options.wal_archive.as_deref().map(|archive| archive_folder(archive, &account)).transpose()?;
         let socket_dir = cluster::socket_folder(options.socket_dir.as_deref(), &data, options.port, &account)?;
 
         // What is thrown away need not be written first.
@@ -128,13 +148,13 @@ impl Postgres {
         let child = loop {
             let mut command = account.command(&programs.postgres(), &cluster);
             command.arg("-D").arg(&cluster);
-            for (name, value) in settings(&options, &socket_dir) {
+            for (name, value) in settings(&options, &socket_dir, archive.as_deref()) {
                 command.arg("-c").arg(format!("{name}={value}"));
             }
             let postgres = programs.postgres();
             let child = Child::spawn(command, &kind, options.temporary.then_some(&*data))
                 .map_err(Error::io("run", &postgres))?;
-            match wait_until_ready(&child, &cluster).await {
+            match wait_until_ready(&child, &cluster, options.ready_within).await {
                 Ok(()) => break child,
                 Err(Error::Ended(exit)) if leftovers && begun.elapsed() < LEFTOVER_PATIENCE => {
                     tracing::debug!(%exit, "the earlier server is not quite gone; trying again");
@@ -177,9 +197,7 @@ impl Postgres {
 
     /// The address of a database for a role: `postgres:///orders?host=/data/socket&port=5432&user=orders_app`.
     pub fn url(&self, database: &str, role: &str) -> String {
-        let host = self.socket_dir.as_os_str().as_encoded_bytes();
-        let (database, host, role) = (escaped(database.as_bytes()), escaped(host), escaped(role.as_bytes()));
-        format!("postgres:///{database}?host={host}&port={}&user={role}", self.port)
+        url(&self.socket_dir, self.port, database, role)
     }
 
     /// Resolves when the server has ended, for whatever reason. Race it against your work to learn of a crash.
@@ -198,6 +216,12 @@ impl Postgres {
     }
 }
 
+pub(crate) fn url(socket_dir: &Path, port: u16, database: &str, role: &str) -> String {
+    let host = socket_dir.as_os_str().as_encoded_bytes();
+    let (database, host, role) = (escaped(database.as_bytes()), escaped(host), escaped(role.as_bytes()));
+    format!("postgres:///{database}?host={host}&port={port}&user={role}")
+}
+
 /// The programs for a folder: a cluster is only run by the major version that made it.
 fn choose(asked: Option<PostgresPrograms>, made_by: Option<u32>, data: &Path) -> Result<PostgresPrograms> {
     let wrong = |found| Error::WrongVersion { folder: data.to_owned(), found, available: programs::available() };
@@ -211,7 +235,7 @@ fn choose(asked: Option<PostgresPrograms>, made_by: Option<u32>, data: &Path) ->
     }
 }
 
-fn settings(options: &PostgresOptions, socket_dir: &Path) -> Vec<(String, String)> {
+fn settings(options: &PostgresOptions, socket_dir: &Path, archive: Option<&Path>) -> Vec<(String, String)> {
     let own = |name: &str, value: &str| (name.to_owned(), value.to_owned());
     let mut all = vec![
         own("max_connections", "200"),
@@ -229,11 +253,17 @@ fn settings(options: &PostgresOptions, socket_dir: &Path) -> Vec<(String, String
         own("log_error_verbosity", "terse"),
         own("log_statement", "none"),
         own("log_checkpoints", "off"),
+        // Only a test of TLS says otherwise.
+        own("listen_addresses", ""),
     ];
+    if let Some(archive) = archive {
+        all.push(own("archive_mode", "on"));
+        all.push(own("archive_timeout", "60"));
+        all.push(own("archive_command", &archive_command(archive)));
+    }
     all.extend(options.settings.iter().cloned());
     // Last, because the last one wins: these are what makes the cluster private.
     all.extend([
-        own("listen_addresses", ""),
         ("unix_socket_directories".to_owned(), quoted(&socket_dir.to_string_lossy())),
         own("unix_socket_permissions", "0700"),
         own("port", &options.port.to_string()),
@@ -248,9 +278,9 @@ fn quoted(path: &str) -> String {
     format!("\"{}\"", path.replace('"', "\"\""))
 }
 
-async fn wait_until_ready(child: &Child, cluster: &Path) -> Result<()> {
+async fn wait_until_ready(child: &Child, cluster: &Path, limit: Duration) -> Result<()> {
     let ready = async || cluster::ready(cluster, child.pid()).then_some(());
-    child.until_ready(&KIND, READY_DEADLINE, ready).await
+    child.until_ready(&KIND, limit, ready).await
 }
 
 fn escaped(bytes: &[u8]) -> String {

@@ -106,6 +106,8 @@ pub(crate) fn removed_cookie(secure: bool) -> String {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
@@ -151,5 +153,33 @@ mod tests {
     fn cookies_are_out_of_reach_for_scripts_and_other_sites() {
         assert_eq!(cookie("cls_1", true), "__Host-clientele=cls_1; Path=/; HttpOnly; SameSite=Strict; Secure");
         assert_eq!(removed_cookie(false), "clientele_session=; Path=/; HttpOnly; SameSite=Strict; Max-Age=0");
+    }
+
+    proptest! {
+        #[test]
+        fn any_header_is_a_proof_of_some_length_or_none(
+            authorization in prop::collection::vec(any::<u8>(), 0..40), scheme in "[bB]earer|Basic|", cookies in "[a-z_=; \"cls0-9]{0,60}", secure: bool,
+        ) {
+            let mut map = HeaderMap::new();
+            let given = [scheme.as_bytes(), b" ", &authorization].concat();
+            if let Ok(value) = http::HeaderValue::from_bytes(&given) {
+                map.insert(AUTHORIZATION, value);
+            }
+            map.append(COOKIE, cookies.parse().unwrap());
+            if let Ok(Some(credential)) = Credential::of(&map, secure) {
+                let secret = credential.secret.expose_secret();
+                prop_assert!((1..=LONGEST_SECRET).contains(&secret.len()));
+                prop_assert!(credential.proof == Proof::Session || !secret.starts_with(SESSION_PREFIX));
+            }
+        }
+
+        #[test]
+        fn a_session_is_read_out_of_the_cookie_that_was_set(secret in "[A-Za-z0-9_-]{1,100}", before in "[a-z]{1,5}=[a-z]{0,5}; ", secure: bool) {
+            let set = cookie(&secret, secure);
+            let pair = set.split(';').next().unwrap();
+            let sent = headers(&[("cookie", &format!("{before}{pair}; z=1"))]);
+            let read = Credential::session(&sent, secure).unwrap();
+            prop_assert_eq!(read.secret.expose_secret(), secret.as_str());
+        }
     }
 }

@@ -124,6 +124,15 @@ impl Tokens {
         }
     }
 
+    /// Forgets a token that a service has refused; one that was fetched meanwhile stays.
+    pub(crate) async fn refused(&self, credential: &Credential, principal: &Arc<Principal>) {
+        if let Some(slot) = self.kept.get(&credential.fingerprint()).await
+            && slot.current().is_some_and(|current| Arc::ptr_eq(&current, principal))
+        {
+            slot.set(None);
+        }
+    }
+
     /// Forgets the token of a credential, because it has ended.
     pub(crate) async fn forget(&self, credential: &Credential) {
         let fingerprint = credential.fingerprint();

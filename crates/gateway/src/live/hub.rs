@@ -137,6 +137,8 @@ impl Hub {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use clientele_kernel::SystemEntropy;
 
@@ -161,6 +163,18 @@ mod tests {
         assert_eq!(one.number(&one.id(2)), None, "it has not been");
         for id in [other.id(0).as_str(), "", "-1", &one.epoch, &format!("{}-x", one.epoch)] {
             assert_eq!(one.number(id), None, "{id}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_last_event_id_is_one_that_was_given_or_says_nothing(text in "\\PC{0,40}", number in "[-+ 0-9]{0,22}") {
+            let hub = Hub::new(3, &SystemEntropy);
+            hub.push(Entry::Gap("orders"));
+            prop_assert_eq!(hub.number(&text), None);
+            if let Some(known) = hub.number(&format!("{}-{number}", hub.epoch)) {
+                prop_assert!(known <= 1);
+            }
         }
     }
 }

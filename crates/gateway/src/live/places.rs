@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use clientele_kernel::Error;
-use opentelemetry::global;
+use clientele_platform::telemetry::Metrics;
 use opentelemetry::metrics::UpDownCounter;
 
 use crate::auth::Fingerprint;
@@ -32,6 +32,7 @@ pub(crate) struct Places {
     /// A quarter stays free of visitors, so that they cannot keep colleagues from their work.
     most_visitors: usize,
     open: UpDownCounter<i64>,
+    metrics: Metrics,
     taken: Arc<Mutex<Taken>>,
 }
 
@@ -50,13 +51,16 @@ pub(crate) struct Place {
 }
 
 impl Places {
-    pub(crate) fn new(most: NonZeroU16) -> Self {
-        let open = global::meter("clientele")
-            .i64_up_down_counter("http.server.streams")
+    pub(crate) fn new(most: NonZeroU16, metrics: &Metrics) -> Self {
+        let open = metrics
+            .meter()
+            .i64_up_down_counter("clientele.streams.open")
+            .with_unit("{stream}")
             .with_description("live streams that are open")
             .build();
+        open.add(0, &[]);
         let most = usize::from(most.get());
-        Self { most, most_visitors: most - most / 4, open, taken: Arc::default() }
+        Self { most, most_visitors: most - most / 4, open, metrics: metrics.clone(), taken: Arc::default() }
     }
 
     /// A place for a holder that may have `most`.
@@ -64,6 +68,7 @@ impl Places {
         let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
         let visitor = matches!(holder, Holder::Address(_));
         if taken.all >= self.most || (visitor && taken.visitors >= self.most_visitors) {
+            self.metrics.shed("streams", 1);
             return Err(Error::unavailable("too many streams are open at once; try again").with_reason("OVERLOADED"));
         }
         let held = taken.by.entry(holder.clone()).or_default();
@@ -101,7 +106,7 @@ mod tests {
     #[test]
     fn places_are_bounded_for_each_and_for_all_and_given_back() {
         let n = |n| NonZeroU16::new(n).unwrap();
-        let places = Places::new(n(3));
+        let places = Places::new(n(3), &Metrics::unread());
         let take = |name: u8| places.take(Holder::Credential([name; 32]), n(2));
         let (first, _second) = (take(1).unwrap(), take(1).unwrap());
         assert_eq!(take(1).unwrap_err().reason, "TOO_MANY_STREAMS");
@@ -115,7 +120,7 @@ mod tests {
     #[test]
     fn visitors_leave_a_quarter_of_the_places_to_colleagues() {
         let n = |n| NonZeroU16::new(n).unwrap();
-        let places = Places::new(n(8));
+        let places = Places::new(n(8), &Metrics::unread());
         let visit = |last: u8| places.take(Holder::Address(IpAddr::from([192, 0, 2, last])), n(2));
         let mut visits: Vec<_> = (0..6).map(|last| visit(last).unwrap()).collect();
         assert_eq!(visit(6).unwrap_err().reason, "OVERLOADED");
@@ -129,6 +134,8 @@ mod tests {
         assert_eq!(visit(6).unwrap_err().reason, "OVERLOADED");
         drop(work);
         assert!(visit(6).is_ok());
-        assert!(Places::new(n(1)).take(Holder::Address(IpAddr::from([192, 0, 2, 1])), n(1)).is_ok());
+        assert!(
+            Places::new(n(1), &Metrics::unread()).take(Holder::Address(IpAddr::from([192, 0, 2, 1])), n(1)).is_ok()
+        );
     }
 }

@@ -1,7 +1,6 @@
 //! What can be followed.
 
-use clientele_kernel::{CustomerId, Error, Violations, error::shorten};
-use uuid::Uuid;
+use clientele_kernel::{CustomerId, DialogId, Error, Violations, error::shorten};
 
 use super::change::{Change, Kind};
 
@@ -60,7 +59,7 @@ impl Topic {
             return CustomerId::parse(id, "topics").ok().map(|id| Self::Customer(id.to_string()));
         }
         if let Some(id) = text.strip_prefix("dialog/") {
-            return Uuid::parse_str(id).ok().map(|id| Self::Dialog(id.to_string()));
+            return DialogId::parse(id, "topics").ok().map(|id| Self::Dialog(id.to_string()));
         }
         BROAD.iter().find(|(name, _)| *name == text).map(|(_, kind)| Self::Any(*kind))
     }
@@ -109,6 +108,8 @@ impl Topic {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     const ID: &str = "01900000-0000-7000-8000-0000000000c1";
@@ -128,5 +129,16 @@ mod tests {
         assert!(Topic::read(&[]).is_err());
         assert!(Topic::read(&vec!["me".to_owned(); 51]).is_err());
         assert_eq!(Topic::read(&vec!["me".to_owned(); 50]).unwrap().len(), 1);
+    }
+
+    proptest! {
+        #[test]
+        fn any_topic_is_followed_under_the_name_it_was_asked_by_or_refused(text in "(customer/|dialog/)?([0-9a-f{}-]{30,40}|\\PC{0,12})", id: u128) {
+            for text in [text, format!("dialog/{}", uuid::Uuid::from_u128(id)), format!("dialog/{}", uuid::Uuid::from_u128(id).simple())] {
+                if let Some(topic) = Topic::parse(&text) {
+                    prop_assert_eq!(topic.text(), text.to_ascii_lowercase());
+                }
+            }
+        }
     }
 }

@@ -170,8 +170,10 @@ pub(super) struct Schema {
     pub(super) reference: Option<String>,
     #[serde(skip_serializing_if = "String::is_empty")]
     pub(super) description: String,
-    #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
-    pub(super) kind: Option<&'static str>,
+    #[serde(rename = "type", skip_serializing_if = "Vec::is_empty", serialize_with = "one_or_several")]
+    pub(super) kinds: Vec<&'static str>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) any_of: Vec<Schema>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) format: Option<&'static str>,
     #[serde(rename = "enum", skip_serializing_if = "Vec::is_empty")]
@@ -194,9 +196,32 @@ pub(super) enum Additional {
     Of(Box<Schema>),
 }
 
+fn one_or_several<S: Serializer>(kinds: &[&'static str], serializer: S) -> Result<S::Ok, S::Error> {
+    match kinds {
+        [one] => one.serialize(serializer),
+        several => several.serialize(serializer),
+    }
+}
+
 impl Schema {
+    /// The same where further types are understood too.
+    pub(super) fn or(mut self, kinds: &[&'static str]) -> Self {
+        if self.reference.is_none() && self.any_of.is_empty() {
+            if !self.kinds.is_empty() {
+                self.kinds.extend(kinds);
+            }
+            return self;
+        }
+        if self.any_of.is_empty() {
+            let description = std::mem::take(&mut self.description);
+            self = Self { any_of: vec![self], ..Self::default() }.described(description);
+        }
+        self.any_of.extend(kinds.iter().map(|kind| Self::of(kind)));
+        self
+    }
+
     pub(super) fn of(kind: &'static str) -> Self {
-        Self { kind: Some(kind), ..Self::default() }
+        Self { kinds: vec![kind], ..Self::default() }
     }
 
     pub(super) fn formatted(kind: &'static str, format: &'static str) -> Self {

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 
 use prost_reflect::DescriptorPool;
 
-use crate::rest::{Binding, BindingError, FieldPath, Template};
+use crate::rest::{Binding, BindingError, Template};
 use comment::Comments;
 use document::{
     Additional, Components, Document, Info, InlineParameter, License, MediaType, Ordered, Response, Schema,
@@ -78,13 +78,15 @@ pub fn generate(pool: &DescriptorPool) -> Result<String, BindingError> {
 }
 
 /// Templates that differ in the names of their variables only are one path to OpenAPI: of the names that bindings give to
-/// a variable (`id`, `customer.id`) the shortest is taken.
+/// a variable (`id`, `customer.id`) the shortest is taken, without the message that it is in: programs that fill in
+/// templates take what is before a dot for an object.
 fn variable_names(bindings: &[Binding], template: &Template) -> Vec<String> {
     let alike: Vec<_> = bindings.iter().map(|other| &other.template).filter(|other| other.is_alike(template)).collect();
     let count = template.variables().count();
     (0..count)
         .filter_map(|place| {
-            let names = alike.iter().filter_map(|other| other.variables().nth(place)).map(FieldPath::json_name);
+            let names = alike.iter().filter_map(|other| other.variables().nth(place));
+            let names = names.map(|variable| variable.last().json_name().to_owned());
             names.min_by_key(|name| (name.len(), name.clone()))
         })
         .collect()

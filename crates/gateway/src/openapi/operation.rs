@@ -112,7 +112,7 @@ impl<'a> Operations<'a> {
     }
 
     fn parameter(&self, field: &FieldPath, place: &'static str, required: bool) -> InlineParameter {
-        let mut schema = self.schemas.of_field(field.last(), Direction::Input);
+        let mut schema = self.schemas.of_field(field.last(), Direction::Parameter);
         InlineParameter {
             name: field.json_name(),
             place,
@@ -133,7 +133,7 @@ impl<'a> Operations<'a> {
             Body::Field(field) => field.kind().as_message()?.clone(),
         };
         let schema = self.schemas.of_message(&message, Direction::Input);
-        Some(RequestBody { required: message.fields().len() > 0, content: json(schema) })
+        Some(RequestBody { required: binding.wants_body(), content: json(schema) })
     }
 }
 

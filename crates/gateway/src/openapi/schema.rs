@@ -19,6 +19,8 @@ use crate::rest::{Binding, Body, Form};
 pub(super) enum Direction {
     /// Sent by the client.
     Input,
+    /// A part of an address, sent by the client.
+    Parameter,
     /// Sent by the gateway.
     Output,
 }
@@ -116,7 +118,7 @@ impl<'a> Schemas<'a> {
     fn name(&self, full_name: &str, direction: Direction) -> String {
         let name = self.names.get(full_name).cloned().unwrap_or_else(|| full_name.to_owned());
         let also_output = self.uses.contains(&(full_name.to_owned(), Direction::Output));
-        if direction == Direction::Input && also_output && self.messages.contains_key(full_name) {
+        if direction != Direction::Output && also_output && self.messages.contains_key(full_name) {
             format!("{name}Input")
         } else {
             name
@@ -141,11 +143,13 @@ impl<'a> Schemas<'a> {
             kind if field.is_list() => Schema::list(self.of_kind(&kind, direction)),
             kind => self.of_kind(&kind, direction),
         };
+        // In a body, a field that is null is not there.
+        let schema = if direction == Direction::Input { schema.or(&["null"]) } else { schema };
         schema.described(description)
     }
 
     fn of_kind(&self, kind: &Kind, direction: Direction) -> Schema {
-        match kind {
+        let schema = match kind {
             Kind::Double => Schema::formatted("number", "double"),
             Kind::Float => Schema::formatted("number", "float"),
             Kind::Int32 | Kind::Sint32 | Kind::Sfixed32 => Schema::formatted("integer", "int32"),
@@ -158,6 +162,16 @@ impl<'a> Schemas<'a> {
             Kind::Bytes => Schema::formatted("string", "byte"),
             Kind::Message(message) => self.of_message(message, direction),
             Kind::Enum(found) => Schema::to(&self.name(found.full_name(), direction)),
+        };
+        if direction != Direction::Input {
+            return schema;
+        }
+        // What the canonical mapping understands besides what it writes.
+        match kind {
+            Kind::Message(_) | Kind::Bool | Kind::String | Kind::Bytes => schema,
+            Kind::Enum(_) => schema.or(&["integer"]),
+            _ if schema.kinds == ["string"] => schema.or(&["integer"]),
+            _ => schema.or(&["string"]),
         }
     }
 
@@ -182,7 +196,7 @@ impl<'a> Schemas<'a> {
             fields.into_iter().filter(|field| direction == Direction::Output || field.name() != "request_id")
         };
         let required = match direction {
-            Direction::Input => Vec::new(),
+            Direction::Input | Direction::Parameter => Vec::new(),
             Direction::Output => {
                 fields().filter(|field| !field.supports_presence()).map(|f| f.json_name().to_owned()).collect()
             }
@@ -190,7 +204,7 @@ impl<'a> Schemas<'a> {
         Schema {
             properties: Ordered(fields().map(|f| (f.json_name().to_owned(), self.of_field(&f, direction))).collect()),
             required,
-            additional_properties: (direction == Direction::Input).then_some(Additional::Allowed(false)),
+            additional_properties: (direction != Direction::Output).then_some(Additional::Allowed(false)),
             ..Schema::of("object").described(self.comments.at(message.parent_file().name(), message.path()))
         }
     }

@@ -9,6 +9,9 @@ use super::template::{FieldPath, Template};
 /// The package whose methods the gateway answers itself.
 const OWN_PACKAGE: &str = "clientele.gateway.v1";
 
+/// The field that `Idempotency-Key` fills.
+pub(super) const REQUEST_ID: &str = "request_id";
+
 /// One HTTP form of one gRPC method.
 #[derive(Debug, Clone)]
 pub(crate) struct Binding {
@@ -132,6 +135,18 @@ impl Binding {
     /// Who may call the method.
     pub(crate) fn access(&self) -> Option<&'static access::Access> {
         access::of_path(&self.grpc_path())
+    }
+
+    /// Whether a request has to have a body: where it may bring more than what path and headers bind.
+    pub(crate) fn wants_body(&self) -> bool {
+        match &self.body {
+            Body::None => false,
+            Body::Field(_) => true,
+            Body::Whole => self.method.input().fields().any(|field| {
+                let bound = self.template.variables().any(|bound| bound.fields().first() == Some(&field));
+                !bound && field.name() != REQUEST_ID
+            }),
+        }
     }
 
     /// Whether the field can be given as a query parameter: it is bound neither by the path nor by the body.

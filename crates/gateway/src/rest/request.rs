@@ -5,12 +5,9 @@ use percent_encoding::percent_decode_str;
 use prost_reflect::{DynamicMessage, FieldDescriptor, Kind, MessageDescriptor};
 use serde_json::{Map, Value};
 
-use super::binding::{Binding, Body, Form};
+use super::binding::{Binding, Body, Form, REQUEST_ID};
 use super::json;
 use super::template::FieldPath;
-
-/// The field that `Idempotency-Key` fills.
-const REQUEST_ID: &str = "request_id";
 
 /// The parts of an HTTP request that make up a message.
 #[derive(Debug, Default)]
@@ -33,6 +30,10 @@ pub(crate) fn message(binding: &Binding, parts: &Parts<'_>) -> Result<DynamicMes
         Body::None => Map::new(),
         // Bytes follow the message, they are no part of it.
         Body::Field(_) if binding.form == Form::Upload => Map::new(),
+        Body::Whole if parts.body.is_empty() && binding.wants_body() => {
+            let told = "is missing: a JSON object is wanted, `{}` where nothing is to be said";
+            return Err(Error::invalid("body", told).with_reason("BODY_MISSING"));
+        }
         Body::Whole if parts.body.is_empty() => Map::new(),
         Body::Whole => json::parse(parts.body, "body")?,
         Body::Field(field) => {
@@ -221,8 +222,11 @@ mod tests {
 
     #[test]
     fn a_command_without_fields_needs_no_body() {
-        let rotate = binding("identity.v1.Tokens.RotateSigningKeys");
-        assert!(message(&rotate, &Parts::default()).is_ok());
+        let cancel = binding("customers.v1.Imports.CancelImport");
+        assert!(message(&cancel, &Parts { variables: &["7".to_owned()], ..Parts::default() }).is_ok());
+        let find = binding("orders.v1.Orders.FindBuyers");
+        assert_eq!(fields(message(&find, &Parts::default())), ["body"]);
+        assert!(message(&find, &Parts { body: b"{}", ..Parts::default() }).is_ok());
         let update = binding("customers.v1.Customers.UpdateCustomer");
         assert_eq!(fields(message(&update, &Parts { variables: &["7".to_owned()], ..Parts::default() })), ["customer"]);
     }

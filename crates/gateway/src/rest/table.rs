@@ -101,20 +101,25 @@ impl Node {
             return self.step(segment, values, |node, values| node.find(method, rest, values, others));
         }
         // The colon of a verb stands as it is; one that belongs to a value may be encoded. A verb nobody knows is taken
-        // for a part of the value.
-        let split = segment.rsplit_once(':').map(|(text, verb)| (text, Some(verb.to_owned())));
-        let readings = split.into_iter().chain([(*segment, None)]);
-        for (text, verb) in readings {
+        // for a part of the value; one that the path has is a verb, also where another method was meant.
+        if let Some((text, verb)) = segment.rsplit_once(':') {
+            let verb = Some(verb.to_owned());
+            let mut known = false;
             let found = self.step(text, values, |node, _| {
-                let ends = node.ends.get(&verb)?;
-                others.extend(ends.iter().map(|binding| binding.verb.to_string()));
-                ends.iter().find(|binding| binding.verb == *method).cloned()
+                known |= node.ends.contains_key(&verb);
+                node.end(method, verb.as_ref(), others)
             });
-            if found.is_some() {
+            if known {
                 return found;
             }
         }
-        None
+        self.step(segment, values, |node, _| node.end(method, None, others))
+    }
+
+    fn end(&self, method: &Method, verb: Option<&String>, others: &mut BTreeSet<String>) -> Option<Arc<Binding>> {
+        let ends = self.ends.get(&verb.cloned())?;
+        others.extend(ends.iter().map(|binding| binding.verb.to_string()));
+        ends.iter().find(|binding| binding.verb == *method).cloned()
     }
 
     fn step(
@@ -202,6 +207,8 @@ mod tests {
     #[test]
     fn a_path_that_exists_for_other_methods_names_them() {
         assert_eq!(find(&Method::DELETE, "/v1/customers/7"), "only GET PATCH");
+        assert_eq!(find(&Method::GET, "/v1/orders/7:changeStatus"), "only POST");
+        assert_eq!(find(&Method::POST, "/v1/customers:batchGet"), "only GET");
     }
 
     #[test]

@@ -104,6 +104,11 @@ impl Template {
         })
     }
 
+    /// The template as logs, spans and metrics name it, with the variables' names in JSON.
+    pub(crate) fn route(&self) -> String {
+        self.to_openapi(&self.variables().map(FieldPath::json_name).collect::<Vec<_>>())
+    }
+
     /// Whether both templates match the same paths.
     pub(crate) fn is_alike(&self, other: &Self) -> bool {
         let same = |(one, two): (&Segment, &Segment)| match (one, two) {

@@ -113,7 +113,11 @@ mod tests {
             data: Some(Any { type_url: (*type_url).to_owned(), value: value.to_vec() }),
             ..Event::default()
         };
-        let page = ReadFeedResponse { events: types.iter().enumerate().map(event).collect(), head: 9 };
+        let page = ReadFeedResponse {
+            events: types.iter().enumerate().map(event).collect(),
+            head: 9,
+            incarnation: String::new(),
+        };
         let descriptor = POOL.get_message_by_name("clientele.platform.v1.ReadFeedResponse").unwrap();
         let message = DynamicMessage::decode(descriptor, page.encode_to_vec().as_slice()).unwrap();
         serde_json::from_slice(&json::print(&message).unwrap()).unwrap()

@@ -16,6 +16,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tonic::service::Routes;
+use tonic_health::server::HealthReporter;
 
 use crate::services::method;
 use crate::world::{World, from, request};
@@ -159,7 +160,7 @@ async fn readiness_tells_of_each_service_and_ends_with_the_last() {
     let routes = method(Router::new(), LIST, |_: tonic::Request<customers::ListCustomersRequest>| async {
         Ok(customers::ListCustomersResponse::default())
     });
-    world.network.serve("customers", infrastructure(Routes::from(routes)).await.unwrap());
+    world.network.serve("customers", infrastructure(Routes::from(routes), HealthReporter::new()).unwrap());
     let up = world.send(empty("GET", "/readyz")).await;
     assert_eq!(
         (up.status, up.json()["services"]["customers"].as_str()),

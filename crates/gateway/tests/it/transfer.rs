@@ -176,7 +176,7 @@ async fn over_the_network(world: &World) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(async move { axum::serve(listener, routes).await });
-    world.network.connect("customers", &format!("http://{address}").parse().unwrap(), None).unwrap();
+    world.network.connect("customers", &[format!("http://{address}").parse().unwrap()], None).unwrap();
 }
 
 #[tokio::test]

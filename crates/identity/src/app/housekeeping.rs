@@ -12,6 +12,8 @@ use super::token::SigningKeys;
 use crate::bootstrap::bootstrap_from_configuration;
 use crate::{Config, Error, store};
 
+/// Its name among the tasks of the service.
+pub(crate) const TASK: &str = "housekeeping";
 const PERIOD: Duration = Duration::from_mins(1);
 const RETRY: Duration = Duration::from_secs(2);
 const BATCH: i64 = 1000;
@@ -59,6 +61,7 @@ impl Housekeeping {
             pause = match self.round().await {
                 Ok(()) => PERIOD,
                 Err(error) => {
+                    self.db.metrics().task_failed(self.db.context(), TASK);
                     tracing::warn!(%error, "keys and sessions could not be looked after; trying again");
                     RETRY
                 }

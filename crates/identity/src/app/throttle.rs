@@ -1,6 +1,7 @@
 //! Counting failed sign-ins, in the database so that all replicas count together.
 
 use clientele_platform::postgres::{self, Database};
+use clientele_platform::telemetry::{Counter, KeyValue};
 use sqlx::PgConnection;
 
 use crate::Error;
@@ -13,6 +14,7 @@ pub(crate) struct Throttle {
     db: Database,
     login: Limits,
     address: Limits,
+    refused: Counter<u64>,
 }
 
 /// A sign-in that was admitted. It counts as a failure until it is taken back.
@@ -22,7 +24,15 @@ pub(crate) struct Admission(Vec<(Subject, Tally)>);
 
 impl Throttle {
     pub(crate) fn new(db: Database, login: Limits, address: Limits) -> Self {
-        Self { db, login, address }
+        let refused = db.metrics().counter(
+            "clientele.sign_in.throttled",
+            "{attempt}",
+            "sign-ins refused after too many that failed, under one login or from one address",
+        );
+        for kind in [SubjectKind::Login, SubjectKind::Address] {
+            refused.add(0, &[of(kind)]);
+        }
+        Self { db, login, address, refused }
     }
 
     /// Admits an attempt under this login from this address, or tells how long to wait. Without an address, the login
@@ -41,6 +51,7 @@ impl Throttle {
         for (subject, limits) in subjects {
             let tally = store::throttle::lock(&mut tx, subject, now).await?;
             if let Some(wait) = tally.wait(now) {
+                self.refused.add(1, &[of(subject.kind)]);
                 return Err(Error::Throttled(wait.to_std().unwrap_or_default()));
             }
             let tally = Tally::failed(Some(tally), limits, now);
@@ -74,4 +85,8 @@ impl Admission {
         }
         Ok(())
     }
+}
+
+fn of(kind: SubjectKind) -> KeyValue {
+    KeyValue::new("kind", kind.as_str())
 }

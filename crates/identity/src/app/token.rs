@@ -26,8 +26,9 @@ use crate::events::publish;
 use crate::store;
 use crate::store::token::StoredKey;
 
-/// How long a replica goes by the keys it has read: far less than a new key is published before it signs.
-const REREAD: TimeDelta = TimeDelta::seconds(30);
+/// How long a replica goes by the keys it has read: far less than a new key is published before it signs, and for as long
+/// as that a replica may still sign with a key that another has revoked.
+const REREAD: TimeDelta = TimeDelta::seconds(5);
 
 /// What a token says: what every service reads, and what identity alone reads back.
 #[derive(Debug, Serialize, Deserialize)]
@@ -60,6 +61,7 @@ pub(crate) struct Tokens {
     db: Database,
     keys: Arc<SigningKeys>,
     lifetimes: Lifetimes,
+    /// Of a service there may be several secrets, for the time of a change.
     services: Arc<Vec<(&'static str, SecretString)>>,
 }
 
@@ -116,9 +118,9 @@ impl Tokens {
 
     fn of_service(&self, name: &str, presented: &SecretString) -> Result<Principal, Error> {
         let digest = |secret: &SecretString| Sha256::digest(secret.expose_secret().as_bytes());
-        let known = self.services.iter().find(|(known, _)| *known == name);
         // Digests are of one length, so comparing them tells nothing of the secret's.
-        let proven = known.is_some_and(|(_, secret)| digest(secret).ct_eq(&digest(presented)).into());
+        let fits = |secret: &SecretString| bool::from(digest(secret).ct_eq(&digest(presented)));
+        let proven = self.services.iter().any(|(known, secret)| *known == name && fits(secret));
         proven.then(|| token::service(name)).flatten().ok_or(Error::ProofRefused)
     }
 
@@ -135,9 +137,9 @@ impl Tokens {
         self.keys.published().await
     }
 
-    /// Makes the next signing key now.
-    pub(crate) async fn rotate(&self, caller: &Caller) -> Result<Vec<PublicKey>, Error> {
-        self.keys.rotate(caller).await?;
+    /// Makes the next signing key now; with `revoke` it takes over at once and all others end.
+    pub(crate) async fn rotate(&self, caller: &Caller, revoke: bool) -> Result<Vec<PublicKey>, Error> {
+        self.keys.rotate(caller, revoke).await?;
         self.keys.published().await
     }
 }
@@ -214,13 +216,17 @@ impl SigningKeys {
     /// The public keys, as the table has them now: who asks may have seen a token of a key made a moment ago.
     async fn published(&self) -> Result<Vec<PublicKey>, Error> {
         let stored = store::token::list(self.db.pool()).await?;
-        Ok(stored.iter().map(|key| PublicKey { id: key.slot.id, bytes: key.public_key }).collect())
+        // Those that have ended may not have been cleared away yet.
+        let ended = Schedule::new(stored.iter().map(|key| key.slot).collect()).ended(self.clock.now());
+        let published = stored.iter().filter(|key| !ended.contains(&key.slot.id));
+        Ok(published.map(|key| PublicKey { id: key.slot.id, bytes: key.public_key }).collect())
     }
 
-    /// Makes the next key, in the name of the caller. [`Error::RotationUnderWay`] when it has been made already.
-    async fn rotate(&self, caller: &Caller) -> Result<(), Error> {
+    /// Makes the next key, in the name of the caller. [`Error::RotationUnderWay`] when it has been made already; with
+    /// `revoke` it takes over at once, whatever there was before.
+    async fn rotate(&self, caller: &Caller, revoke: bool) -> Result<(), Error> {
         let now = self.clock.now();
-        self.make_next(caller, |schedule| match schedule.next(now) {
+        self.make_next(caller, revoke, |schedule| match schedule.next(now).filter(|_| !revoke) {
             Some(next) => Err(Error::RotationUnderWay((next.signs_from - now).to_std().unwrap_or_default())),
             None => Ok(true),
         })
@@ -236,27 +242,32 @@ impl SigningKeys {
         if !schedule.is_due(rotation, now) && schedule.ended(now).is_empty() {
             return Ok(());
         }
-        self.make_next(&Caller::service("identity"), |schedule| Ok(schedule.is_due(rotation, now))).await
+        self.make_next(&Caller::service("identity"), false, |schedule| Ok(schedule.is_due(rotation, now))).await
     }
 
     async fn make_next(
         &self,
         caller: &Caller,
+        revoke: bool,
         wanted: impl FnOnce(&Schedule) -> Result<bool, Error> + Send,
     ) -> Result<(), Error> {
         let mut uow = self.db.begin(caller).await?;
         let now = uow.now();
         let schedule = Schedule::new(store::token::lock(uow.conn()).await?);
-        let ended = schedule.ended(now);
+        let ended = if revoke { schedule.all() } else { schedule.ended(now) };
         if wanted(&schedule)? {
-            let key = self.draw(uow.id(), schedule.start_of_new(now));
+            let signs_from = if revoke { now } else { schedule.start_of_new(now) };
+            let key = self.draw(uow.id(), signs_from);
+            // First: no two keys may begin at one moment.
+            store::token::delete(uow.conn(), &ended).await?;
             store::token::insert(uow.conn(), &key, now).await?;
-            uow.record(publish::signing_keys_rotated(key.slot.id));
-            tracing::info!(kid = %key.slot.id, signs_from = %key.slot.signs_from, "a new signing key was made");
+            uow.record(publish::signing_keys_rotated(key.slot.id, revoke));
+            tracing::info!(kid = %key.slot.id, %signs_from, revoke, "a new signing key was made");
         } else if ended.is_empty() {
             return Ok(());
+        } else {
+            store::token::delete(uow.conn(), &ended).await?;
         }
-        store::token::delete(uow.conn(), &ended).await?;
         uow.commit().await?;
         *self.known.write().await = None;
         Ok(())
@@ -295,7 +306,7 @@ impl std::fmt::Debug for SigningKeys {
 }
 
 /// Binds a sealed private key to its place: one that is moved to another row does not open.
-fn purpose(id: Uuid) -> String {
+pub(crate) fn purpose(id: Uuid) -> String {
     format!("identity signing key {id}")
 }
 

@@ -85,6 +85,8 @@ impl Permissions {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn only(names: &[&str]) -> Permissions {
@@ -120,6 +122,19 @@ mod tests {
     fn a_token_gives_back_what_it_was_made_of() {
         for permissions in [Permissions::Everything, only(&[]), only(&["a.b.read", "a.b.write"])] {
             assert_eq!(Permissions::of_token(permissions.to_token()), permissions);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn only_permissions_that_exist_are_read(names in prop::collection::vec("\\*|identity\\.user\\.(read|write|fly)|\\PC{0,10}", 0..5)) {
+            match Permissions::parse(&names, "scopes") {
+                Ok(read) => {
+                    prop_assert!(!read.contains(EVERYTHING) && read.iter().all(|name| names.contains(name)));
+                    prop_assert!(names.iter().all(|name| read.contains(name)));
+                }
+                Err(error) => prop_assert!(error.violations.iter().all(|wrong| wrong.field.starts_with("scopes[")), "{:?}", error),
+            }
         }
     }
 }

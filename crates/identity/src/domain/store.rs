@@ -83,6 +83,8 @@ pub(crate) fn parse_time_zone(text: &str) -> Result<Tz, Error> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -101,5 +103,15 @@ mod tests {
         let closed = store.changed(close.clone(), now).unwrap();
         assert_eq!((closed.version, closed.active), (2, false));
         assert_eq!(closed.changed(close, now), None);
+    }
+
+    proptest! {
+        #[test]
+        fn any_time_zone_is_known_by_its_name_or_refused(text in "\\PC{0,20}|[A-Z][a-z]{2,8}/[A-Z][a-z]{3,8}|UTC|GMT[+-][0-9]{1,2}") {
+            match parse_time_zone(&text) {
+                Ok(zone) => prop_assert_eq!(zone.name(), text),
+                Err(error) => prop_assert_eq!(&error.violations[0].field, "store.time_zone"),
+            }
+        }
     }
 }

@@ -147,6 +147,11 @@ impl Schedule {
         }
     }
 
+    /// All keys, oldest first.
+    pub(crate) fn all(&self) -> Vec<Uuid> {
+        self.0.iter().map(|slot| slot.id).collect()
+    }
+
     /// Keys whose last tokens have ended.
     pub(crate) fn ended(&self, now: DateTime<Utc>) -> Vec<Uuid> {
         self.0.windows(2).filter(|pair| pair[1].signs_from + AFTERLIFE <= now).map(|pair| pair[0].id).collect()

@@ -189,6 +189,8 @@ pub(crate) fn parse_group_ids(ids: &[String]) -> Result<Vec<GroupId>, Error> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -229,5 +231,20 @@ mod tests {
             user.changed(UserChange { state: Some(UserState::Disabled), ..UserChange::default() }, now).unwrap();
         assert_eq!(disabled.version, 2);
         assert!(user.is_disabled_by(&disabled));
+    }
+
+    proptest! {
+        #[test]
+        fn any_login_is_refused_by_its_field_or_found_again_by_its_key(text in "\\PC{0,12}@?\\PC{0,12}|[a-zA-Z.+]{1,8}@[a-z]{1,8}(\\.[a-z]{2,3})?|.{250,260}") {
+            let key = sign_in_key(&text);
+            match Login::parse(&text, "user.login") {
+                Ok(login) => {
+                    prop_assert_eq!(key.unwrap(), login.key());
+                    let again = Login::parse(login.as_str(), "user.login").unwrap();
+                    prop_assert_eq!((again.as_str(), again.key()), (login.as_str(), login.key()));
+                }
+                Err(error) => prop_assert_eq!(&error.violations[0].field, "user.login"),
+            }
+        }
     }
 }

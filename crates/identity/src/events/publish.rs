@@ -65,7 +65,7 @@ pub(crate) fn sign_out_recorded(sign_out: Uuid, user: UserId) -> Entry {
     Entry::new("sign_out", sign_out, 1, &pb::SignOutRecorded { user_id: user.to_string() })
 }
 
-/// A new signing key was made.
-pub(crate) fn signing_keys_rotated(kid: Uuid) -> Entry {
-    Entry::new("signing_key", kid, 1, &pb::SigningKeysRotated { kid: kid.to_string() })
+/// A new signing key was made; those before it may have been revoked.
+pub(crate) fn signing_keys_rotated(kid: Uuid, revoked: bool) -> Entry {
+    Entry::new("signing_key", kid, 1, &pb::SigningKeysRotated { kid: kid.to_string(), revoked })
 }

@@ -81,6 +81,7 @@ impl tokens_server::Tokens for Tokens {
         request: Request<pb::RotateSigningKeysRequest>,
     ) -> Result<Response<pb::ListSigningKeysResponse>, Status> {
         let caller = super::caller(&request)?;
-        respond(self.app.rotate(&caller).await.map(|published| keys(&published)))
+        let revoke = request.into_inner().revoke;
+        respond(self.app.rotate(&caller, revoke).await.map(|published| keys(&published)))
     }
 }

@@ -55,6 +55,19 @@ pub(crate) async fn insert(conn: &mut PgConnection, key: &StoredKey, now: DateTi
     Ok(assert_one(done.rows_affected())?)
 }
 
+/// Puts another sealed form of a private half in the place of the one given; nothing where the key has ended meanwhile.
+pub(crate) async fn replace(conn: &mut PgConnection, id: Uuid, old: &[u8], new: &[u8]) -> Result<u64, Error> {
+    let done = sqlx::query!(
+        "update identity.signing_key set sealed_private_key = $3 where id = $1 and sealed_private_key = $2",
+        id,
+        old,
+        new,
+    )
+    .execute(conn)
+    .await?;
+    Ok(done.rows_affected())
+}
+
 /// Withdraws keys.
 pub(crate) async fn delete(conn: &mut PgConnection, ids: &[Uuid]) -> Result<(), Error> {
     sqlx::query!("delete from identity.signing_key where id = any($1)", ids).execute(conn).await?;

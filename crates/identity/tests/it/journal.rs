@@ -14,7 +14,7 @@ async fn events(house: &House) -> Vec<Event> {
     let mut feed = FeedClient::new(house.administrator().await);
     let mut events = Vec::new();
     for partition in 0..i32::from(PARTITIONS) {
-        let request = ReadFeedRequest { partition, after: 0, page_size: 1000 };
+        let request = ReadFeedRequest { partition, after: 0, page_size: 1000, ..Default::default() };
         events.extend(feed.read(request).await.expect("the feed answers").into_inner().events);
     }
     events
@@ -95,6 +95,6 @@ async fn a_refused_command_writes_nothing() {
 async fn the_feed_refuses_a_partition_that_does_not_exist() {
     let house = House::new().await;
     let mut feed = FeedClient::new(house.administrator().await);
-    let answer = feed.read(ReadFeedRequest { partition: 32, after: 0, page_size: 0 }).await;
+    let answer = feed.read(ReadFeedRequest { partition: 32, after: 0, page_size: 0, ..Default::default() }).await;
     assert_eq!(crate::house::fields(answer), ["partition"]);
 }

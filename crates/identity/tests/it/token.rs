@@ -21,7 +21,7 @@ async fn keys(house: &House) -> Vec<String> {
 
 async fn rotate(house: &House) -> Answer<pb::ListSigningKeysResponse> {
     let mut tokens = TokensClient::new(house.administrator().await);
-    tokens.rotate_signing_keys(pb::RotateSigningKeysRequest {}).await.map(Response::into_inner)
+    tokens.rotate_signing_keys(pb::RotateSigningKeysRequest::default()).await.map(Response::into_inner)
 }
 
 fn service(name: &str, secret: &str) -> Proof {
@@ -108,6 +108,49 @@ async fn a_rotation_under_way_is_not_started_again() {
     rotate(&house).await.unwrap();
     assert_eq!(refused(rotate(&house).await), because(Code::FailedPrecondition, "ROTATION_UNDER_WAY"));
     assert_eq!(keys(&house).await.len(), 2);
+}
+
+#[tokio::test]
+async fn a_revoked_key_signs_nothing_more_and_what_it_signed_is_refused_within_half_a_minute() {
+    let house = House::new().await;
+    let old = keys(&house).await;
+    // A rotation in peace that is under way does not stand in the way.
+    rotate(&house).await.unwrap();
+    let before = house.administrator_token().await;
+    house.knock(&house.with_token(&before)).await.unwrap();
+    let mut tokens = TokensClient::new(house.with_token(&before));
+    let request = pb::RotateSigningKeysRequest { revoke: true };
+    let left = tokens.rotate_signing_keys(request).await.unwrap().into_inner().keys;
+    assert_eq!(left.len(), 1);
+    assert!(!old.contains(&left[0].kid));
+
+    let after = house.administrator_token().await;
+    assert_eq!(signer(&after), left[0].kid);
+    house.knock(&house.with_token(&before)).await.unwrap();
+    house.database.clock.advance(TimeDelta::seconds(30));
+    assert_eq!(
+        refused(house.knock(&house.with_token(&before)).await),
+        because(Code::Unauthenticated, "UNAUTHENTICATED")
+    );
+    house.knock(&house.with_token(&after)).await.unwrap();
+}
+
+#[tokio::test]
+async fn two_secrets_of_a_service_are_accepted_while_one_is_replaced() {
+    const NEXT: &str = "the next secret of the analytics service";
+    let house = House::new().await;
+    assert_eq!(refused(house.issue(service("analytics", NEXT)).await).0, Code::Unauthenticated);
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), format!("{NEXT}\n")).unwrap();
+    let mut both = config();
+    both.other_service_secrets = vec![format!("analytics={}", file.path().display())];
+    let deps = house.harness.deps(&house.database);
+    house.harness.start(build(both, deps.clone()).await.unwrap(), &deps);
+    for secret in [SERVICE_SECRET, NEXT] {
+        let principal = house.issue(service("analytics", secret)).await.unwrap().principal.unwrap();
+        assert_eq!(principal.id, "analytics");
+    }
+    assert_eq!(refused(house.issue(service("orders", NEXT)).await).0, Code::Unauthenticated);
 }
 
 #[tokio::test]

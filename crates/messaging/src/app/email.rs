@@ -8,6 +8,7 @@ use clientele_platform::postgres::Database;
 use tokio::sync::Notify;
 
 use super::customer::{Customers, Verdict};
+use super::held;
 use super::waiting::Waiting;
 use crate::domain::email::{Accepted, Destination, Draft, Letter, Sender};
 use crate::domain::ledger::{State, reason};
@@ -66,6 +67,11 @@ impl Letters {
         wake: Arc<Notify>,
     ) -> Self {
         Self { db, customers, house, waiting: Arc::new(waiting), wake }
+    }
+
+    /// Has a letter sent that is held since the database was restored from a backup.
+    pub(crate) async fn release(&self, caller: &Caller, id: LetterId) -> Result<Letter, Error> {
+        held::release(&self.db, &self.wake, caller, id).await
     }
 
     /// Accepts a letter for sending. The same request id with the same request gives the same letter, for ever.

@@ -13,6 +13,8 @@ use crate::store;
 use crate::store::email::Place;
 
 /// How often letters that are kept no longer are looked for.
+/// Its name among the tasks of the service.
+pub(crate) const TASK: &str = "captured-mailbox";
 const PERIOD: Duration = Duration::from_mins(10);
 /// How many are forgotten by one statement.
 const BATCH: i64 = 1_000;
@@ -64,6 +66,7 @@ impl Mailbox {
                 _ = tick.tick() => {}
             }
             if let Err(error) = self.forget_once(memory, &stop).await {
+                self.db.metrics().task_failed(self.db.context(), TASK);
                 tracing::warn!(%error, "old captured letters could not be cleared away; trying again later");
             }
         }

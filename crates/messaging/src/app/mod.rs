@@ -5,6 +5,8 @@
 //! - [`template`]: templates of letters
 //! - [`mailbox`]: the captured mailbox
 //! - [`send`]: claims letters, asks for consent, hands them over, settles them
+//! - [`figures`]: how many letters wait, and for how long
+//! - [`held`]: letters that a restore held
 //! - [`customer`]: what customers says of a customer, and whether it may be written to
 //! - [`channel`], [`visitor`]: channels, and what visitors do through them
 //! - [`dialog`]: what the team does with dialogs
@@ -15,6 +17,8 @@ pub(crate) mod channel;
 pub(crate) mod customer;
 pub(crate) mod dialog;
 pub(crate) mod email;
+pub(crate) mod figures;
+pub(crate) mod held;
 pub(crate) mod import;
 pub(crate) mod lookup;
 pub(crate) mod mailbox;

@@ -18,6 +18,7 @@ use uuid::Uuid;
 
 use super::customer::{Customers, Verdict};
 use super::email::named;
+use super::figures::Figures;
 use crate::NAME;
 use crate::domain::email::Letter;
 use crate::domain::ledger::{Hindrance, Outcome, Patience, Settlement, State, bounded, reason};
@@ -26,6 +27,9 @@ use crate::sender::{PointOfNoReturn, Sender, Session, Steps};
 use crate::store;
 use crate::store::ledger::{Claim, Lapsed, PutBack};
 
+/// The names of what goes on in the background.
+pub(crate) const TASK: &str = "sending";
+pub(crate) const SWEEP_TASK: &str = "ended-claims";
 /// How long a claim lasts beyond what its step may take.
 const SPARE: Duration = Duration::from_secs(10);
 /// How many ended claims are looked after in one transaction.
@@ -51,6 +55,7 @@ pub(crate) struct Sending {
     pub(crate) steps: Steps,
     pub(crate) poll: Duration,
     pub(crate) wake: Arc<Notify>,
+    pub(crate) figures: Figures,
 }
 
 /// What a worker sees of a letter it has.
@@ -130,7 +135,10 @@ impl Sending {
                     resting = true;
                 }
                 Ok(Turn::Idle) => {}
-                Err(error) => tracing::warn!(reason = error.reason, %error, "a letter could not be worked on"),
+                Err(error) => {
+                    self.db.metrics().task_failed(self.db.context(), TASK);
+                    tracing::warn!(reason = error.reason, %error, "a letter could not be worked on");
+                }
             }
             if let Some(mut session) = session.take() {
                 session.close().await;
@@ -165,7 +173,10 @@ impl Sending {
             match self.sweep_once().await {
                 Ok(swept) if swept == SWEPT_AT_ONCE as usize => continue,
                 Ok(_) => {}
-                Err(error) => tracing::warn!(reason = error.reason, %error, "ended claims could not be looked after"),
+                Err(error) => {
+                    self.db.metrics().task_failed(self.db.context(), SWEEP_TASK);
+                    tracing::warn!(reason = error.reason, %error, "ended claims could not be looked after");
+                }
             }
             tokio::select! {
                 () = stop.cancelled() => {}
@@ -292,6 +303,7 @@ impl Sending {
         let settled = store::ledger::settle(uow.conn(), present, settlement, now).await?;
         uow.record(publish::settled(&settled));
         uow.commit().await?;
+        self.figures.worked_on(settled.state);
         tracing::info!(
             email_id = %settled.id, state = settled.state.as_str(), reason = settled.reason, attempts = settled.attempts,
             "a letter was worked on"
@@ -305,6 +317,7 @@ impl Sending {
         let now = uow.now();
         let lapsed = store::ledger::lock_lapsed(uow.conn(), now, SWEPT_AT_ONCE.into()).await?;
         let count = lapsed.len();
+        let mut states = Vec::new();
         if count == 0 {
             return Ok(0);
         }
@@ -317,8 +330,12 @@ impl Sending {
                 "a worker ended in the middle of a letter"
             );
             uow.record(publish::settled(&settled));
+            states.push(settled.state);
         }
         uow.commit().await?;
+        for state in states {
+            self.figures.worked_on(state);
+        }
         self.wake.notify_one();
         Ok(count)
     }

@@ -17,6 +17,8 @@ use crate::events::publish;
 use crate::{NAME, store};
 
 /// How often visitors who never wrote are looked for.
+/// Its name among the tasks of the service.
+pub(crate) const TASK: &str = "visitors";
 const PERIOD: Duration = Duration::from_mins(10);
 /// How many are forgotten by one statement.
 const BATCH: i64 = 1_000;
@@ -143,6 +145,7 @@ impl Visitors {
                 _ = tick.tick() => {}
             }
             if let Err(error) = self.forget_once(MEMORY).await {
+                self.db.metrics().task_failed(self.db.context(), TASK);
                 tracing::warn!(%error, "visitors who never wrote could not be cleared away; trying again later");
             }
         }

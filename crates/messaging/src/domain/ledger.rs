@@ -90,6 +90,8 @@ pub(crate) mod reason {
     pub(crate) const UNREADABLE_REPLY_AFTER_DATA: &str = "UNREADABLE_REPLY_AFTER_DATA";
     /// Our worker ended after the letter had begun to be handed over.
     pub(crate) const WORKER_LOST_AFTER_DATA: &str = "WORKER_LOST_AFTER_DATA";
+    /// It waited when the backup was made from which the database was restored since.
+    pub(crate) const RESTORED: &str = "RESTORED";
     /// The customer is gone.
     pub(crate) const CUSTOMER_NOT_FOUND: &str = "CUSTOMER_NOT_FOUND";
     /// customers could not say whether it may be sent, and gave no reason.

@@ -43,4 +43,9 @@ impl Handler for CustomerEvents {
         }
         Ok(())
     }
+
+    /// What was told stays told: each event is told of once, however often it comes.
+    async fn forget(&self, _: &mut UnitOfWork) -> Result<(), Error> {
+        Ok(())
+    }
 }

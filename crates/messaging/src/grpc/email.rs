@@ -42,6 +42,13 @@ impl Emails for EmailService {
         Ok(Response::new(encode(&letter)))
     }
 
+    async fn release_email(&self, request: Request<pb::ReleaseEmailRequest>) -> Result<Response<pb::Email>, Status> {
+        let caller = Caller::of(&request).map_err(status)?;
+        let id = LetterId::parse(&request.into_inner().id, "id").map_err(status)?;
+        let letter = self.letters.release(&caller, id).await.map_err(status)?;
+        Ok(Response::new(encode(&letter)))
+    }
+
     async fn list_emails(
         &self,
         request: Request<pb::ListEmailsRequest>,

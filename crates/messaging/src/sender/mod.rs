@@ -60,3 +60,11 @@ pub(crate) fn sender(config: &Config, db: &Database) -> Result<Arc<dyn Sender>, 
         Arc::new(smtp::MailServer::try_new(config)?)
     })
 }
+
+/// Finds out whether the configured mail server takes us: connection, TLS and sign-in, and no letter.
+pub(crate) async fn greet(config: &Config) -> Result<(), Error> {
+    let greeted = smtp::MailServer::try_new(config)?;
+    tokio::time::timeout(config.smtp_timeout, greeted.greet())
+        .await
+        .map_err(|_| Error::unavailable("it does not answer in time"))?
+}

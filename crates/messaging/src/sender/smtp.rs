@@ -112,6 +112,14 @@ impl MailServer {
         Ok(Conversation { wire, international: offers.international })
     }
 
+    /// Goes as far as to where a letter would be announced, and leaves.
+    pub(super) async fn greet(&self) -> Result<(), Error> {
+        match self.connect().await {
+            Ok(_) => Ok(()),
+            Err(trouble) => Err(Error::unavailable(trouble.words)),
+        }
+    }
+
     async fn hello(&self, wire: &mut Wire) -> Result<Offers, Trouble> {
         let reply = self.step("EHLO", wire.command(Ehlo::new(self.hello.clone()))).await?;
         Ok(Offers::of(&reply))

@@ -128,6 +128,28 @@ pub(crate) async fn waiting(pool: &PgPool, most: u32) -> Result<u32, Error> {
     Ok(u32::try_from(count).unwrap_or(most))
 }
 
+/// What has been waiting longest, and what nobody knows the end of.
+#[derive(Debug)]
+pub(crate) struct Left {
+    /// When the oldest letter that waits was accepted.
+    pub(crate) oldest: Option<DateTime<Utc>>,
+    /// Letters that may have been sent, counted as far as is of interest.
+    pub(crate) unknown: u32,
+}
+
+/// Looks at both by index.
+pub(crate) async fn left(pool: &PgPool, most: u32) -> Result<Left, Error> {
+    let row = sqlx::query!(
+        r#"select (select created_at from messaging.email where state = 'queued' order by created_at, id limit 1) as oldest,
+                  (select count(*) from (
+                       select id from messaging.email where state = 'unknown' limit $1) as unknown) as "unknown!""#,
+        i64::from(most)
+    )
+    .fetch_one(pool)
+    .await?;
+    Ok(Left { oldest: row.oldest, unknown: u32::try_from(row.unknown).unwrap_or(most) })
+}
+
 /// A place in a list, newest first.
 pub(crate) type Place = (DateTime<Utc>, Uuid);
 

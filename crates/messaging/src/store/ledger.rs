@@ -149,6 +149,43 @@ pub(crate) async fn lock_claimed(conn: &mut PgConnection, id: LetterId, epoch: i
     row.map(Letter::try_from).transpose()
 }
 
+/// A letter, locked until the transaction ends.
+pub(crate) async fn lock(conn: &mut PgConnection, id: LetterId) -> Result<Option<Letter>, Error> {
+    let row = sqlx::query_as!(
+        LetterRow,
+        "select id, customer_id, contact_point_id, to_address, address_reason, from_address, from_name, reply_to,
+                subject, body_text, body_html, template_id, purpose, state, reason, detail, consent_entry_ids, attempts,
+                next_attempt_at, claimed_until, message_id, actor_kind, actor_id, source, external_id, version,
+                created_at, settled_at
+         from messaging.email
+         where id = $1
+         for no key update",
+        id.uuid()
+    )
+    .fetch_optional(conn)
+    .await?;
+    row.map(Letter::try_from).transpose()
+}
+
+/// Letters that a restore held, locked until the transaction ends, passing over those somebody else works on.
+pub(crate) async fn lock_held(conn: &mut PgConnection, limit: i64) -> Result<Vec<Letter>, Error> {
+    let rows = sqlx::query_as!(
+        LetterRow,
+        "select id, customer_id, contact_point_id, to_address, address_reason, from_address, from_name, reply_to,
+                subject, body_text, body_html, template_id, purpose, state, reason, detail, consent_entry_ids, attempts,
+                next_attempt_at, claimed_until, message_id, actor_kind, actor_id, source, external_id, version,
+                created_at, settled_at
+         from messaging.email
+         where state = 'queued' and next_attempt_at >= timestamptz '9999-01-01 00:00:00+00'
+         order by next_attempt_at, id limit $1
+         for no key update skip locked",
+        limit
+    )
+    .fetch_all(conn)
+    .await?;
+    rows.into_iter().map(Letter::try_from).collect()
+}
+
 /// A letter whose claim has ended without being settled.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Lapsed {

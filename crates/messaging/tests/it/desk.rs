@@ -292,7 +292,7 @@ impl Feed for Others {
         let all = if request.partition == 0 { known.events.as_slice() } else { &[] };
         let following = all.iter().filter(|event| event.position > request.after);
         let events = following.take(usize::try_from(request.page_size).unwrap()).cloned().collect();
-        Ok(Response::new(ReadFeedResponse { events, head: i64::try_from(all.len()).unwrap() }))
+        Ok(Response::new(ReadFeedResponse { events, head: i64::try_from(all.len()).unwrap(), ..Default::default() }))
     }
 }
 

@@ -87,6 +87,11 @@ impl Customers {
         Ok(store::customer::forget(uow.conn(), ids).await?)
     }
 
+    /// Forgets who exists: whoever is not told again is asked for.
+    pub(crate) async fn forget_all(uow: &mut UnitOfWork) -> Result<(), Error> {
+        Ok(store::customer::forget_all(uow.conn()).await?)
+    }
+
     /// Notes customers that were created.
     pub(crate) async fn note_created(uow: &mut UnitOfWork, ids: &[CustomerId]) -> Result<(), Error> {
         let now = uow.now();

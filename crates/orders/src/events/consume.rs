@@ -34,4 +34,8 @@ impl Handler for CustomerEvents {
         Customers::note_created(work, &created).await?;
         Customers::note_deleted(work, &deleted).await
     }
+
+    async fn forget(&self, work: &mut UnitOfWork) -> Result<(), Error> {
+        Customers::forget_all(work).await
+    }
 }

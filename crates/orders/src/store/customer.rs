@@ -46,6 +46,18 @@ pub(crate) async fn forget(conn: &mut PgConnection, ids: &[CustomerId]) -> Resul
     Ok(())
 }
 
+/// Forgets all customers. Those with orders stay: an order keeps its customer.
+pub(crate) async fn forget_all(conn: &mut PgConnection) -> Result<(), Error> {
+    sqlx::query!(
+        "delete from orders.customer c
+         where not exists (select from orders.order o where o.customer_id = c.id)
+           and not exists (select from orders.credit_note n where n.customer_id = c.id)"
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
 /// Of the customers, those who have orders or credit notes.
 pub(crate) async fn buyers(pool: &PgPool, ids: &[CustomerId]) -> Result<Vec<CustomerId>, Error> {
     let ids: Vec<Uuid> = ids.iter().map(|id| id.uuid()).collect();

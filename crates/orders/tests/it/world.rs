@@ -123,7 +123,7 @@ impl Feed for Registry {
         let known = self.0.lock().unwrap();
         let all = if request.partition == 0 { known.events.as_slice() } else { &[] };
         let events = all.iter().filter(|event| event.position > request.after).cloned().collect();
-        Ok(Response::new(ReadFeedResponse { events, head: i64::try_from(all.len()).unwrap() }))
+        Ok(Response::new(ReadFeedResponse { events, head: i64::try_from(all.len()).unwrap(), ..Default::default() }))
     }
 }
 

@@ -31,9 +31,18 @@ pub trait Bus: fmt::Debug + Send + Sync {
     /// Makes ready to publish events of a context, so that others can follow them before there are any.
     ///
     /// # Errors
-    /// `UNAVAILABLE` when the bus is away or too slow.
+    /// `UNAVAILABLE` when the bus is away or too slow, `BUS_SETTINGS` when events can be published, but to a stream that is
+    /// not as configured.
     async fn prepare(&self, context: &str) -> Result<(), Error> {
         check_source(context)
+    }
+
+    /// Looks whether the bus can be reached.
+    ///
+    /// # Errors
+    /// `UNAVAILABLE` when the bus is away, `FAILED_PRECONDITION` when it refuses us.
+    async fn reach(&self) -> Result<(), Error> {
+        Ok(())
     }
 
     /// Publishes events in their order; returns once the bus has taken charge of all of them. After an error some of

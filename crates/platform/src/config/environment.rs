@@ -8,8 +8,24 @@ use super::Error;
 /// What the source is called in figment's metadata.
 pub(super) const NAME: &str = "environment";
 
-const PREFIX: &str = "CLIENTELE_";
+pub(super) const PREFIX: &str = "CLIENTELE_";
 const SEPARATOR: &str = "__";
+
+/// What follows the prefix in variables that programs of ours read and that set no key. What begins with `TEST_` is for
+/// those who work on Clientele.
+pub(super) const OTHERS: [&str; 11] = [
+    "API_KEY",
+    "BIN",
+    "CACHE",
+    "CHROMIUM",
+    "CONFIG",
+    "DATA_DIR",
+    "LOGIN",
+    "NATS_SERVER",
+    "PASSWORD",
+    "POSTGRES_BIN",
+    "WAL_ARCHIVE",
+];
 
 /// The variable that sets a key.
 pub(super) fn variable(path: &str) -> String {
@@ -27,6 +43,9 @@ impl Variables {
             let Some(rest) = name.strip_prefix(PREFIX) else { continue };
             if !rest.contains(SEPARATOR) {
                 refuse_single_underscore(name, rest, known)?;
+                if !OTHERS.contains(&rest) && !rest.starts_with("TEST_") && !is_service_link(name, text) {
+                    return Err(Error::unknown_variable(name));
+                }
                 continue;
             }
             let path: Vec<String> = rest.split(SEPARATOR).map(str::to_lowercase).collect();
@@ -47,8 +66,24 @@ impl Provider for Variables {
     }
 }
 
-/// Other programs' variables may begin with `CLIENTELE_` too; one that names a section and lacks the second underscore
-/// is a slip that would otherwise be passed over in silence.
+/// Kubernetes and Docker tell containers of services near them: one called `clientele-orders` gives
+/// `CLIENTELE_ORDERS_SERVICE_HOST`, `CLIENTELE_ORDERS_SERVICE_PORT_GRPC`, `CLIENTELE_ORDERS_PORT=tcp://…`,
+/// `CLIENTELE_ORDERS_PORT_7100_TCP_ADDR` and so on. They are none of ours, whatever the service is called.
+fn is_service_link(name: &str, text: &str) -> bool {
+    let of_a_port = |rest: &str| {
+        let rest = rest.trim_start_matches(|c: char| c.is_ascii_digit());
+        ["_TCP", "_UDP", "_SCTP"].iter().any(|protocol| {
+            rest.strip_prefix(protocol).is_some_and(|end| ["", "_PROTO", "_PORT", "_ADDR"].contains(&end))
+        })
+    };
+    name.ends_with("_SERVICE_HOST")
+        || name.ends_with("_SERVICE_PORT")
+        || name.contains("_SERVICE_PORT_")
+        || (name.ends_with("_PORT") && text.contains("://"))
+        || name.match_indices("_PORT_").any(|(at, found)| of_a_port(&name[at + found.len()..]))
+}
+
+/// A variable that names a section and lacks the second underscore: the refusal says how it is written.
 fn refuse_single_underscore(name: &str, rest: &str, known: &Dict) -> Result<(), Error> {
     let rest = rest.to_lowercase();
     for (section, keys) in known {

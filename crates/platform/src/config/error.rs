@@ -3,7 +3,7 @@
 use figment::error::{Actual, Kind};
 use figment::value::Dict;
 
-use super::environment;
+use super::environment::{self, PREFIX};
 
 /// What is wrong with the configuration.
 #[derive(Debug, thiserror::Error)]
@@ -44,6 +44,16 @@ pub enum Error {
         /// What is wrong and what would be right.
         message: String,
     },
+    /// A variable is none of ours, and its name says that it was meant to be.
+    #[error(
+        "{name} is no variable of Clientele; keys are set by {PREFIX}<SECTION>__<KEY>, with two underscores, and besides there are {known}"
+    )]
+    UnknownVariable {
+        /// The variable.
+        name: String,
+        /// Those that there are.
+        known: String,
+    },
     /// A key is given both as itself and as a file.
     #[error("both `{key}` and `{file_key}` are set; keep one of them")]
     SetTwice {
@@ -60,7 +70,13 @@ impl Error {
     }
 
     pub(super) fn syntax(origin: &str, error: &figment::Error) -> Self {
-        Self::Syntax { origin: origin.to_owned(), message: error.kind.to_string().trim().to_owned() }
+        // The parser shows the line it fails at, which may hold a secret.
+        let shows_the_file = |line: &&str| {
+            line.trim_start_matches([' ', '0', '1', '2', '3', '4', '5', '6', '7', '8', '9']).starts_with('|')
+        };
+        let message = error.kind.to_string();
+        let said: Vec<&str> = message.trim().lines().filter(|line| !shows_the_file(line)).map(str::trim).collect();
+        Self::Syntax { origin: origin.to_owned(), message: said.join("; ") }
     }
 
     pub(super) fn unknown(origin: &str, key: &str, known: &Dict, above: &str) -> Self {
@@ -71,6 +87,11 @@ impl Error {
             format!("section `{above}` has {names}")
         };
         Self::UnknownKey { origin: origin.to_owned(), key: key.to_owned(), known }
+    }
+
+    pub(super) fn unknown_variable(name: &str) -> Self {
+        let known = environment::OTHERS.map(|other| format!("{PREFIX}{other}")).join(", ");
+        Self::UnknownVariable { name: name.to_owned(), known }
     }
 
     pub(super) fn not_a_section(origin: &str, key: &str) -> Self {
@@ -97,6 +118,7 @@ impl Error {
             Kind::InvalidType(actual, expected) | Kind::InvalidValue(actual, expected) => {
                 format!("expected {expected}, found {}", shown(&key, actual))
             }
+            Kind::UnknownVariant(found, known) => format!("expected {}, found `{found}`", one_of(known)),
             Kind::Message(_) if is_secret(&key) => "it is not well-formed".to_owned(),
             other => other.to_string(),
         };
@@ -107,6 +129,16 @@ impl Error {
 /// The value, unless it may hold a secret: configuration errors end up in logs.
 fn shown(key: &str, actual: &Actual) -> String {
     if is_secret(key) { "something else".to_owned() } else { actual.to_string() }
+}
+
+/// `a`, `b` or `c`.
+fn one_of(known: &[&str]) -> String {
+    let quoted: Vec<String> = known.iter().map(|name| format!("`{name}`")).collect();
+    match quoted.split_last() {
+        Some((last, [])) => last.clone(),
+        Some((last, others)) => format!("{} or {last}", others.join(", ")),
+        None => "nothing".to_owned(),
+    }
 }
 
 fn is_secret(key: &str) -> bool {

@@ -12,6 +12,7 @@ mod environment;
 mod error;
 mod sections;
 
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use figment::Figment;
@@ -20,7 +21,9 @@ use figment::value::{Dict, Value};
 use serde::de::DeserializeOwned;
 
 pub use self::error::Error;
-pub use self::sections::{Bus, BusKind, Common, Database, LogFormat, Secrets, Server, Services, Telemetry};
+pub use self::sections::{
+    Bus, BusKind, Common, Database, LogFormat, NamedKey, Secrets, Server, Services, Telemetry, named_files,
+};
 
 /// The defaults of the sections every service has, with a comment on each key.
 pub const DEFAULT: &str = include_str!("../../default.toml");
@@ -30,7 +33,7 @@ pub const FILE_VARIABLE: &str = "CLIENTELE_CONFIG";
 
 /// Reads the whole configuration into `T`, whose fields are the sections.
 ///
-/// `environment` is what the process was started with; only `CLIENTELE_<SECTION>__<KEY>` of it is looked at.
+/// `environment` is what the process was started with; only what begins with `CLIENTELE_` is looked at.
 pub fn load<T: DeserializeOwned>(
     defaults: &[&str],
     file: Option<&Path>,
@@ -95,8 +98,9 @@ impl Loader {
         }
 
         let variables = environment::Variables::read(&self.environment, &known)?;
-        let figment = resolve_files(figment.merge(variables), &known)?;
-        Ok(Configuration { figment })
+        let (figment, secrets) = resolve_files(figment.merge(variables), &known)?;
+        let open = secrets.into_iter().filter(|file| is_open_to_everybody(file)).collect();
+        Ok(Configuration { figment, open })
     }
 }
 
@@ -104,9 +108,24 @@ impl Loader {
 #[derive(Debug)]
 pub struct Configuration {
     figment: Figment,
+    /// Files with secrets that every user of the machine may read.
+    open: Vec<PathBuf>,
 }
 
 impl Configuration {
+    /// Tells in the log what is allowed and unwise. To be called once there is a log.
+    ///
+    /// Files with secrets that everybody may read are served from all the same: in a container there is but one user, and
+    /// Kubernetes makes them so by default.
+    pub fn warn(&self) {
+        for file in &self.open {
+            tracing::warn!(
+                file = %file.display(),
+                "every user of this machine may read a file with a secret; take that right away, as `chmod o-rwx` does"
+            );
+        }
+    }
+
     /// The sections every service has.
     pub fn common(&self) -> Result<Common, Error> {
         Ok(Common {
@@ -144,8 +163,16 @@ fn refuse_unknown(source: &str, known: &Dict, given: &Dict, above: &str) -> Resu
     Ok(())
 }
 
-/// Reads the files that keys named `…_file` name into the keys they stand for.
-fn resolve_files(mut figment: Figment, known: &Dict) -> Result<Figment, Error> {
+/// Keys of files that hold secrets and stand for no other key.
+const SECRET_FILES: [&str; 2] = ["bus.credentials_file", "server.tls_key_file"];
+
+/// Reads the files that keys named `…_file` name into the keys they stand for. Gives the files with secrets, too.
+fn resolve_files(mut figment: Figment, known: &Dict) -> Result<(Figment, Vec<PathBuf>), Error> {
+    let mut secrets = Vec::new();
+    for key in SECRET_FILES {
+        let file = figment.find_value(key).ok().and_then(Value::into_string).unwrap_or_default();
+        secrets.extend((!file.is_empty()).then(|| PathBuf::from(file)));
+    }
     for (section, keys) in known {
         let Value::Dict(_, keys) = keys else { continue };
         for (key, default) in keys {
@@ -164,9 +191,15 @@ fn resolve_files(mut figment: Figment, known: &Dict) -> Result<Figment, Error> {
             }
             let content = std::fs::read_to_string(&file).map_err(|error| Error::file(&file, error))?;
             figment = figment.merge(Serialized::default(&path, content.trim_end_matches(['\r', '\n'])));
+            secrets.push(PathBuf::from(file));
         }
     }
-    Ok(figment)
+    Ok((figment, secrets))
+}
+
+/// Whether more than the owner and the group may read the file.
+fn is_open_to_everybody(file: &Path) -> bool {
+    std::fs::metadata(file).is_ok_and(|metadata| metadata.permissions().mode() & 0o007 != 0)
 }
 
 #[cfg(test)]

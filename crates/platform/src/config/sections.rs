@@ -106,6 +106,8 @@ pub struct Database {
     /// Longest wait for a lock.
     #[serde(with = "humantime_serde")]
     pub lock_timeout: Duration,
+    /// Whether `url` leads to a pooler that gives out connections by the transaction.
+    pub pooled: bool,
 }
 
 impl Database {
@@ -187,6 +189,9 @@ pub struct Telemetry {
     /// The collector.
     #[serde(deserialize_with = "optional")]
     pub otlp_endpoint: Option<Uri>,
+    /// Certificate authority of the collector.
+    #[serde(deserialize_with = "optional")]
+    pub otlp_ca_file: Option<PathBuf>,
     /// How often metrics are sent.
     #[serde(with = "humantime_serde")]
     pub metrics_interval: Duration,
@@ -215,27 +220,31 @@ pub struct Services {
     pub ca_file: Option<PathBuf>,
     /// identity
     #[serde(deserialize_with = "parsed")]
-    pub identity: Uri,
+    pub identity: Addresses,
     /// customers
     #[serde(deserialize_with = "parsed")]
-    pub customers: Uri,
+    pub customers: Addresses,
     /// orders
     #[serde(deserialize_with = "parsed")]
-    pub orders: Uri,
+    pub orders: Addresses,
     /// analytics
     #[serde(deserialize_with = "parsed")]
-    pub analytics: Uri,
+    pub analytics: Addresses,
     /// messaging
     #[serde(deserialize_with = "parsed")]
-    pub messaging: Uri,
+    pub messaging: Addresses,
     /// campaigns
     #[serde(deserialize_with = "parsed")]
-    pub campaigns: Uri,
+    pub campaigns: Addresses,
 }
 
 impl Services {
-    /// Address of a context; `None` where there is no such context.
-    pub fn address(&self, context: &str) -> Option<&Uri> {
+    /// The addresses of a context; `None` where there is no such context.
+    pub fn addresses(&self, context: &str) -> Option<&[Uri]> {
+        Some(&self.of(context)?.0)
+    }
+
+    fn of(&self, context: &str) -> Option<&Addresses> {
         match context {
             "identity" => Some(&self.identity),
             "customers" => Some(&self.customers),
@@ -245,6 +254,18 @@ impl Services {
             "campaigns" => Some(&self.campaigns),
             _ => None,
         }
+    }
+}
+
+/// Where the replicas of a service are: one address or several, separated by commas.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Addresses(Vec<Uri>);
+
+impl FromStr for Addresses {
+    type Err = http::uri::InvalidUri;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        text.split(',').map(|address| address.trim().parse()).collect::<Result<_, _>>().map(Self)
     }
 }
 
@@ -259,6 +280,8 @@ pub struct Secrets {
     pub master_key_file: Option<PathBuf>,
     /// Name of the master key.
     pub master_key_id: String,
+    /// Further master keys, `name=file`. See [`Secrets::other_master_keys`].
+    pub other_master_keys: Vec<String>,
     /// How the service proves who it is.
     pub service_secret: SecretString,
     /// The file `service_secret` was read from.
@@ -266,25 +289,56 @@ pub struct Secrets {
     pub service_secret_file: Option<PathBuf>,
 }
 
+/// A master key with its name.
+pub type NamedKey = (String, Zeroizing<[u8; 32]>);
+
 impl Secrets {
     /// The master key.
     pub fn master_key(&self) -> Result<Zeroizing<[u8; 32]>, Error> {
-        let wrong = |message: &str| Error::Value {
-            origin: "the configuration".to_owned(),
-            key: "secrets.master_key".to_owned(),
-            message: message.to_owned(),
-        };
-        let text = self.master_key.expose_secret().trim();
-        if text.is_empty() {
-            return Err(wrong(
-                "it is empty; set 32 random bytes in base64, for instance from `openssl rand -base64 32`",
-            ));
-        }
-        let bytes = Zeroizing::new(STANDARD.decode(text).map_err(|_| wrong("it is not base64"))?);
-        let key = <[u8; 32]>::try_from(bytes.as_slice())
-            .map_err(|_| wrong(&format!("it has {} bytes, 32 are needed", bytes.len())))?;
-        Ok(Zeroizing::new(key))
+        key("secrets.master_key", self.master_key.expose_secret())
     }
+
+    /// The further master keys by their names, which open and wrap nothing.
+    pub fn other_master_keys(&self) -> Result<Vec<NamedKey>, Error> {
+        const KEY: &str = "secrets.other_master_keys";
+        named_files(KEY, &self.other_master_keys)?
+            .into_iter()
+            .map(|(name, content)| Ok((name, key(KEY, content.expose_secret())?)))
+            .collect()
+    }
+}
+
+fn key(path: &str, text: &str) -> Result<Zeroizing<[u8; 32]>, Error> {
+    let wrong = |message: &str| wrong(path, message);
+    let text = text.trim();
+    if text.is_empty() {
+        return Err(wrong("it is empty; set 32 random bytes in base64, for instance from `openssl rand -base64 32`"));
+    }
+    let bytes = Zeroizing::new(STANDARD.decode(text).map_err(|_| wrong("it is not base64"))?);
+    let key = <[u8; 32]>::try_from(bytes.as_slice())
+        .map_err(|_| wrong(&format!("it has {} bytes, 32 are needed", bytes.len())))?;
+    Ok(Zeroizing::new(key))
+}
+
+/// Secrets in files, each written `name=file`; `path` is the path of the configuration's key.
+pub fn named_files(path: &str, items: &[String]) -> Result<Vec<(String, SecretString)>, Error> {
+    items
+        .iter()
+        .map(|item| {
+            let (name, file) = item
+                .split_once('=')
+                .map(|(name, file)| (name.trim(), file.trim()))
+                .filter(|(name, file)| !name.is_empty() && !file.is_empty())
+                // Not shown: whoever wrote the secret itself would find it in the log.
+                .ok_or_else(|| wrong(path, "each of them is written `name=file`"))?;
+            let content = std::fs::read_to_string(file).map_err(|error| Error::file(file, error))?;
+            Ok((name.to_owned(), content.trim_end_matches(['\r', '\n']).to_owned().into()))
+        })
+        .collect()
+}
+
+fn wrong(path: &str, message: &str) -> Error {
+    Error::Value { origin: "the configuration".to_owned(), key: path.to_owned(), message: message.to_owned() }
 }
 
 /// Empty text is "none": TOML has no null, and every key has a default.

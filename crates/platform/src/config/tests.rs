@@ -27,8 +27,12 @@ fn the_defaults_are_a_whole_configuration() {
     assert_eq!(common.server.metrics_listen, None);
     assert_eq!(common.server.request_deadline, Duration::from_secs(10));
     assert_eq!(common.bus.kind, BusKind::InProcess);
-    assert_eq!(common.services.address("orders").unwrap().port_u16(), Some(7103));
-    assert_eq!(common.services.address("nobody"), None);
+    assert_eq!(common.services.addresses("orders").unwrap()[0].port_u16(), Some(7103));
+    assert_eq!(common.services.addresses("nobody"), None);
+    let several = [("CLIENTELE_SERVICES__ORDERS".to_owned(), "http://a:7103, http://[::1]:7103".to_owned())];
+    let common = Loader::new().defaults(DEFAULT).environment(several).read().unwrap().common().unwrap();
+    let orders: Vec<_> = common.services.addresses("orders").unwrap().iter().map(ToString::to_string).collect();
+    assert_eq!(orders, ["http://a:7103/", "http://[::1]:7103/"]);
 }
 
 #[test]
@@ -79,7 +83,69 @@ fn an_unknown_variable_is_refused_with_its_name_and_what_exists() {
 fn a_variable_with_one_underscore_too_few_is_refused_and_others_are_let_be() {
     let error = read(None, &[("CLIENTELE_SERVER_LISTEN", "x")]).unwrap_err().to_string();
     assert!(error.contains("write CLIENTELE_SERVER__LISTEN"), "{error}");
-    read(None, &[("CLIENTELE_CACHE", "/x"), ("PATH", "/bin"), ("CLIENTELE_SERVER_COLOUR", "x")]).unwrap();
+    read(None, &[("CLIENTELE_CACHE", "/x"), ("PATH", "/bin"), ("CLIENTELE_TEST_DATA", "x")]).unwrap();
+}
+
+#[test]
+fn a_variable_that_is_none_of_ours_is_refused_with_those_there_are() {
+    for name in ["CLIENTELE_SERVER_COLOUR", "CLIENTELE_LISTEN", "CLIENTELE_PASWORD", "CLIENTELE_", "CLIENTELE_EXPORT_"]
+    {
+        let error = read(None, &[(name, "hunter2")]).unwrap_err().to_string();
+        assert!(error.starts_with(&format!("{name} is no variable of Clientele")), "{error}");
+        assert!(error.contains("CLIENTELE_<SECTION>__<KEY>") && error.contains("CLIENTELE_PASSWORD"), "{error}");
+        assert!(!error.contains("hunter2"), "{error}");
+    }
+}
+
+#[test]
+fn what_kubernetes_says_of_services_nearby_is_let_be() {
+    let links = ["CLIENTELE", "CLIENTELE_ORDERS", "CLIENTELE_SERVER", "CLIENTELE_PORT_SERVICE"].map(|service| {
+        [
+            (format!("{service}_SERVICE_HOST"), "10.0.0.11"),
+            (format!("{service}_SERVICE_PORT"), "7103"),
+            (format!("{service}_SERVICE_PORT_GRPC"), "7103"),
+            (format!("{service}_SERVICE_PORT_H2_METRICS"), "9090"),
+            (format!("{service}_PORT"), "tcp://10.0.0.11:7103"),
+            (format!("{service}_PORT_7103_TCP"), "tcp://10.0.0.11:7103"),
+            (format!("{service}_PORT_7103_TCP_PROTO"), "tcp"),
+            (format!("{service}_PORT_7103_TCP_PORT"), "7103"),
+            (format!("{service}_PORT_53_UDP_ADDR"), "10.0.0.11"),
+        ]
+    });
+    let links: Vec<_> = links.iter().flatten().map(|(name, value)| (name.as_str(), *value)).collect();
+    read(None, &links).unwrap();
+    assert!(read(None, &[("CLIENTELE_ORDERS_PORT", "7103")]).is_err(), "that is how somebody sets a port");
+    assert!(read(None, &[("CLIENTELE_ORDERS_PORT_7103_TCPS", "x")]).is_err());
+}
+
+#[test]
+fn a_wrong_choice_is_refused_with_the_right_ones() {
+    let error = read(Some("[bus]\nkind = 'kafka'\n"), &[]).unwrap_err().to_string();
+    assert!(error.ends_with(": expected `in_process` or `jetstream`, found `kafka`"), "{error}");
+    let error = read(None, &[("CLIENTELE_TELEMETRY__FORMAT", "xml")]).unwrap_err().to_string();
+    assert!(error.ends_with(": expected `json` or `text`, found `xml`"), "{error}");
+}
+
+#[test]
+fn files_with_secrets_that_everybody_may_read_are_told_of() {
+    let write = |mode| {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), "a secret").unwrap();
+        std::fs::set_permissions(file.path(), std::fs::Permissions::from_mode(mode)).unwrap();
+        file
+    };
+    let (open, closed, key) = (write(0o644), write(0o440), write(0o604));
+    let path = |file: &tempfile::NamedTempFile| file.path().to_str().unwrap().to_owned();
+    let variables = [
+        ("CLIENTELE_SECRETS__SERVICE_SECRET_FILE", path(&open)),
+        ("CLIENTELE_BUS__PASSWORD_FILE", path(&closed)),
+        ("CLIENTELE_SERVER__TLS_KEY_FILE", path(&key)),
+        // No secret.
+        ("CLIENTELE_SERVICES__CA_FILE", path(&open)),
+    ];
+    let variables = variables.map(|(name, value)| (name.to_owned(), value));
+    let read = Loader::new().defaults(DEFAULT).environment(variables).read().unwrap();
+    assert_eq!(read.open, [key.path(), open.path()]);
 }
 
 #[test]
@@ -104,6 +170,8 @@ fn a_wrong_value_is_refused_with_key_source_and_what_would_be_right() {
 fn a_secret_never_shows_in_an_error_or_in_debug_output() {
     let error = read(Some("[secrets]\nmaster_key = 918273\n"), &[]).unwrap_err().to_string();
     assert!(error.contains("`secrets.master_key`") && !error.contains("918273"), "{error}");
+    let error = read(Some("[secrets]\nmaster_key = hunter2\n"), &[]).unwrap_err().to_string();
+    assert!(error.contains("line 2") && !error.contains("hunter2"), "{error}");
 
     let common = read(None, &[("CLIENTELE_DATABASE__URL", "postgres://u:hunter2@db/x")]).unwrap();
     assert!(!format!("{common:?}").contains("hunter2"));

@@ -37,6 +37,8 @@ pub(super) struct Place {
     pub(super) partition: Partition,
     pub(super) epoch: i64,
     pub(super) position: i64,
+    /// The incarnation of the source's journal that the next event is of.
+    pub(super) incarnation: Option<Uuid>,
 }
 
 /// Applies events that follow the place's position and moves the cursor past them. Events of an aggregate that is
@@ -116,6 +118,63 @@ pub(super) async fn park(
     Ok(event.position)
 }
 
+/// Has the consumer forget what it has built of a journal that was restored from a backup, and begin again at the first
+/// event: in all partitions, for what it has built is made of all of them. `heads` are the ends of the restored journal's
+/// partitions.
+pub(super) async fn begin_anew(
+    db: &Database,
+    consumer: &Consumer,
+    place: Place,
+    heads: &[(Partition, i64)],
+) -> Result<(), Failure> {
+    let mut work = begin(db, consumer).await?;
+    // What was built of millions of events takes longer to clear than a request may.
+    sqlx::query("select set_config('statement_timeout', '600000', true), set_config('lock_timeout', '60000', true)")
+        .execute(work.conn())
+        .await
+        .map_err(StorageError::from)?;
+    sqlx::query("select 1 from cursor where consumer = $1 order by partition for update")
+        .bind(consumer.name)
+        .execute(work.conn())
+        .await
+        .map_err(StorageError::from)?;
+    // Of the workers that notice, one does it.
+    lock_cursor(&mut work, consumer, place).await?;
+    let (partitions, positions): (Vec<i16>, Vec<i64>) = heads.iter().map(|(p, head)| (p.number(), *head)).unzip();
+    sqlx::query(
+        "update cursor c set position = least(c.position, h.position)
+         from unnest($2::smallint[], $3::bigint[]) as h(partition, position)
+         where c.consumer = $1 and c.partition = h.partition",
+    )
+    .bind(consumer.name)
+    .bind(partitions)
+    .bind(positions)
+    .execute(work.conn())
+    .await
+    .map_err(StorageError::from)?;
+    match AssertUnwindSafe(consumer.handler.forget(&mut work)).catch_unwind().await {
+        Ok(forgotten) => forgotten.map_err(Failure::Transient)?,
+        Err(_panic) => return Err(Failure::Transient(Error::internal("the handler panicked"))),
+    }
+    sqlx::query(
+        "update cursor
+         set position = 0, recorded_at = null, parked = 0, incarnation = null, epoch = epoch + 1, owner = null,
+             leased_until = null
+         where consumer = $1",
+    )
+    .bind(consumer.name)
+    .execute(work.conn())
+    .await
+    .map_err(StorageError::from)?;
+    sqlx::query("delete from parked_event where consumer = $1")
+        .bind(consumer.name)
+        .execute(work.conn())
+        .await
+        .map_err(StorageError::from)?;
+    work.commit().await?;
+    Ok(())
+}
+
 /// What is kept of an error for the people who look at parked events.
 pub(super) fn reason(error: &Error) -> String {
     let cause = error.source.as_ref().map(|source| format!(": {source}")).unwrap_or_default();
@@ -163,7 +222,7 @@ async fn move_cursor(
 ) -> Result<(), Failure> {
     let recorded_at = crate::proto::instant(last.recorded_at, "recorded_at").map_err(Failure::Poison)?;
     let done = sqlx::query(
-        "update cursor set position = $5, recorded_at = $6, parked = parked + $7
+        "update cursor set position = $5, recorded_at = $6, parked = parked + $7, incarnation = $8
          where consumer = $1 and partition = $2 and epoch = $3 and position = $4",
     )
     .bind(consumer.name)
@@ -173,6 +232,7 @@ async fn move_cursor(
     .bind(last.position)
     .bind(recorded_at)
     .bind(newly_parked)
+    .bind(place.incarnation)
     .execute(work.conn())
     .await
     .map_err(StorageError::from)?;

@@ -43,6 +43,11 @@ pub trait Handler: Send + Sync {
     /// An aggregate that got its customer late has events in two partitions, which may come in either order: a handler
     /// of such aggregates takes a higher `aggregate_version` only.
     async fn apply(&self, work: &mut UnitOfWork, events: &[Event]) -> Result<(), Error>;
+
+    /// Forgets whatever follows from events, for all of them are about to be applied once more: the journal they came from
+    /// was restored from a backup to a moment before the last of them. The cursors stand where they stood, but never beyond
+    /// the journal's present end, and go back to the beginning in the same unit of work.
+    async fn forget(&self, work: &mut UnitOfWork) -> Result<(), Error>;
 }
 
 /// One consumer of one context's events.
@@ -123,11 +128,11 @@ pub async fn run(follower: Follower, stop: CancellationToken) -> Result<(), Erro
                         };
                         settle(&mut running, held, spawn);
                         partitions.give_back(&stopped(&mut running).await).await;
-                        if let Ok(parked) = partitions.parked().await {
-                            follower.metrics.parked(consumer.name, parked);
-                        }
                     }
-                    Err(error) => tracing::warn!(consumer = consumer.name, %error, "leases could not be renewed; trying again"),
+                    Err(error) => {
+                        follower.metrics.task_failed(db.context(), consumer.name);
+                        tracing::warn!(consumer = consumer.name, %error, "leases could not be renewed; trying again");
+                    }
                 }
             }
             Some((partition, epoch)) = ends.recv() => {

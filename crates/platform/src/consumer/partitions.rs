@@ -14,7 +14,11 @@ pub(super) struct Held {
     pub(super) epoch: i64,
     /// The position of the last event applied when it was got or last renewed.
     pub(super) position: i64,
+    /// The incarnation of the source's journal that the position belongs to.
+    pub(super) incarnation: Option<Uuid>,
 }
+
+type Row = (i16, i64, i64, Option<Uuid>);
 
 /// The partitions of a consumer, as one replica sees them.
 #[derive(Debug)]
@@ -48,75 +52,63 @@ impl Partitions {
     pub(super) async fn rebalance(&self) -> Result<Vec<Held>, Error> {
         let now = self.db.clock().now();
         let until = now + LEASE;
-        let mut tx = self.db.transaction().await?;
-        sqlx::query(
-            "insert into consumer_member (consumer, owner, alive_until) values ($1, $2, $3)
-             on conflict (consumer, owner) do update set alive_until = $3",
+        let others: i64 = sqlx::query_scalar(
+            "with own as (
+                 insert into consumer_member (consumer, owner, alive_until) values ($1, $2, $3)
+                 on conflict (consumer, owner) do update set alive_until = $3
+             ), gone as (
+                 delete from consumer_member where consumer = $1 and owner <> $2 and alive_until < $4
+             )
+             select count(*) from consumer_member where consumer = $1 and owner <> $2 and alive_until >= $4",
         )
         .bind(self.consumer)
         .bind(self.owner)
         .bind(until)
-        .execute(&mut *tx)
+        .bind(now)
+        .fetch_one(self.db.pool())
         .await?;
-        sqlx::query("delete from consumer_member where consumer = $1 and alive_until < $2")
-            .bind(self.consumer)
-            .bind(now)
-            .execute(&mut *tx)
-            .await?;
-        let members: i64 = sqlx::query_scalar("select count(*) from consumer_member where consumer = $1")
-            .bind(self.consumer)
-            .fetch_one(&mut *tx)
-            .await?;
-        let share = (i64::from(PARTITIONS) + members - 1) / members.max(1);
+        let members = others + 1;
+        // Each statement is whole in itself, so that this goes on all the time at little cost: whoever counts the others a
+        // moment too late takes or gives away at the next turn.
+        let share = (i64::from(PARTITIONS) + members - 1) / members;
 
-        let mut held: Vec<(i16, i64, i64)> = sqlx::query_as(
-            "update cursor set leased_until = $3 where consumer = $1 and owner = $2 returning partition, epoch, position",
+        let mut held: Vec<Row> = sqlx::query_as(
+            "update cursor set leased_until = $3 where consumer = $1 and owner = $2 returning partition, epoch, position, incarnation",
         )
         .bind(self.consumer)
         .bind(self.owner)
         .bind(until)
-        .fetch_all(&mut *tx)
+        .fetch_all(self.db.pool())
         .await?;
         let wanted = share - i64::try_from(held.len()).unwrap_or(i64::MAX);
         if wanted > 0 {
-            let taken: Vec<(i16, i64, i64)> = sqlx::query_as(
+            let taken: Vec<Row> = sqlx::query_as(
                 "update cursor c set owner = $2, leased_until = $3, epoch = c.epoch + 1
                  from (select partition from cursor
                        where consumer = $1 and (owner is null or leased_until < $4)
                        order by partition limit $5 for update skip locked) as free
                  where c.consumer = $1 and c.partition = free.partition
-                 returning c.partition, c.epoch, c.position",
+                 returning c.partition, c.epoch, c.position, c.incarnation",
             )
             .bind(self.consumer)
             .bind(self.owner)
             .bind(until)
             .bind(now)
             .bind(wanted)
-            .fetch_all(&mut *tx)
+            .fetch_all(self.db.pool())
             .await?;
             held.extend(taken);
         }
-        tx.commit().await?;
-
         held.sort_unstable();
         // The highest ones go first when there are too many, so that replicas agree on what moves.
         held.truncate(usize::try_from(share).unwrap_or_default());
         held.into_iter()
-            .map(|(number, epoch, position)| {
+            .map(|(number, epoch, position, incarnation)| {
                 let partition =
                     Partition::try_new(number.into()).ok_or_else(|| Error::corrupt("cursor", number.to_string()))?;
-                Ok(Held { partition, epoch, position })
+                Ok(Held { partition, epoch, position, incarnation })
             })
             .collect()
-    }
-
-    /// How many events are parked in all partitions.
-    pub(super) async fn parked(&self) -> Result<u64, Error> {
-        let parked: i64 = sqlx::query_scalar("select coalesce(sum(parked), 0)::bigint from cursor where consumer = $1")
-            .bind(self.consumer)
-            .fetch_one(self.db.pool())
-            .await?;
-        Ok(u64::try_from(parked).unwrap_or_default())
     }
 
     /// Frees partitions whose workers have ended, for whoever wants them.

@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use clientele_contracts::platform::v1::Event;
+use clientele_kernel::Partition;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -12,7 +14,7 @@ use super::apply::{self, Failure, Place};
 use super::partitions::Held;
 use super::{Consumer, Follower, Signal};
 use crate::backoff::Backoff;
-use crate::feed::FeedReader;
+use crate::feed::{self, FeedReader};
 use crate::postgres::Database;
 use crate::telemetry::Metrics;
 
@@ -49,7 +51,8 @@ impl Worker {
         stop: CancellationToken,
     ) -> Self {
         let Follower { db, feed, consumer, metrics, .. } = follower.clone();
-        let place = Place { partition: held.partition, epoch: held.epoch, position: held.position };
+        let Held { partition, epoch, position, incarnation } = held;
+        let place = Place { partition, epoch, position, incarnation };
         Self { db, feed, consumer, place, signals, missed, look: FIRST_LOOK, metrics, stop }
     }
 
@@ -61,6 +64,7 @@ impl Worker {
             () = stop.cancelled() => {}
             lost = self.follow() => {
                 let Lost = lost;
+                self.metrics.lease_lost(self.db.context(), self.consumer.name, 1);
                 tracing::info!(consumer = self.consumer.name, partition = self.place.partition.number(), "the partition has moved to another replica");
             }
         }
@@ -81,15 +85,37 @@ impl Worker {
     async fn catch_up(&mut self) -> Result<(), Lost> {
         let mut backoff = backoff();
         loop {
-            match self.feed.read(self.place.partition, self.place.position, BATCH).await {
+            let Place { partition, position, incarnation, .. } = self.place;
+            match self.feed.read(partition, position, incarnation, BATCH).await {
+                // Positions never go back but by a restore of which the journal was not told.
+                Ok(page) if page.head < position => {
+                    tracing::error!(
+                        consumer = self.consumer.name,
+                        partition = partition.number(),
+                        position,
+                        head = page.head,
+                        "the journal that is followed ends before what was applied of it: it was restored without \
+                         `clientele restored`, run that now"
+                    );
+                    return self.begin_anew().await;
+                }
+                Err(error) if feed::was_restored(&error) => {
+                    tracing::warn!(
+                        consumer = self.consumer.name,
+                        partition = partition.number(),
+                        position,
+                        "the journal that is followed was restored from a backup to a moment before what was applied of it"
+                    );
+                    return self.begin_anew().await;
+                }
                 Ok(page) if page.events.is_empty() => {
-                    self.lag(0);
+                    self.adopt(&page.incarnation);
                     return Ok(());
                 }
                 Ok(page) => {
+                    self.adopt(&page.incarnation);
                     backoff.reset();
                     self.look = FIRST_LOOK;
-                    self.lag(page.head - self.place.position);
                     self.apply(page.events).await?;
                 }
                 Err(error) => {
@@ -98,6 +124,46 @@ impl Worker {
                 }
             }
         }
+    }
+
+    /// Follows the source's present incarnation from here on: up to here it has its events in common with the one before.
+    /// The cursor learns of it with the next event.
+    fn adopt(&mut self, incarnation: &str) {
+        self.place.incarnation = feed::incarnation(incarnation).ok().flatten();
+    }
+
+    /// Forgets what was built of events that are no longer so. The partition is then taken up anew, as all others are.
+    async fn begin_anew(&mut self) -> Result<(), Lost> {
+        let mut backoff = backoff();
+        loop {
+            let begun = match self.heads().await {
+                Ok(heads) => apply::begin_anew(&self.db, &self.consumer, self.place, &heads).await,
+                Err(error) => Err(Failure::Transient(error)),
+            };
+            match begun {
+                Ok(()) => {
+                    tracing::warn!(
+                        consumer = self.consumer.name,
+                        "what was built of the journal is built again from its first event"
+                    );
+                    return Err(Lost);
+                }
+                Err(Failure::Lost) => return Err(Lost),
+                Err(Failure::Transient(error) | Failure::Poison(error)) => {
+                    tracing::warn!(consumer = self.consumer.name, %error, "what was built could not be forgotten; trying again");
+                    backoff.pause().await;
+                }
+            }
+        }
+    }
+
+    /// Where the partitions of the source end.
+    async fn heads(&self) -> Result<Vec<(Partition, i64)>, clientele_kernel::Error> {
+        let mut heads = Vec::new();
+        for partition in Partition::all() {
+            heads.push((partition, self.feed.read(partition, 0, None, 1).await?.head));
+        }
+        Ok(heads)
     }
 
     /// Applies what the bus brings; returns when the feed is to be looked at.
@@ -140,6 +206,8 @@ impl Worker {
     fn take(&self, signal: Signal, batch: &mut Vec<Event>) -> bool {
         match signal {
             Signal::Look => true,
+            // From a journal before its restore, or from the restored one before its feed was looked at.
+            Signal::Event(event) if feed::incarnation(&event.incarnation) != Ok(self.place.incarnation) => true,
             Signal::Event(event) => {
                 let next = batch.last().map_or(self.place.position, |last| last.position) + 1;
                 let missing = event.position > next;
@@ -207,25 +275,23 @@ impl Worker {
         }
     }
 
-    fn lag(&self, events: i64) {
-        let number = self.place.partition.number().into();
-        self.metrics.consumer_lag(self.consumer.name, number, u64::try_from(events).unwrap_or_default());
-    }
-
     /// Tries until it is applied or found to be poison.
     async fn persist(&mut self, events: &[Event]) -> Result<Result<(), clientele_kernel::Error>, Lost> {
+        let recorded_at = crate::event::oldest(events);
+        let _at_work = AtWork::new(&self.metrics, self.consumer.name, self.place, recorded_at);
         let mut backoff = backoff();
         loop {
             match apply::apply(&self.db, &self.consumer, self.place, events).await {
                 Ok(position) => {
                     self.place.position = position;
-                    self.metrics.applied(self.consumer.name, events.len() as u64);
+                    let delay = recorded_at.and_then(|moment| (self.db.clock().now() - moment).to_std().ok());
+                    self.metrics.applied(self.consumer.name, self.consumer.source, events.len() as u64, delay);
                     return Ok(Ok(()));
                 }
                 Err(Failure::Lost) => return Err(Lost),
                 Err(Failure::Poison(error)) => return Ok(Err(error)),
                 Err(Failure::Transient(error)) => {
-                    self.metrics.retried(self.consumer.name);
+                    self.metrics.retried(self.consumer.name, self.consumer.source);
                     tracing::warn!(consumer = self.consumer.name, %error, "events could not be applied; trying again");
                     backoff.pause().await;
                 }
@@ -240,3 +306,24 @@ fn backoff() -> Backoff {
 
 /// Another replica works on the partition now.
 struct Lost;
+
+/// Shows since when the events are recorded that are being worked on, until dropped.
+struct AtWork {
+    metrics: Metrics,
+    consumer: &'static str,
+    partition: i16,
+}
+
+impl AtWork {
+    fn new(metrics: &Metrics, consumer: &'static str, place: Place, since: Option<DateTime<Utc>>) -> Self {
+        let partition = place.partition.number();
+        metrics.works_on(consumer, partition, since);
+        Self { metrics: metrics.clone(), consumer, partition }
+    }
+}
+
+impl Drop for AtWork {
+    fn drop(&mut self) {
+        self.metrics.works_on(self.consumer, self.partition, None);
+    }
+}

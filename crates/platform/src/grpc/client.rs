@@ -1,8 +1,9 @@
 //! The layer every call from a service goes through: the service's own token, a deadline, the trace.
 
+use std::collections::BTreeSet;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -15,6 +16,7 @@ use http::HeaderValue;
 use http::header::AUTHORIZATION;
 use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::{Mutex, RwLock};
+use tonic::Code;
 use tonic::body::Body;
 use tower::Service;
 
@@ -38,6 +40,8 @@ pub struct Clients {
     network: Network,
     tokens: Arc<TokenSource>,
     deadline: Duration,
+    /// The services that ways were asked for.
+    called: Arc<std::sync::Mutex<BTreeSet<String>>>,
 }
 
 struct TokenSource {
@@ -66,11 +70,24 @@ impl Clients {
                 asking: Mutex::default(),
             }),
             deadline,
+            called: Arc::default(),
         }
+    }
+
+    /// The services that the ways lead to, identity included, which gives the tokens.
+    pub fn called(&self) -> Vec<String> {
+        self.note("identity").into_iter().collect()
+    }
+
+    fn note(&self, name: &str) -> BTreeSet<String> {
+        let mut called = self.called.lock().unwrap_or_else(PoisonError::into_inner);
+        called.insert(name.to_owned());
+        called.clone()
     }
 
     /// The way to a service.
     pub fn transport(&self, name: &str) -> Transport {
+        self.note(name);
         Transport::new(Authenticated {
             inner: self.network.transport(name),
             tokens: self.tokens.clone(),
@@ -80,6 +97,7 @@ impl Clients {
 
     /// The way to a service without a token of ours: for whoever brings their own.
     pub fn anonymous(&self, name: &str) -> Transport {
+        self.note(name);
         self.network.transport(name)
     }
 
@@ -136,6 +154,14 @@ impl TokenSource {
         Ok(header)
     }
 
+    /// Forgets a token that was refused, because its key was revoked.
+    async fn refused(&self, token: &HeaderValue) {
+        let mut current = self.current.write().await;
+        if current.as_ref().is_some_and(|(known, _)| known == token) {
+            *current = None;
+        }
+    }
+
     /// The token there is, unless it has ended, and when it ends.
     async fn running(&self, now: DateTime<Utc>) -> Option<(HeaderValue, DateTime<Utc>)> {
         self.current.read().await.clone().filter(|(_, until)| now < *until)
@@ -167,20 +193,34 @@ impl Service<http::Request<Body>> for Authenticated {
                 let value = HeaderValue::try_from(format!("{}m", deadline.as_millis().min(99_999_999)));
                 headers.insert("grpc-timeout", value.expect("digits and a letter are a header value"));
             }
+            let mut own = None;
             if !headers.contains_key(AUTHORIZATION) {
                 match tokens.token().await {
-                    Ok(token) => headers.insert(AUTHORIZATION, token),
+                    Ok(token) => own = Some(token.clone()),
                     Err(error) => return Ok(status(error).into_http()),
-                };
+                }
+                headers.extend(own.clone().map(|token| (AUTHORIZATION, token)));
                 headers.entry(HEADER_ORIGIN).or_insert(HeaderValue::from_static("automation"));
             }
             std::future::poll_fn(|cx| inner.poll_ready(cx)).await?;
             match tokio::time::timeout(deadline, inner.call(request)).await {
-                Ok(answer) => answer,
+                Ok(Ok(answer)) => match own {
+                    Some(token) if is_unauthenticated(&answer) => {
+                        tokens.refused(&token).await;
+                        let again = Error::unavailable("a token of ours was refused: the next call brings another");
+                        Ok(status(again).into_http())
+                    }
+                    _ => Ok(answer),
+                },
+                Ok(Err(error)) => Err(error),
                 Err(_late) => Ok(tonic::Status::deadline_exceeded("the service did not answer in time").into_http()),
             }
         })
     }
+}
+
+fn is_unauthenticated(answer: &http::Response<Body>) -> bool {
+    tonic::Status::from_header_map(answer.headers()).is_some_and(|status| status.code() == Code::Unauthenticated)
 }
 
 /// The request in the name of the caller of another: their token, origin and integration go with it.

@@ -16,6 +16,7 @@ use tokio::sync::Semaphore;
 use tonic::service::Routes;
 use tracing::Instrument;
 
+use super::status::{code_of, explained};
 use super::{Verifier, status};
 use crate::caller::Caller;
 use crate::telemetry::{self, Metrics};
@@ -55,15 +56,41 @@ impl Capacity {
         Self { calls: room(most), feeds: room(most / 4), uploads: room(most / 4) }
     }
 
-    fn of(&self, path: &str) -> Arc<Semaphore> {
-        let room = if path.ends_with(FEED) {
-            &self.feeds
-        } else if takes_stream(path) {
-            &self.uploads
-        } else {
-            &self.calls
+    fn of(&self, kind: Kind) -> Arc<Semaphore> {
+        let room = match kind {
+            Kind::Calls => &self.calls,
+            Kind::Feeds => &self.feeds,
+            Kind::Uploads => &self.uploads,
         };
         room.clone()
+    }
+}
+
+/// What has places of its own.
+#[derive(Debug, Clone, Copy)]
+enum Kind {
+    Calls,
+    Feeds,
+    Uploads,
+}
+
+impl Kind {
+    fn of(path: &str) -> Self {
+        if path.ends_with(FEED) {
+            Self::Feeds
+        } else if takes_stream(path) {
+            Self::Uploads
+        } else {
+            Self::Calls
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Calls => "calls",
+            Self::Feeds => "feeds",
+            Self::Uploads => "uploads",
+        }
     }
 }
 
@@ -72,6 +99,12 @@ impl Guard {
     /// comes while `most` are being worked on: a queue would only make everybody late. Followers of the feed and uploads
     /// have places of their own, a quarter as many each.
     pub fn new(verifier: Verifier, longest: Duration, most: usize, metrics: Metrics) -> Self {
+        for kind in [Kind::Calls, Kind::Feeds, Kind::Uploads] {
+            metrics.shed(kind.name(), 0);
+        }
+        for reason in ["UNAUTHENTICATED", "TOKEN_EXPIRED", "UNAVAILABLE"] {
+            metrics.token_refused(reason, 0);
+        }
         Self { verifier, longest, metrics, capacity: Capacity::new(most) }
     }
 
@@ -98,7 +131,8 @@ impl Guard {
         if *access == Access::Public {
             return Ok(None);
         }
-        let claims = self.verifier.verify(token).await?;
+        let verified = self.verifier.verify(token).await;
+        let claims = verified.inspect_err(|error| self.metrics.token_refused(error.reason, 1))?;
         let caller = Caller {
             actor: Actor { kind: claims.actor_kind()?, id: claims.sub.clone() },
             display_name: claims.name.clone(),
@@ -134,7 +168,8 @@ pub(super) fn granted(headers: &HeaderMap) -> Option<Duration> {
 /// A timeout as gRPC writes it: up to eight digits and a unit.
 fn parse_timeout(value: &str) -> Option<Duration> {
     let (digits, unit) = value.split_at_checked(value.len().checked_sub(1)?)?;
-    let amount: u64 = (digits.len() <= 8).then(|| digits.parse().ok()).flatten()?;
+    let amount: u64 =
+        (digits.len() <= 8 && digits.bytes().all(|b| b.is_ascii_digit())).then(|| digits.parse().ok()).flatten()?;
     match unit {
         "H" => Some(Duration::from_secs(amount * 3600)),
         "M" => Some(Duration::from_secs(amount * 60)),
@@ -165,7 +200,9 @@ async fn admit(State(guard): State<Guard>, mut request: Request, next: Next) -> 
     let metrics = guard.metrics.clone();
     metrics.serving(&method);
     let work = async move {
-        let Ok(_permit) = guard.capacity.of(&path).try_acquire_owned() else {
+        let kind = Kind::of(&path);
+        let Ok(_permit) = guard.capacity.of(kind).try_acquire_owned() else {
+            guard.metrics.shed(kind.name(), 1);
             return status(
                 Error::unavailable("the service has more to do than it can: try again").with_reason("OVERLOADED"),
             )
@@ -180,7 +217,7 @@ async fn admit(State(guard): State<Guard>, mut request: Request, next: Next) -> 
                 Ok(None) => {}
                 Err(refused) => return status(refused).into_http(),
             }
-            next.run(request).await
+            explained(next.run(request).await)
         };
         match tokio::time::timeout(deadline, std::panic::AssertUnwindSafe(answer).catch_unwind()).await {
             Ok(Ok(response)) => response,
@@ -194,51 +231,31 @@ async fn admit(State(guard): State<Guard>, mut request: Request, next: Next) -> 
         }
     };
     let response = work.instrument(span.clone()).await;
-    let code = tonic::Status::from_header_map(response.headers()).map_or(tonic::Code::Ok, |s| s.code());
-    span.record("grpc.code", tracing::field::debug(code));
-    metrics.served(&method, code_name(code), started.elapsed());
+    let code = code_of(response.headers());
+    span.record("grpc.code", code);
+    metrics.served(&method, code, started.elapsed());
     response
-}
-
-/// The code as gRPC's documents spell it: a label of metrics.
-fn code_name(code: tonic::Code) -> &'static str {
-    match code {
-        tonic::Code::Ok => "OK",
-        tonic::Code::Cancelled => "CANCELLED",
-        tonic::Code::Unknown => "UNKNOWN",
-        tonic::Code::InvalidArgument => "INVALID_ARGUMENT",
-        tonic::Code::DeadlineExceeded => "DEADLINE_EXCEEDED",
-        tonic::Code::NotFound => "NOT_FOUND",
-        tonic::Code::AlreadyExists => "ALREADY_EXISTS",
-        tonic::Code::PermissionDenied => "PERMISSION_DENIED",
-        tonic::Code::ResourceExhausted => "RESOURCE_EXHAUSTED",
-        tonic::Code::FailedPrecondition => "FAILED_PRECONDITION",
-        tonic::Code::Aborted => "ABORTED",
-        tonic::Code::OutOfRange => "OUT_OF_RANGE",
-        tonic::Code::Unimplemented => "UNIMPLEMENTED",
-        tonic::Code::Internal => "INTERNAL",
-        tonic::Code::Unavailable => "UNAVAILABLE",
-        tonic::Code::DataLoss => "DATA_LOSS",
-        tonic::Code::Unauthenticated => "UNAUTHENTICATED",
-    }
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
     fn followers_and_uploads_do_not_take_the_places_of_those_who_click() {
         let capacity = Capacity::new(8);
         let feed = "/clientele.customers.v1.Feed/Read";
-        let followers: Vec<_> = std::iter::from_fn(|| capacity.of(feed).try_acquire_owned().ok()).collect();
+        let followers: Vec<_> = std::iter::from_fn(|| capacity.of(Kind::of(feed)).try_acquire_owned().ok()).collect();
         assert_eq!(followers.len(), 2);
         let upload = "/clientele.customers.v1.Imports/UploadImportFile";
         assert!(takes_stream(upload), "{upload} takes no stream");
-        let uploads: Vec<_> = std::iter::from_fn(|| capacity.of(upload).try_acquire_owned().ok()).collect();
+        let uploads: Vec<_> = std::iter::from_fn(|| capacity.of(Kind::of(upload)).try_acquire_owned().ok()).collect();
         assert_eq!(uploads.len(), 2);
-        let calls =
-            std::iter::from_fn(|| capacity.of("/clientele.customers.v1.Customers/Get").try_acquire_owned().ok());
+        let calls = std::iter::from_fn(|| {
+            capacity.of(Kind::of("/clientele.customers.v1.Customers/Get")).try_acquire_owned().ok()
+        });
         assert_eq!(calls.collect::<Vec<_>>().len(), 8);
     }
 
@@ -246,8 +263,25 @@ mod tests {
     fn timeouts_are_read_as_grpc_writes_them() {
         assert_eq!(parse_timeout("250m"), Some(Duration::from_millis(250)));
         assert_eq!(parse_timeout("3S"), Some(Duration::from_secs(3)));
-        for wrong in ["", "S", "123456789S", "1x", "-1S", "1.5S", "é"] {
+        for wrong in ["", "S", "123456789S", "1x", "-1S", "+1S", "1.5S", "é"] {
             assert_eq!(parse_timeout(wrong), None, "{wrong}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_timeout_is_read_or_passed_over(text in any::<String>(), amount in 0..100_000_000_u64, unit in "[HMSmun]") {
+            let _ = parse_timeout(&text);
+            let read = parse_timeout(&format!("{amount}{unit}")).unwrap();
+            let nanos = match unit.as_str() {
+                "H" => 3_600_000_000_000,
+                "M" => 60_000_000_000,
+                "S" => 1_000_000_000,
+                "m" => 1_000_000,
+                "u" => 1000,
+                _ => 1_u128,
+            };
+            prop_assert_eq!(read.as_nanos(), u128::from(amount) * nanos);
         }
     }
 }

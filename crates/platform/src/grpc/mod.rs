@@ -20,6 +20,6 @@ mod verifier;
 pub use client::{Clients, Credential, as_caller};
 pub use guard::{Guard, HEADER_INTEGRATION, HEADER_ORIGIN};
 pub use server::{ServerOptions, infrastructure, serve};
-pub use status::{error, status};
+pub use status::{error, received, status};
 pub use transport::{Network, Transport};
 pub use verifier::{Claims, ISSUER, Verifier};

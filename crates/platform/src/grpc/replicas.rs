@@ -1,6 +1,6 @@
-//! The replicas of a service as one: calls are spread over all the addresses its name has now.
+//! The replicas of a service as one: calls are spread over all the addresses its names have now.
 //!
-//! One task looks the name up; each address has a task that keeps a connection to it. A call goes to the next replica in
+//! One task looks the names up; each address has a task that keeps a connection to it. A call goes to the next replica in
 //! turn, or to the one after it where that has fewer calls under way. What a connection did not take any more, because it
 //! has aged or broke, goes to another replica: it was not sent, so nothing is done twice.
 
@@ -11,11 +11,15 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use bytes::Bytes;
+use clientele_contracts::streams::takes_stream;
 use clientele_kernel::Error;
 use futures::FutureExt as _;
-use futures::future::BoxFuture;
+use futures::future::{BoxFuture, join_all};
+use http::request::Parts;
 use http::uri::{Authority, Scheme};
 use http::{Request, Response, Uri};
+use http_body_util::{BodyExt as _, Full};
 use hyper::client::conn::http2::{self, SendRequest};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -26,7 +30,7 @@ use tonic::body::Body;
 
 use crate::tls::{self, Trust};
 
-/// How often the name is looked up while all is well. Cluster DNS forgets a replica that is not ready within this time.
+/// How often the names are looked up while all is well. Cluster DNS forgets a replica that is not ready within this time.
 const LOOK_UP: Duration = Duration::from_secs(5);
 /// How long connecting may take, and how long a call waits for the first replica.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -52,11 +56,7 @@ pub(super) struct Replicas {
 
 struct Shared {
     service: String,
-    scheme: Scheme,
-    authority: Authority,
-    host: String,
-    port: u16,
-    trust: Option<Trust>,
+    hosts: Vec<Arc<Host>>,
     names: Names,
     live: watch::Sender<Live>,
     /// Rises with each call that found no replica: what waits to try again does so now.
@@ -64,9 +64,21 @@ struct Shared {
     turn: AtomicUsize,
 }
 
+/// One of the names.
+struct Host {
+    scheme: Scheme,
+    authority: Authority,
+    name: String,
+    port: u16,
+    trust: Option<Trust>,
+}
+
+/// Finds the addresses of a name.
+type Find = dyn Fn(String, u16) -> BoxFuture<'static, std::io::Result<Vec<SocketAddr>>> + Send + Sync;
+
 /// How the addresses of a name are found, and how often they are looked for.
 struct Names {
-    find: Box<dyn Fn(String, u16) -> BoxFuture<'static, std::io::Result<Vec<SocketAddr>>> + Send + Sync>,
+    find: Box<Find>,
     every: Duration,
 }
 
@@ -91,42 +103,28 @@ struct Live {
 
 #[derive(Clone)]
 struct Replica {
+    host: Arc<Host>,
     address: SocketAddr,
     sender: SendRequest<Body>,
     /// Each call under way holds a clone: their number is the load.
     load: Arc<()>,
+    /// The connection takes no more calls, though it may last until those under way have ended.
+    aged: CancellationToken,
 }
 
 impl Replicas {
-    /// The replicas behind `address`, `http://host:port` or `https://host:port`. Begins to connect at once.
-    pub(super) fn new(service: &str, address: &Uri, trust: Option<&Trust>) -> Result<Self, Error> {
-        Self::named(Names::system(), service, address, trust)
+    /// The replicas behind these addresses, `http://host:port` or `https://host:port`. Begins to connect at once.
+    pub(super) fn new(service: &str, addresses: &[Uri], trust: Option<&Trust>) -> Result<Self, Error> {
+        Self::named(Names::system(), service, addresses, trust)
     }
 
-    fn named(names: Names, service: &str, address: &Uri, trust: Option<&Trust>) -> Result<Self, Error> {
-        let wrong = |why: &str| {
-            Error::invalid(
-                format!("services.{service}"),
-                format!("`{address}` is no address such as http://host:7101: {why}"),
-            )
-        };
-        let (Some(scheme), Some(authority)) = (address.scheme().cloned(), address.authority().cloned()) else {
-            return Err(wrong("scheme and host are wanted"));
-        };
-        let encrypted = scheme == Scheme::HTTPS;
-        if !encrypted && scheme != Scheme::HTTP {
-            return Err(wrong("the scheme is http or https"));
-        }
-        let trust =
-            if encrypted { Some(trust.ok_or_else(|| wrong("no certificate authority is known"))?) } else { None };
+    fn named(names: Names, service: &str, addresses: &[Uri], trust: Option<&Trust>) -> Result<Self, Error> {
+        let hosts = addresses.iter().map(|address| Host::new(service, address, trust).map(Arc::new));
+        let hosts = hosts.collect::<Result<Vec<_>, _>>()?;
         let stop = CancellationToken::new();
         let shared = Arc::new(Shared {
             service: service.to_owned(),
-            host: authority.host().trim_matches(['[', ']']).to_owned(),
-            port: authority.port_u16().unwrap_or(if encrypted { 443 } else { 80 }),
-            scheme,
-            authority,
-            trust: trust.cloned(),
+            hosts,
             names,
             live: watch::Sender::default(),
             wanted: watch::Sender::default(),
@@ -147,30 +145,103 @@ impl Replicas {
     }
 
     async fn offer(&self, request: Request<Body>) -> Response<Body> {
-        let mut request = self.shared.addressed(request);
+        let (head, body) = request.into_parts();
+        let mut message = match Message::of(&head, body).await {
+            Ok(message) => message,
+            Err(unreadable) => return unreadable.into_http(),
+        };
         for _ in 0..OFFERS {
             let Some(mut replica) = self.shared.next().await else { break };
+            let Some(body) = message.body() else { break };
             let _load = replica.load.clone();
+            let request = replica.host.addressed(Request::from_parts(head.clone(), body));
             match replica.sender.try_send_request(request).await {
                 Ok(answer) => return answer.map(Body::new),
-                Err(mut error) => match error.take_message() {
-                    Some(unsent) => {
-                        self.shared.lose(&replica);
-                        request = unsent;
-                    }
-                    None => {
-                        let error = error.into_error();
-                        tracing::debug!(service = self.shared.service, address = %replica.address, %error, "a connection broke");
+                Err(mut error) => {
+                    let unsent = error.take_message().map(Request::into_body);
+                    let error = error.into_error();
+                    if unsent.is_none() && !was_not_processed(&error) {
+                        let cause = std::error::Error::source(&error).map(ToString::to_string);
+                        tracing::debug!(service = self.shared.service, address = %replica.address, %error, cause, "a connection broke");
                         break;
                     }
-                },
+                    self.shared.lose(&replica);
+                    message.came_back(unsent);
+                }
             }
         }
         tonic::Status::unavailable(format!("the service {} cannot be reached", self.shared.service)).into_http()
     }
 }
 
-impl Shared {
+/// What a call sends, as often as it takes until a replica has it.
+enum Message {
+    /// All of it: the one message of most methods.
+    Whole(Bytes),
+    /// A stream, as long as nothing of it was taken.
+    Stream(Option<Body>),
+}
+
+impl Message {
+    async fn of(head: &Parts, body: Body) -> Result<Self, tonic::Status> {
+        if takes_stream(head.uri.path()) {
+            Ok(Self::Stream(Some(body)))
+        } else {
+            Ok(Self::Whole(body.collect().await?.to_bytes()))
+        }
+    }
+
+    /// A body to be sent; none where a stream was begun and cannot be sent again.
+    fn body(&mut self) -> Option<Body> {
+        match self {
+            Self::Whole(bytes) => Some(Body::new(Full::new(bytes.clone()))),
+            Self::Stream(body) => body.take(),
+        }
+    }
+
+    fn came_back(&mut self, unsent: Option<Body>) {
+        if let Self::Stream(body) = self {
+            *body = unsent;
+        }
+    }
+}
+
+/// Whether the replica says that it has not looked at the call: the connection was ending when it came.
+fn was_not_processed(error: &hyper::Error) -> bool {
+    let reason = std::error::Error::source(error).and_then(|source| source.downcast_ref::<h2::Error>());
+    reason.is_some_and(|error| {
+        let refused = error.reason() == Some(h2::Reason::REFUSED_STREAM);
+        let ending = error.is_go_away() && error.reason() == Some(h2::Reason::NO_ERROR);
+        error.is_remote() && (ending || refused)
+    })
+}
+
+impl Host {
+    fn new(service: &str, address: &Uri, trust: Option<&Trust>) -> Result<Self, Error> {
+        let wrong = |why: &str| {
+            Error::invalid(
+                format!("services.{service}"),
+                format!("`{address}` is no address such as http://host:7101: {why}"),
+            )
+        };
+        let (Some(scheme), Some(authority)) = (address.scheme().cloned(), address.authority().cloned()) else {
+            return Err(wrong("scheme and host are wanted"));
+        };
+        let encrypted = scheme == Scheme::HTTPS;
+        if !encrypted && scheme != Scheme::HTTP {
+            return Err(wrong("the scheme is http or https"));
+        }
+        let trust =
+            if encrypted { Some(trust.ok_or_else(|| wrong("no certificate authority is known"))?) } else { None };
+        Ok(Self {
+            name: authority.host().trim_matches(['[', ']']).to_owned(),
+            port: authority.port_u16().unwrap_or(if encrypted { 443 } else { 80 }),
+            scheme,
+            authority,
+            trust: trust.cloned(),
+        })
+    }
+
     fn addressed(&self, mut request: Request<Body>) -> Request<Body> {
         let mut parts = std::mem::take(request.uri_mut()).into_parts();
         parts.scheme = Some(self.scheme.clone());
@@ -181,6 +252,20 @@ impl Shared {
         request
     }
 
+    async fn connect(self: Arc<Self>, address: SocketAddr) -> Result<(Replica, CancellationToken), String> {
+        let stream = TcpStream::connect(address).await.map_err(|error| error.to_string())?;
+        stream.set_nodelay(true).map_err(|error| error.to_string())?;
+        match &self.trust {
+            None => converse(self, address, stream).await,
+            Some(trust) => {
+                let stream = tls::connect(trust, &self.name, stream).await?;
+                converse(self, address, stream).await
+            }
+        }
+    }
+}
+
+impl Shared {
     /// The replica to send to; waits for the first one as long as one may still come.
     async fn next(&self) -> Option<Replica> {
         if let Some(replica) = self.choose(&self.live.borrow().replicas) {
@@ -206,6 +291,7 @@ impl Shared {
     }
 
     fn lose(&self, lost: &Replica) {
+        lost.aged.cancel();
         self.live.send_if_modified(|live| {
             let before = live.replicas.len();
             live.replicas.retain(|replica| !Arc::ptr_eq(&replica.load, &lost.load));
@@ -216,19 +302,10 @@ impl Shared {
     fn failed(&self, times: usize) {
         self.live.send_modify(|live| live.failed = live.failed.wrapping_add(times));
     }
-
-    async fn connect(&self, address: SocketAddr) -> Result<(Replica, CancellationToken), String> {
-        let stream = TcpStream::connect(address).await.map_err(|error| error.to_string())?;
-        stream.set_nodelay(true).map_err(|error| error.to_string())?;
-        match &self.trust {
-            None => converse(address, stream).await,
-            Some(trust) => converse(address, tls::connect(trust, &self.host, stream).await?).await,
-        }
-    }
 }
 
 /// Begins HTTP/2 on a connection. The token is cancelled when it has ended.
-async fn converse<T>(address: SocketAddr, stream: T) -> Result<(Replica, CancellationToken), String>
+async fn converse<T>(host: Arc<Host>, address: SocketAddr, stream: T) -> Result<(Replica, CancellationToken), String>
 where
     T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
@@ -248,39 +325,43 @@ where
         }
         drop(end);
     });
-    Ok((Replica { address, sender, load: Arc::default() }, ended))
+    Ok((Replica { host, address, sender, load: Arc::default(), aged: CancellationToken::new() }, ended))
 }
 
-/// Keeps the list of addresses as the name has them.
+/// Keeps the list of addresses as the names have them.
 async fn look_up(shared: Weak<Shared>, stop: CancellationToken) {
     let Some(mut wanted) = shared.upgrade().map(|shared| shared.wanted.subscribe()) else { return };
-    let mut kept: HashMap<SocketAddr, DropGuard> = HashMap::new();
+    let mut kept: HashMap<(usize, SocketAddr), DropGuard> = HashMap::new();
     loop {
         let Some(strong) = shared.upgrade() else { return };
-        match tokio::time::timeout(PATIENCE, (strong.names.find)(strong.host.clone(), strong.port)).await {
-            Ok(Ok(addresses)) => {
-                kept.retain(|address, _| addresses.contains(address));
-                for address in addresses {
-                    kept.entry(address).or_insert_with(|| {
-                        let gone = stop.child_token();
-                        tokio::spawn(keep(shared.clone(), address, gone.clone()));
-                        gone.drop_guard()
-                    });
-                }
-                strong.live.send_if_modified(|live| std::mem::replace(&mut live.addresses, kept.len()) != kept.len());
-            }
-            // The addresses of before serve as long as they answer.
-            Ok(Err(_)) | Err(_) => {
+        let found = strong.hosts.iter().map(|host| {
+            tokio::time::timeout(PATIENCE, (strong.names.find)(host.name.clone(), host.port))
+                .map(|found| found.ok().and_then(Result::ok))
+        });
+        for (number, found) in join_all(found).await.into_iter().enumerate() {
+            let host = &strong.hosts[number];
+            let Some(addresses) = found else {
+                // The addresses of before serve as long as they answer.
                 tracing::debug!(
                     service = strong.service,
-                    host = strong.host,
+                    host = host.name,
                     "the name cannot be looked up; trying again"
                 );
-                if kept.is_empty() {
-                    strong.failed(1);
-                }
+                continue;
+            };
+            kept.retain(|(of, address), _| *of != number || addresses.contains(address));
+            for address in addresses {
+                kept.entry((number, address)).or_insert_with(|| {
+                    let gone = stop.child_token();
+                    tokio::spawn(keep(shared.clone(), host.clone(), address, gone.clone()));
+                    gone.drop_guard()
+                });
             }
         }
+        if kept.is_empty() {
+            strong.failed(1);
+        }
+        strong.live.send_if_modified(|live| std::mem::replace(&mut live.addresses, kept.len()) != kept.len());
         let every = strong.names.every;
         drop(strong);
         tokio::select! {
@@ -291,19 +372,26 @@ async fn look_up(shared: Weak<Shared>, stop: CancellationToken) {
 }
 
 /// Keeps a connection to one address until it is gone from the name.
-async fn keep(shared: Weak<Shared>, address: SocketAddr, gone: CancellationToken) {
+async fn keep(shared: Weak<Shared>, host: Arc<Host>, address: SocketAddr, gone: CancellationToken) {
     let Some(mut wanted) = shared.upgrade().map(|shared| shared.wanted.subscribe()) else { return };
     let mut wait = SHORTEST_PAUSE;
     loop {
         let Some(strong) = shared.upgrade() else { return };
-        let connected = or_gone(&gone, tokio::time::timeout(PATIENCE, strong.connect(address))).await;
+        let connecting = tokio::time::timeout(PATIENCE, host.clone().connect(address));
+        let connected = or_gone(&gone, Box::pin(connecting)).await;
         let Some(connected) = connected else { return };
         match connected.unwrap_or_else(|_late| Err("no answer in time".to_owned())) {
             Ok((replica, ended)) => {
                 wait = SHORTEST_PAUSE;
                 strong.live.send_modify(|live| live.replicas.push(replica.clone()));
                 drop(strong);
-                let removed = or_gone(&gone, ended.cancelled()).await.is_none();
+                let over = async {
+                    tokio::select! {
+                        () = ended.cancelled() => {}
+                        () = replica.aged.cancelled() => {}
+                    }
+                };
+                let removed = or_gone(&gone, over).await.is_none();
                 if let Some(strong) = shared.upgrade() {
                     strong.lose(&replica);
                 }

@@ -9,6 +9,8 @@ use tokio_stream::wrappers::TcpListenerStream;
 use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
 use tonic::transport::Server;
+use tonic_health::pb::health_server::HealthServer;
+use tonic_health::server::{HealthReporter, HealthService};
 
 use crate::tls::Acceptor;
 
@@ -24,11 +26,9 @@ pub struct ServerOptions {
 /// How many connections may be agreeing on keys at once; further ones wait to be accepted.
 const HANDSHAKES: usize = 256;
 
-/// The routes with health and reflection beside them. Health answers SERVING for the process as a whole; whether it is
-/// ready for requests is asked of the monitor.
-pub async fn infrastructure(routes: Routes) -> Result<Routes, Error> {
-    let (reporter, health) = tonic_health::server::health_reporter();
-    reporter.set_service_status("", tonic_health::ServingStatus::Serving).await;
+/// The routes with health and reflection beside them. Health answers for the service as a whole, under the empty name.
+pub fn infrastructure(routes: Routes, health: HealthReporter) -> Result<Routes, Error> {
+    let health = HealthServer::new(HealthService::from_health_reporter(health));
     let reflection = tonic_reflection::server::Builder::configure()
         .register_encoded_file_descriptor_set(clientele_contracts::DESCRIPTORS)
         .build_v1()
@@ -50,7 +50,7 @@ pub async fn serve(
         .max_connection_age(options.max_connection_age)
         .add_routes(routes);
     let incoming = TcpListenerStream::new(listener);
-    let served = match &options.tls {
+    let outcome = match &options.tls {
         None => server.serve_with_incoming_shutdown(incoming, stop.cancelled_owned()).await,
         Some(acceptor) => {
             let agreed = incoming
@@ -67,5 +67,5 @@ pub async fn serve(
             server.serve_with_incoming_shutdown(agreed, stop.cancelled_owned()).await
         }
     };
-    served.map_err(Error::internal)
+    outcome.map_err(Error::internal)
 }

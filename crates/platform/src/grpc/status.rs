@@ -154,8 +154,61 @@ fn reason_of(code: Code) -> &'static str {
     }
 }
 
+/// An answer as it is, or in our words where tonic has refused the message before any method saw it.
+pub(super) fn explained(response: axum::response::Response) -> axum::response::Response {
+    let told = Status::from_header_map(response.headers()).filter(|status| status.details().is_empty());
+    told.as_ref().and_then(unread).map_or(response, |error| status(error).into_http())
+}
+
+/// Why the next message of a stream that comes in cannot be had.
+pub fn received(status: Status) -> Error {
+    unread(&status).unwrap_or_else(|| error(status))
+}
+
+/// What tonic says of a message that is cut off, compressed or none at all. It calls this a fault of the server; it is the
+/// sender's, and must not look like one of ours.
+fn unread(told: &Status) -> Option<Error> {
+    let (reason, what) = match told.code() {
+        tonic::Code::Internal => ("MALFORMED_MESSAGE", "cannot be read"),
+        tonic::Code::OutOfRange => ("MESSAGE_TOO_LARGE", "is too large"),
+        _ => return None,
+    };
+    let why = clientele_kernel::error::shorten(told.message());
+    Some(Error::invalid("message", format!("{what}: {why}")).with_reason(reason))
+}
+
+/// The code of an answer whose head is there: a refusal without a message is in it, success is not yet certain.
+pub(super) fn code_of(headers: &http::HeaderMap) -> &'static str {
+    code_name(Status::from_header_map(headers).map_or(tonic::Code::Ok, |status| status.code()))
+}
+
+/// The code as gRPC's documents spell it: a label of metrics.
+fn code_name(code: tonic::Code) -> &'static str {
+    match code {
+        tonic::Code::Ok => "OK",
+        tonic::Code::Cancelled => "CANCELLED",
+        tonic::Code::Unknown => "UNKNOWN",
+        tonic::Code::InvalidArgument => "INVALID_ARGUMENT",
+        tonic::Code::DeadlineExceeded => "DEADLINE_EXCEEDED",
+        tonic::Code::NotFound => "NOT_FOUND",
+        tonic::Code::AlreadyExists => "ALREADY_EXISTS",
+        tonic::Code::PermissionDenied => "PERMISSION_DENIED",
+        tonic::Code::ResourceExhausted => "RESOURCE_EXHAUSTED",
+        tonic::Code::FailedPrecondition => "FAILED_PRECONDITION",
+        tonic::Code::Aborted => "ABORTED",
+        tonic::Code::OutOfRange => "OUT_OF_RANGE",
+        tonic::Code::Unimplemented => "UNIMPLEMENTED",
+        tonic::Code::Internal => "INTERNAL",
+        tonic::Code::Unavailable => "UNAVAILABLE",
+        tonic::Code::DataLoss => "DATA_LOSS",
+        tonic::Code::Unauthenticated => "UNAUTHENTICATED",
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -190,8 +243,38 @@ mod tests {
     }
 
     #[test]
+    fn a_message_that_cannot_be_read_is_its_senders_fault_and_ours_stay_ours() {
+        let told = |status: Status| {
+            let response = explained(status.into_http());
+            let status = Status::from_header_map(response.headers()).unwrap();
+            let reason = status.get_error_details().error_info().map(|info| info.reason.clone());
+            (status.code(), reason)
+        };
+        let (code, reason) = told(Status::internal("failed to decode Protobuf message: invalid wire type value: 7"));
+        assert_eq!((code, reason.as_deref()), (tonic::Code::InvalidArgument, Some("MALFORMED_MESSAGE")));
+        let (code, reason) = told(Status::out_of_range("decoded message length too large"));
+        assert_eq!((code, reason.as_deref()), (tonic::Code::InvalidArgument, Some("MESSAGE_TOO_LARGE")));
+        let (code, reason) = told(status(Error::internal("a disk is full")));
+        assert_eq!((code, reason.as_deref()), (tonic::Code::Internal, Some("INTERNAL")));
+        assert_eq!(told(Status::unimplemented("no such method")).0, tonic::Code::Unimplemented);
+    }
+
+    #[test]
     fn what_went_wrong_inside_is_not_told() {
         let told = status(Error::internal("password of the database is hunter2"));
         assert!(!format!("{told:?}").contains("hunter2"));
+    }
+
+    proptest! {
+        #[test]
+        fn any_status_of_another_is_an_error_of_ours(
+            code in 0..20_i32, message in any::<String>(), details in prop::collection::vec(any::<u8>(), 0..200),
+        ) {
+            let told = Status::with_details(tonic::Code::from(code), message, details.into());
+            let kept = error(told);
+            prop_assert!(!kept.reason.is_empty());
+            let again = status(kept);
+            prop_assert!(!again.get_error_details().error_info().unwrap().reason.is_empty());
+        }
     }
 }

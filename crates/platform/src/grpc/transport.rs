@@ -6,6 +6,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::task::{Context, Poll};
+use std::time::Instant;
 
 use clientele_kernel::Error;
 use http::Uri;
@@ -16,6 +17,8 @@ use tower::Service;
 use tower::util::BoxCloneSyncService;
 
 use super::replicas::Replicas;
+use super::status::code_of;
+use crate::telemetry::Metrics;
 use crate::tls::Trust;
 
 /// Leads to a service. Generated clients work over it: `CustomersClient::new(transport)`.
@@ -25,6 +28,7 @@ pub type Transport = BoxCloneSyncService<http::Request<Body>, http::Response<Bod
 #[derive(Clone, Debug, Default)]
 pub struct Network {
     nodes: Arc<RwLock<BTreeMap<String, Node>>>,
+    metrics: Option<Metrics>,
 }
 
 #[derive(Clone)]
@@ -48,10 +52,16 @@ impl Network {
         Self::default()
     }
 
-    /// The service of this name is at this address, `http://host:port` or `https://host:port`, or at all addresses the
-    /// host's name has. Whoever answers over `https` must be known to one of those trusted.
-    pub fn connect(&self, name: &str, address: &Uri, trust: Option<&Trust>) -> Result<(), Error> {
-        self.set(name, Some(Node::Remote(Replicas::new(name, address, trust)?)));
+    /// The same, with calls measured.
+    #[must_use]
+    pub fn measured(self, metrics: Metrics) -> Self {
+        Self { metrics: Some(metrics), ..self }
+    }
+
+    /// The service of this name is at these addresses, `http://host:port` or `https://host:port`, each of which stands for
+    /// all addresses that the host's name has. Whoever answers over `https` must be known to one of those trusted.
+    pub fn connect(&self, name: &str, addresses: &[Uri], trust: Option<&Trust>) -> Result<(), Error> {
+        self.set(name, Some(Node::Remote(Replicas::new(name, addresses, trust)?)));
         Ok(())
     }
 
@@ -99,16 +109,22 @@ impl Service<http::Request<Body>> for Lookup {
     }
 
     fn call(&mut self, request: http::Request<Body>) -> Self::Future {
-        match self.network.node(&self.name) {
-            Some(Node::Remote(replicas)) => Box::pin(async move { Ok(replicas.call(request).await) }),
-            Some(Node::Local(mut routes)) => Box::pin(async move {
-                let answer: Result<_, Infallible> = routes.call(request).await;
-                Ok(answer.unwrap_or_else(|never| match never {}))
-            }),
-            None => {
-                let status = Status::unavailable(format!("the service {} cannot be reached", self.name));
-                Box::pin(std::future::ready(Ok(status.into_http())))
+        let Self { network, name } = self.clone();
+        Box::pin(async move {
+            let begun = Instant::now();
+            let path = network.metrics.is_some().then(|| request.uri().path().to_owned());
+            let answer = match network.node(&name) {
+                Some(Node::Remote(replicas)) => replicas.call(request).await,
+                Some(Node::Local(mut routes)) => {
+                    let answer: Result<_, Infallible> = routes.call(request).await;
+                    answer.unwrap_or_else(|never| match never {})
+                }
+                None => Status::unavailable(format!("the service {name} cannot be reached")).into_http(),
+            };
+            if let (Some(metrics), Some(path)) = (&network.metrics, path) {
+                metrics.called(&path, code_of(answer.headers()), begun.elapsed());
             }
-        }
+            Ok(answer)
+        })
     }
 }

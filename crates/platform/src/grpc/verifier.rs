@@ -20,10 +20,12 @@ use crate::caller::Permissions;
 pub const ISSUER: &str = "clientele";
 
 /// How often at most the keys are fetched because of a token with a key that is not known: a flood of forged tokens must
-/// not become a flood of calls to identity.
-const SHORTEST_REFRESH: TimeDelta = TimeDelta::seconds(2);
-/// A key that is no longer published is dropped after this time.
-const LONGEST_KEPT: TimeDelta = TimeDelta::minutes(5);
+/// not become a flood of calls to identity. Who comes earlier waits.
+const SHORTEST_REFRESH: TimeDelta = TimeDelta::milliseconds(500);
+/// A key that is no longer published, because it was revoked, is dropped after this time, as far as identity can be asked.
+const LONGEST_KEPT: TimeDelta = TimeDelta::seconds(30);
+/// How long identity is left alone after it could not be asked, where a key is known.
+const REST: TimeDelta = TimeDelta::seconds(5);
 const FETCH_DEADLINE: Duration = Duration::from_secs(2);
 
 /// What a token says.
@@ -72,7 +74,15 @@ pub struct Verifier {
 #[derive(Default)]
 struct Keys {
     by_id: HashMap<String, DecodingKey>,
+    /// When identity was asked for them.
     fetched_at: Option<DateTime<Utc>>,
+    failed_at: Option<DateTime<Utc>>,
+}
+
+/// Whether keys were fetched a moment ago.
+enum Age {
+    Fresh,
+    Stale,
 }
 
 impl Verifier {
@@ -103,35 +113,47 @@ impl Verifier {
     }
 
     async fn key(&self, kid: &str) -> Result<DecodingKey, Error> {
-        let now = self.clock.now();
-        let (known, age) = self.known(kid, now).await;
+        let came = self.clock.now();
+        let known = self.known(kid, came).await;
         let _asking = match &known {
-            Some(key) if age.is_some_and(|age| age < LONGEST_KEPT) => return Ok(key.clone()),
+            Some((key, Age::Fresh)) => return Ok(key.clone()),
             // What is known still serves; tokens end by themselves. One request asks, the others do not wait for it.
-            Some(key) => match self.asking.try_lock() {
+            Some((key, Age::Stale)) => match self.asking.try_lock() {
                 Ok(asking) => asking,
                 Err(_somebody_asks) => return Ok(key.clone()),
             },
             None => self.asking.lock().await,
         };
-        let (_, age) = self.known(kid, now).await;
-        if age.is_none_or(|age| age >= SHORTEST_REFRESH) {
+        let fetched_at = self.keys.read().await.fetched_at;
+        // Identity may have been asked since the token came, by those who waited for it before.
+        if fetched_at.is_none_or(|at| at < came) {
+            if let (None, Some(at)) = (&known, fetched_at) {
+                tokio::time::sleep((SHORTEST_REFRESH - (self.clock.now() - at)).to_std().unwrap_or_default()).await;
+            }
+            let asked_at = self.clock.now();
             match self.fetch().await {
-                Ok(by_id) => *self.keys.write().await = Keys { by_id, fetched_at: Some(now) },
-                Err(error) if known.is_some() => {
-                    tracing::warn!(%error, "the signing keys could not be refreshed");
+                Ok(by_id) => {
+                    *self.keys.write().await = Keys { by_id, fetched_at: Some(asked_at), failed_at: None };
                 }
-                Err(error) => return Err(error),
+                Err(error) => {
+                    let Some((key, _)) = known else { return Err(error) };
+                    tracing::warn!(%error, "the signing keys could not be refreshed");
+                    self.keys.write().await.failed_at = Some(asked_at);
+                    return Ok(key);
+                }
             }
         }
-        let (known, _) = self.known(kid, now).await;
-        known.ok_or_else(|| Error::unauthenticated("the token is not one of ours"))
+        let known = self.known(kid, came).await;
+        known.map(|(key, _)| key).ok_or_else(|| Error::unauthenticated("the token is not one of ours"))
     }
 
-    /// The key of this id, if it is known, and how long ago the keys were fetched, if they were.
-    async fn known(&self, kid: &str, now: DateTime<Utc>) -> (Option<DecodingKey>, Option<TimeDelta>) {
+    /// The key of this id, if it is known, and whether it is time to ask for the keys again.
+    async fn known(&self, kid: &str, now: DateTime<Utc>) -> Option<(DecodingKey, Age)> {
         let keys = self.keys.read().await;
-        (keys.by_id.get(kid).cloned(), keys.fetched_at.map(|at| now - at))
+        let key = keys.by_id.get(kid)?.clone();
+        let within = |moment: Option<DateTime<Utc>>, span: TimeDelta| moment.is_some_and(|at| now - at < span);
+        let fresh = within(keys.fetched_at, LONGEST_KEPT) || within(keys.failed_at, REST);
+        Some((key, if fresh { Age::Fresh } else { Age::Stale }))
     }
 
     async fn fetch(&self) -> Result<HashMap<String, DecodingKey>, Error> {
@@ -150,5 +172,34 @@ impl Verifier {
 impl std::fmt::Debug for Verifier {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Verifier")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+    use clientele_kernel::{Code, SystemClock};
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::grpc::Network;
+
+    proptest! {
+        #[test]
+        fn whatever_is_not_signed_by_identity_is_nobodys_word(
+            text in any::<String>(), header in any::<String>(), algorithm in "EdDSA|none|HS256|RS256|.{0,5}", kid in any::<String>(),
+        ) {
+            // Nobody answers here: what is no token at all is refused before anybody is asked.
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            let verifier = Verifier::new(Network::new().transport("identity"), Arc::new(SystemClock));
+            let part = |text: &str| URL_SAFE_NO_PAD.encode(text);
+            let proper = serde_json::json!({ "alg": algorithm, "kid": kid }).to_string();
+            for token in [text.clone(), format!("{}.{}.", part(&header), part(&text)), format!("{}.{}.x", part(&proper), part(&text))] {
+                let refused = runtime.block_on(verifier.verify(&token)).unwrap_err();
+                let asked = algorithm == "EdDSA" && refused.code == Code::Unavailable;
+                prop_assert!(refused.code == Code::Unauthenticated || asked, "{}: {:?}", token, refused);
+            }
+        }
     }
 }

@@ -44,7 +44,17 @@ async fn make(conn: &mut PgConnection, context: &str, owner: &str, runtime: &str
          create schema if not exists {context} authorization {owner};
          revoke all on schema {context} from public;
          grant usage on schema {context} to {runtime};
-         grant usage on schema public to {owner}, {runtime};"
+         grant usage on schema public to {owner}, {runtime};
+         do $$
+         begin
+             -- What every role may do in a new database: connect, and make temporary tables. Where the database is another's
+             -- to give, its people see to that.
+             if (select pg_has_role(datdba, 'member') from pg_database where datname = current_database()) then
+                 execute format('grant connect on database %I to {owner}, {runtime}', current_database());
+                 execute format('revoke all on database %I from public', current_database());
+             end if;
+         end
+         $$;"
     );
     sqlx::raw_sql(sqlx::AssertSqlSafe(statements)).execute(&mut *conn).await?;
     Ok(())

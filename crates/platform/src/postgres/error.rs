@@ -2,6 +2,8 @@
 
 use clientele_kernel::{Code, Error as KernelError};
 
+use crate::telemetry::lines::TIMEOUTS;
+
 /// A failure of storage.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -27,6 +29,12 @@ pub enum Error {
     /// A sealed payload does not open.
     #[error("a sealed value does not open: {0}")]
     Seal(&'static str),
+    /// It is sealed under a master key that this replica does not know.
+    #[error("it is sealed under the master key `{0}`, which is not configured here")]
+    UnknownMasterKey(String),
+    /// The master keys of the configuration cannot be used.
+    #[error("{0}")]
+    MasterKey(String),
     /// Another replica has taken over the work of this one.
     #[error("the lease on {0} was lost")]
     LeaseLost(String),
@@ -50,6 +58,13 @@ impl Error {
     }
 }
 
+impl Error {
+    /// True where the role may not do this.
+    pub fn is_insufficient_privilege(&self) -> bool {
+        matches!(self, Self::Sqlx(sqlx::Error::Database(error)) if error.code().as_deref() == Some("42501"))
+    }
+}
+
 impl From<KernelError> for Error {
     fn from(error: KernelError) -> Self {
         Self::Refused(Box::new(error))
@@ -61,6 +76,16 @@ impl From<Error> for KernelError {
         match error {
             Error::Refused(inner) => *inner,
             Error::Sqlx(inner) => from_sqlx(inner),
+            // Another replica may know it, and this one will when its configuration is mended: nothing is lost.
+            Error::UnknownMasterKey(_) => KernelError::new(
+                Code::Unavailable,
+                "MASTER_KEY_UNKNOWN",
+                "a key that this takes is not configured at the moment",
+            )
+            .with_source(error),
+            Error::MasterKey(_) => {
+                KernelError::unavailable("the service does not work at the moment").with_source(error)
+            }
             Error::LeaseLost(_) => KernelError::unavailable("the work has moved to another replica").with_source(error),
             other => KernelError::internal(other),
         }
@@ -70,7 +95,12 @@ impl From<Error> for KernelError {
 fn from_sqlx(error: sqlx::Error) -> KernelError {
     let code = match &error {
         sqlx::Error::Database(inner) => inner.code().map(std::borrow::Cow::into_owned),
-        sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::Io(_) | sqlx::Error::WorkerCrashed => {
+        sqlx::Error::PoolTimedOut => {
+            // Counted where it is listened to: see `telemetry::lines`.
+            tracing::trace!(target: TIMEOUTS, "no connection to the database became free in time");
+            return KernelError::unavailable("the database cannot be reached at the moment").with_source(error);
+        }
+        sqlx::Error::PoolClosed | sqlx::Error::Io(_) | sqlx::Error::WorkerCrashed => {
             return KernelError::unavailable("the database cannot be reached at the moment").with_source(error);
         }
         _ => None,

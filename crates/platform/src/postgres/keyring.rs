@@ -1,14 +1,19 @@
 //! Sealing. Private payloads are sealed under a key of the customer (or of the aggregate that belongs to none), these
 //! keys are wrapped by a master key from configuration. Destroying a subject's key erases, at once and for good,
 //! everything sealed under it, journal and backups of the journal included.
+//!
+//! Several master keys may be known at once: the present one wraps, all of them open. So one is replaced while replicas of
+//! either configuration work side by side; `master_key` has what else that takes.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use chacha20poly1305::aead::{Aead, KeyInit, Payload};
 use chacha20poly1305::{Key, XChaCha20Poly1305, XNonce};
 use chrono::{DateTime, Utc};
 use clientele_kernel::Entropy;
+use sha2::{Digest, Sha256};
 use sqlx::PgConnection;
 use uuid::Uuid;
 use zeroize::Zeroizing;
@@ -27,14 +32,31 @@ pub struct MasterKey {
     pub key: Zeroizing<[u8; KEY]>,
 }
 
+/// The longest name of a master key.
+const LONGEST_ID: usize = 64;
+
+impl MasterKey {
+    /// By which a wrong key under a known name is told. The key is 256 random bits: its digest says nothing about it.
+    pub(super) fn check_value(&self) -> [u8; 32] {
+        Sha256::new()
+            .chain_update(b"clientele master key check value")
+            .chain_update(self.key.as_ref())
+            .finalize()
+            .into()
+    }
+}
+
 /// Whose key a payload is sealed under: a customer, or an aggregate that belongs to none.
 pub type Subject = Uuid;
 
-/// Seals and opens. The first master key wraps new keys; the others open what they wrapped before a rotation.
+/// Seals and opens. The first master key wraps new keys; the others open what they wrapped: those from before a
+/// replacement, and the next one, that other replicas wrap with already.
 #[derive(Clone)]
 pub struct Keyring {
     masters: Arc<Vec<MasterKey>>,
     entropy: Arc<dyn Entropy>,
+    /// How often something was met that a master key had wrapped which is not known here.
+    unknown: Arc<AtomicU64>,
 }
 
 impl Keyring {
@@ -43,7 +65,42 @@ impl Keyring {
         if masters.is_empty() {
             return Err(Error::Seal("there is no master key"));
         }
-        Ok(Self { masters: Arc::new(masters), entropy })
+        let mut ids = HashSet::new();
+        for master in &masters {
+            let fits = (1..=LONGEST_ID).contains(&master.id.len()) && master.id.bytes().all(|b| b.is_ascii_graphic());
+            if !fits {
+                return Err(Error::MasterKey(format!(
+                    "`{}` cannot be the name of a master key: 1 to {LONGEST_ID} printable ASCII characters without spaces can",
+                    clientele_kernel::error::shorten(&master.id)
+                )));
+            }
+            if !ids.insert(&master.id) {
+                return Err(Error::MasterKey(format!("there are two master keys of the name `{}`", master.id)));
+            }
+        }
+        Ok(Self { masters: Arc::new(masters), entropy, unknown: Arc::default() })
+    }
+
+    /// The master key that wraps.
+    pub(super) fn present(&self) -> &MasterKey {
+        &self.masters[0]
+    }
+
+    /// All master keys that are known, the present one first.
+    pub(super) fn masters(&self) -> &[MasterKey] {
+        &self.masters
+    }
+
+    /// How often something was met, since the process began, that a master key had wrapped which is not known here.
+    pub fn unknown(&self) -> u64 {
+        self.unknown.load(Ordering::Relaxed)
+    }
+
+    fn master(&self, id: &[u8]) -> Result<&MasterKey, Error> {
+        self.masters.iter().find(|master| master.id.as_bytes() == id).ok_or_else(|| {
+            self.unknown.fetch_add(1, Ordering::Relaxed);
+            Error::UnknownMasterKey(String::from_utf8_lossy(id).into_owned())
+        })
     }
 
     /// Seals a secret of the service itself under the master key. `purpose` is bound to it: what was sealed for one
@@ -59,14 +116,27 @@ impl Keyring {
 
     /// Opens a secret of the service.
     pub fn open_secret(&self, purpose: &str, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, Error> {
-        let (&length, rest) = sealed.split_first().ok_or(Error::Seal("it is empty"))?;
-        let (id, rest) = rest.split_at_checked(length.into()).ok_or(Error::Seal("it is cut short"))?;
-        let master = self
-            .masters
-            .iter()
-            .find(|m| m.id.as_bytes() == id)
-            .ok_or(Error::Seal("its master key is not configured"))?;
-        open(&master.key, purpose.as_bytes(), rest)
+        let (id, rest) = named(sealed)?;
+        open(&self.master(id)?.key, purpose.as_bytes(), rest)
+    }
+
+    /// The name of the master key that a secret of the service is sealed under; none where it is no sealed secret.
+    pub fn sealed_under(sealed: &[u8]) -> Option<String> {
+        named(sealed).ok().map(|(id, _)| String::from_utf8_lossy(id).into_owned())
+    }
+
+    /// A secret of the service sealed anew under the present master key; none where it is already.
+    pub fn reseal_secret(&self, purpose: &str, sealed: &[u8]) -> Result<Option<Vec<u8>>, Error> {
+        if named(sealed)?.0 == self.present().id.as_bytes() {
+            return Ok(None);
+        }
+        Ok(Some(self.seal_secret(purpose, &self.open_secret(purpose, sealed)?)))
+    }
+
+    /// A subject's key wrapped anew under the present master key.
+    pub(super) fn rewrap(&self, subject: Subject, master_id: &str, wrapped: &[u8]) -> Result<Vec<u8>, Error> {
+        let key = self.unwrap(subject, master_id, wrapped)?;
+        Ok(self.seal(&self.present().key, subject.as_bytes(), key.0.as_ref()))
     }
 
     /// The keys of these subjects, made where there are none.
@@ -135,10 +205,8 @@ impl Keyring {
         self.seal(&key.0, event.as_bytes(), plain)
     }
 
-    fn unwrap(&self, subject: Subject, master_id: &str, wrapped: &[u8]) -> Result<SubjectKey, Error> {
-        let master =
-            self.masters.iter().find(|m| m.id == master_id).ok_or(Error::Seal("its master key is not configured"))?;
-        let plain = open(&master.key, subject.as_bytes(), wrapped)?;
+    pub(super) fn unwrap(&self, subject: Subject, master_id: &str, wrapped: &[u8]) -> Result<SubjectKey, Error> {
+        let plain = open(&self.master(master_id.as_bytes())?.key, subject.as_bytes(), wrapped)?;
         let key =
             <[u8; KEY]>::try_from(plain.as_slice()).map_err(|_| Error::Seal("a wrapped key has the wrong length"))?;
         Ok(SubjectKey(Zeroizing::new(key)))
@@ -170,6 +238,12 @@ impl SubjectKey {
     }
 }
 
+/// Takes a sealed secret apart: the name of its master key, and the rest.
+fn named(sealed: &[u8]) -> Result<(&[u8], &[u8]), Error> {
+    let (&length, rest) = sealed.split_first().ok_or(Error::Seal("it is empty"))?;
+    rest.split_at_checked(length.into()).ok_or(Error::Seal("it is cut short"))
+}
+
 fn open(key: &[u8; KEY], bound_to: &[u8], sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, Error> {
     let (nonce, sealed) = sealed.split_at_checked(NONCE).ok_or(Error::Seal("it is cut short"))?;
     let nonce = <[u8; NONCE]>::try_from(nonce).map_err(|_| Error::Seal("it is cut short"))?;
@@ -181,6 +255,8 @@ fn open(key: &[u8; KEY], bound_to: &[u8], sealed: &[u8]) -> Result<Zeroizing<Vec
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use clientele_kernel::SeededEntropy;
 
     use super::*;
@@ -205,7 +281,31 @@ mod tests {
     fn after_a_rotation_the_old_master_key_still_opens() {
         let sealed = keyring(&["a"]).seal_secret("p", b"secret");
         assert_eq!(keyring(&["b", "a"]).open_secret("p", &sealed).unwrap().as_slice(), b"secret");
-        assert!(keyring(&["b"]).open_secret("p", &sealed).is_err());
+        let other = keyring(&["b"]);
+        assert!(matches!(other.open_secret("p", &sealed), Err(Error::UnknownMasterKey(id)) if id == "a"));
+        assert_eq!(other.unknown(), 1);
+    }
+
+    #[test]
+    fn a_secret_is_sealed_anew_once_and_stays_bound_to_its_purpose() {
+        let sealed = keyring(&["a"]).seal_secret("p", b"secret");
+        let both = keyring(&["b", "a"]);
+        let anew = both.reseal_secret("p", &sealed).unwrap().unwrap();
+        assert_eq!(both.reseal_secret("p", &anew).unwrap(), None);
+        assert_eq!(keyring(&["b"]).open_secret("p", &anew).unwrap().as_slice(), b"secret");
+        assert!(both.reseal_secret("q", &sealed).is_err());
+    }
+
+    #[test]
+    fn master_keys_have_names_of_their_own() {
+        let named = |ids: &[&str]| {
+            let masters = ids.iter().map(|id| MasterKey { id: (*id).to_owned(), key: Zeroizing::new([1; KEY]) });
+            Keyring::try_new(masters.collect(), Arc::new(SeededEntropy::new(3)))
+        };
+        assert!(named(&["a", "a"]).unwrap_err().to_string().contains("two master keys of the name `a`"));
+        assert!(named(&[""]).is_err());
+        assert!(named(&["a b"]).is_err());
+        assert!(named(&["2026-11"]).is_ok());
     }
 
     #[test]
@@ -216,6 +316,18 @@ mod tests {
             let mut changed = sealed.clone();
             changed[at] ^= 1;
             assert!(ring.open_secret("p", &changed).is_err(), "byte {at}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_opened_only_where_they_were_sealed(bytes in prop::collection::vec(any::<u8>(), 0..120), secret in prop::collection::vec(any::<u8>(), 0..60)) {
+            let ring = keyring(&["a"]);
+            prop_assert!(ring.open_secret("p", &bytes).is_err());
+            prop_assert!(open(&[7; KEY], b"an event", &bytes).is_err());
+            let sealed = ring.seal_secret("p", &secret);
+            let opened = ring.open_secret("p", &sealed).unwrap();
+            prop_assert_eq!(opened.as_slice(), secret.as_slice());
         }
     }
 }

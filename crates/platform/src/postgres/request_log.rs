@@ -21,8 +21,12 @@ pub(crate) struct RequestKey {
 
 impl RequestKey {
     fn purpose(&self) -> String {
-        format!("answer {} {} {}", self.actor, self.method, self.request_id)
+        purpose(&self.actor, self.method, &self.request_id)
     }
+}
+
+fn purpose(actor: &str, method: &str, request_id: &str) -> String {
+    format!("answer {actor} {method} {request_id}")
 }
 
 /// What is known of a request.
@@ -131,4 +135,59 @@ pub async fn purge(pool: &PgPool, now: DateTime<Utc>, limit: i64) -> Result<u64,
     .execute(pool)
     .await?;
     Ok(done.rows_affected())
+}
+
+/// How many answers are sealed under each master key.
+pub(super) async fn by_master_key(conn: &mut PgConnection) -> Result<Vec<(String, i64)>, Error> {
+    Ok(sqlx::query_as(
+        "select convert_from(substring(response from 2 for get_byte(response, 0)), 'UTF8') as master_key_id, count(*)
+         from request_log where octet_length(response) > 0 group by 1",
+    )
+    .fetch_all(conn)
+    .await?)
+}
+
+/// A place in the order of the log: actor, method, request id.
+#[derive(Debug, Default)]
+pub(super) struct Place(String, String, String);
+
+/// Seals the next answers anew under the present master key, where another has sealed them; gives the place of the last one
+/// looked at and how many were sealed anew, or nothing at the end.
+pub(super) async fn reseal(
+    conn: &mut PgConnection,
+    keyring: &Keyring,
+    after: &Place,
+    limit: i64,
+) -> Result<Option<(Place, u64)>, Error> {
+    let rows: Vec<(String, String, String, Option<Vec<u8>>)> = sqlx::query_as(
+        "select actor, method, request_id, response from request_log
+         where (actor, method, request_id) > ($1, $2, $3) order by actor, method, request_id limit $4",
+    )
+    .bind(&after.0)
+    .bind(&after.1)
+    .bind(&after.2)
+    .bind(limit)
+    .fetch_all(&mut *conn)
+    .await?;
+    let mut done = 0;
+    let Some((actor, method, request_id, _)) = rows.last() else { return Ok(None) };
+    let last = Place(actor.clone(), method.clone(), request_id.clone());
+    for (actor, method, request_id, response) in rows {
+        let Some(sealed) = response else { continue };
+        let Some(anew) = keyring.reseal_secret(&purpose(&actor, &method, &request_id), &sealed)? else { continue };
+        // One that was cleared away meanwhile is not found.
+        let sealed_anew = sqlx::query(
+            "update request_log set response = $4
+             where actor = $1 and method = $2 and request_id = $3 and response = $5",
+        )
+        .bind(actor)
+        .bind(method)
+        .bind(request_id)
+        .bind(anew)
+        .bind(sealed)
+        .execute(&mut *conn)
+        .await?;
+        done += sealed_anew.rows_affected();
+    }
+    Ok(Some((last, done)))
 }

@@ -145,6 +145,7 @@ impl UnitOfWork {
         let work = async move {
             self.write_journal().await?;
             self.tx.commit().await?;
+            self.db.commits.send_modify(|commits| *commits = commits.wrapping_add(1));
             if has_events {
                 self.db.committed.notify_one();
             }

@@ -7,23 +7,33 @@
 //! - [`init`] sets all of it up once for a process and gives a [`Guard`] to flush it with
 //! - [`metrics`]: the instruments, [`Metrics`], and their Prometheus text, [`Exposition`]
 //! - [`trace`]: W3C trace context in and out of gRPC and HTTP headers and events
-//! - `format`: log lines
+//! - `format`: log lines; `lines`: their number
+//! - `level`: gauges that show nothing where nobody knows
 
 mod format;
+mod level;
+pub(crate) mod lines;
 pub mod metrics;
 pub mod trace;
 
+use std::path::Path;
 use std::time::Duration;
 
+use http::Uri;
+use http::uri::Scheme;
+use opentelemetry::global;
 use opentelemetry::trace::TracerProvider as _;
-use opentelemetry::{KeyValue, global};
-use opentelemetry_otlp::{ExporterBuildError, MetricExporter, SpanExporter, WithExportConfig as _};
+use opentelemetry_otlp::{
+    ExporterBuildError, MetricExporter, SpanExporter, WithExportConfig as _, WithTonicConfig as _,
+};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::metrics::{PeriodicReader, SdkMeterProvider};
 use opentelemetry_sdk::propagation::TraceContextPropagator;
 use opentelemetry_sdk::trace::{Sampler, SdkTracerProvider};
+use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint};
 use tracing::Subscriber;
 use tracing::level_filters::LevelFilter;
+use tracing_subscriber::filter::FilterExt as _;
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::registry::LookupSpan;
@@ -32,6 +42,10 @@ use tracing_subscriber::{EnvFilter, Layer, Registry};
 
 use crate::config;
 
+pub use opentelemetry::KeyValue;
+pub use opentelemetry::metrics::Counter;
+
+pub use self::level::Level;
 pub use self::metrics::{Exposition, Metrics};
 pub use self::trace::{current_traceparent, extract, inject, set_parent};
 
@@ -61,6 +75,14 @@ pub enum Error {
         endpoint: String,
         /// Why not.
         source: ExporterBuildError,
+    },
+    /// No TLS can be spoken to the collector.
+    #[error("cannot speak tls to `{endpoint}`: {reason}")]
+    Tls {
+        /// The collector.
+        endpoint: String,
+        /// Why not.
+        reason: String,
     },
     /// The Prometheus reader cannot be built.
     #[error("cannot offer metrics to prometheus: {0}")]
@@ -151,11 +173,15 @@ where
         .with_threads(false)
         .with_target(true)
         .with_filter(LevelFilter::INFO);
-    let subscriber = Registry::default().with(spans).with(lines(config.format, writer).with_filter(filter));
+    let subscriber = Registry::default()
+        .with(spans)
+        .with(lines::Counted::layer(metrics.clone()))
+        .with(lines::Waits::layer(metrics.clone()))
+        .with(log(config.format, writer).with_filter(lines::Bounded::default().and(filter)));
     Ok((subscriber, Guard { tracer, meter, metrics, exposition }))
 }
 
-fn lines<S, W>(format: config::LogFormat, writer: W) -> Box<dyn Layer<S> + Send + Sync>
+fn log<S, W>(format: config::LogFormat, writer: W) -> Box<dyn Layer<S> + Send + Sync>
 where
     S: Subscriber + for<'s> LookupSpan<'s>,
     W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
@@ -175,7 +201,7 @@ fn tracer_provider(config: &config::Telemetry, resource: Resource) -> Result<Sdk
     if let Some(endpoint) = &config.otlp_endpoint {
         let exporter = SpanExporter::builder()
             .with_tonic()
-            .with_endpoint(endpoint.to_string())
+            .with_channel(collector(endpoint, config.otlp_ca_file.as_deref())?)
             .with_timeout(EXPORT_TIMEOUT)
             .build()
             .map_err(|source| Error::Exporter { endpoint: endpoint.to_string(), source })?;
@@ -184,13 +210,25 @@ fn tracer_provider(config: &config::Telemetry, resource: Resource) -> Result<Sdk
     Ok(builder.build())
 }
 
+/// The way to the collector, which connects when it is first used.
+fn collector(endpoint: &Uri, authority: Option<&Path>) -> Result<Channel, Error> {
+    let wrong = |reason: String| Error::Tls { endpoint: endpoint.to_string(), reason };
+    let way = Endpoint::from(endpoint.clone()).timeout(EXPORT_TIMEOUT).connect_timeout(EXPORT_TIMEOUT);
+    if endpoint.scheme() != Some(&Scheme::HTTPS) {
+        return Ok(way.connect_lazy());
+    }
+    let roots = crate::tls::authorities(authority).map_err(|error| wrong(error.message))?;
+    let tls = ClientTlsConfig::new().ca_certificates(roots.into_iter().map(Certificate::from_pem));
+    Ok(way.tls_config(tls).map_err(|error| wrong(error.to_string()))?.connect_lazy())
+}
+
 fn meter_provider(config: &config::Telemetry, resource: Resource) -> Result<(SdkMeterProvider, Exposition), Error> {
     let (reader, exposition) = Exposition::new().map_err(Error::Prometheus)?;
     let mut builder = SdkMeterProvider::builder().with_resource(resource).with_reader(reader);
     if let Some(endpoint) = &config.otlp_endpoint {
         let exporter = MetricExporter::builder()
             .with_tonic()
-            .with_endpoint(endpoint.to_string())
+            .with_channel(collector(endpoint, config.otlp_ca_file.as_deref())?)
             .with_timeout(EXPORT_TIMEOUT)
             .build()
             .map_err(|source| Error::Exporter { endpoint: endpoint.to_string(), source })?;

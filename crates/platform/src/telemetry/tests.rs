@@ -12,9 +12,11 @@ use opentelemetry_proto::tonic::collector::trace::v1::{ExportTraceServiceRequest
 use opentelemetry_proto::tonic::trace::v1::Span as ExportedSpan;
 use tokio::net::TcpListener;
 use tokio_stream::wrappers::TcpListenerStream;
+use tonic::transport::{Identity, ServerTlsConfig};
 use tonic::{Request, Response, Status};
 
 use super::*;
+use crate::tls::tests::Authority;
 
 const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
 const PARENT: &str = "b7ad6b7169203331";
@@ -28,6 +30,7 @@ fn config(format: config::LogFormat) -> config::Telemetry {
         log: "info".to_owned(),
         format,
         otlp_endpoint: None,
+        otlp_ca_file: None,
         metrics_interval: Duration::from_mins(1),
         trace_ratio: 1.0,
         service_namespace: "clientele".to_owned(),
@@ -160,22 +163,75 @@ fn metrics_can_be_read_as_prometheus_text() {
     metrics.serving("/clientele.customers.v1.Customers/GetCustomer");
     metrics.served("/clientele.customers.v1.Customers/GetCustomer", "OK", Duration::from_millis(30));
     metrics.published("customers", 12);
-    metrics.relay_lag("customers", 5, Duration::from_secs(2));
-    metrics.consumer_lag("analytics.orders", 31, 9);
-    metrics.parked("analytics.orders", 1);
+    let moment = chrono::DateTime::from_timestamp_millis(1_700_000_000_000).unwrap();
+    metrics.works_on("analytics.orders", 7, Some(moment - chrono::TimeDelta::seconds(9)));
+    let behind = metrics::ConsumerState { position: 40, parked: 1 };
+    metrics.consumer("analytics.orders", "orders", Some(behind), moment);
+    let journal = metrics::JournalState { events: 50, unpublished: 5, oldest: Duration::from_secs(2) };
+    metrics.journal("orders", Some(journal));
     let text = guard.exposition().render().unwrap();
     for expected in [
-        "rpc_server_duration_seconds_bucket{",
+        "rpc_server_call_duration_seconds_bucket{",
         "rpc_method=\"GetCustomer\"",
         "rpc_service=\"clientele.customers.v1.Customers\"",
-        "rpc_code=\"OK\"",
-        "relay_published_total{context=\"customers\"",
-        "relay_age_seconds{context=\"customers\"",
-        "consumer_lag{consumer=\"analytics.orders\"",
-        "consumer_parked{consumer=\"analytics.orders\"",
+        "rpc_response_status_code=\"OK\"",
+        "clientele_relay_published_total{context=\"customers\"} 12\n",
+        "clientele_relay_waiting{context=\"orders\"} 5\n",
+        "clientele_relay_lag_seconds{context=\"orders\"} 2\n",
+        "clientele_consumer_position{consumer=\"analytics.orders\",source=\"orders\"} 40\n",
+        "clientele_consumer_parked{consumer=\"analytics.orders\",source=\"orders\"} 1\n",
+        "clientele_consumer_lag_seconds{consumer=\"analytics.orders\",source=\"orders\"} 9\n",
+        "process_resident_memory_bytes ",
+        "service_name=\"test\"",
     ] {
         assert!(text.contains(expected), "{expected} is not in\n{text}");
     }
+}
+
+#[test]
+fn what_is_not_known_any_more_is_not_shown() {
+    let (_subscriber, guard) = pipeline(&config(config::LogFormat::Json), "test", std::io::sink).unwrap();
+    let shown = |name: &str| guard.exposition().render().unwrap().contains(&format!("\n{name}{{"));
+    let journal = metrics::JournalState { events: 50, unpublished: 5, oldest: Duration::from_secs(2) };
+    guard.metrics().journal("orders", Some(journal));
+    assert!(shown("clientele_relay_waiting"));
+    guard.metrics().journal("orders", None);
+    assert!(!shown("clientele_relay_waiting") && !shown("clientele_relay_lag_seconds"));
+}
+
+#[test]
+fn a_warning_that_comes_again_and_again_is_written_so_often_and_counted_always() {
+    let lines = Lines::default();
+    let writer = lines.clone();
+    let (subscriber, guard) = pipeline(&config(config::LogFormat::Json), "test", move || writer.clone()).unwrap();
+    tracing::subscriber::with_default(subscriber, || {
+        for number in 0..100 {
+            tracing::warn!(number, "the sky falls");
+            tracing::info!(number, "the sun shines");
+        }
+        tracing::error!("something else");
+    });
+    let text = lines.text();
+    assert_eq!(text.matches("the sky falls").count(), lines::MOST as usize);
+    assert_eq!((text.matches("the sun shines").count(), text.matches("something else").count()), (100, 1));
+    let shown = guard.exposition().render().unwrap();
+    for line in
+        ["{level=\"warn\",target=\"clientele_platform\"} 100", "{level=\"error\",target=\"clientele_platform\"} 1"]
+    {
+        assert!(shown.contains(&format!("clientele_log_lines_total{line}\n")), "{line} is not in\n{shown}");
+    }
+}
+
+#[test]
+fn waits_for_connections_are_measured_from_what_sqlx_tells() {
+    let (subscriber, guard) = pipeline(&config(config::LogFormat::Json), "test", std::io::sink).unwrap();
+    tracing::subscriber::with_default(subscriber, || {
+        tracing::trace!(target: "sqlx::pool::acquire", acquired_after_secs = 0.2, "acquired connection");
+        tracing::trace!(target: lines::TIMEOUTS, "none in time");
+    });
+    let shown = guard.exposition().render().unwrap();
+    assert!(shown.contains("db_client_connection_wait_time_seconds_sum 0.2\n"), "{shown}");
+    assert!(shown.contains("db_client_connection_timeouts_total 1\n"), "{shown}");
 }
 
 /// A collector that keeps what it gets.
@@ -253,7 +309,46 @@ async fn a_collector_gets_the_spans_with_their_parents_and_the_metrics() {
     assert_eq!(span("statement").parent_span_id, span("request").span_id);
     let services = collector.services.lock().unwrap().join(" ");
     assert!(services.contains("service.name=") && services.contains("customers"), "{services}");
-    assert!(collector.metrics.lock().unwrap().iter().any(|name| name == "relay.published"));
+    assert!(collector.metrics.lock().unwrap().iter().any(|name| name == "clientele.relay.published"));
+    serving.abort();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_collector_is_spoken_to_over_tls_if_its_authority_is_trusted() {
+    crate::install_crypto();
+    let (ours, strange) = (Authority::new(), Authority::new());
+    let files = ours.certify("localhost");
+    let identity = Identity::from_pem(std::fs::read(files.certificate).unwrap(), std::fs::read(files.key).unwrap());
+    let collector = Collector::default();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let endpoint: Uri = format!("https://localhost:{}", listener.local_addr().unwrap().port()).parse().unwrap();
+    let server = tonic::transport::Server::builder()
+        .tls_config(ServerTlsConfig::new().identity(identity))
+        .unwrap()
+        .add_service(TraceServiceServer::new(collector.clone()))
+        .add_service(MetricsServiceServer::new(collector.clone()))
+        .serve_with_incoming(TcpListenerStream::new(listener));
+    let serving = tokio::spawn(server);
+
+    for (authority, trusted) in [(Some(strange.file()), false), (None, false), (Some(ours.file()), true)] {
+        let config = config::Telemetry {
+            otlp_endpoint: Some(endpoint.clone()),
+            otlp_ca_file: authority,
+            ..config(config::LogFormat::Json)
+        };
+        let (subscriber, guard) = pipeline(&config, "customers", std::io::sink).unwrap();
+        tracing::subscriber::with_default(subscriber, || tracing::info_span!("request").in_scope(|| {}));
+        guard.shutdown().await;
+        assert_eq!(!collector.spans.lock().unwrap().is_empty(), trusted);
+        assert_eq!(!collector.metrics.lock().unwrap().is_empty(), trusted);
+    }
+    let missing = config::Telemetry {
+        otlp_endpoint: Some(endpoint),
+        otlp_ca_file: Some("/nowhere/ca.pem".into()),
+        ..config(config::LogFormat::Json)
+    };
+    let error = pipeline(&missing, "customers", std::io::sink).map(drop).unwrap_err().to_string();
+    assert!(error.contains("/nowhere/ca.pem"), "{error}");
     serving.abort();
 }
 

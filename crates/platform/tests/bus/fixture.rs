@@ -37,6 +37,7 @@ impl Fixture {
 
     /// A subscription that has begun to deliver.
     pub async fn follow(&self, source: &str) -> Subscription {
+        self.publisher.prepare(source).await.unwrap();
         let mut subscription = self.subscriber.subscribe(source).await.unwrap();
         for _ in 0..self.gaps {
             assert_eq!(next(&mut subscription).await, Delivery::Gap);
@@ -134,6 +135,7 @@ pub fn event(context: &str, partition: i32, position: i64) -> Event {
         recorded_at: Some(Timestamp { seconds: 1_800_000_000, nanos: 0 }),
         traceparent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".to_owned(),
         data: Some(Any { type_url: "/clientele.orders.v1.OrderPlaced".to_owned(), value: vec![7; 300] }),
+        incarnation: String::new(),
     }
 }
 

@@ -20,6 +20,7 @@ async fn publish_at_last(bus: &JetStream, events: &[Event]) {
 }
 
 async fn follow(bus: &JetStream) -> Subscription {
+    bus.prepare("orders").await.unwrap();
     let mut subscription = bus.subscribe("orders").await.unwrap();
     for _ in 0..2 {
         assert_eq!(next(&mut subscription).await, Delivery::Gap);
@@ -137,6 +138,81 @@ async fn settings_of_a_stream_that_differ_are_put_right_by_its_publisher() {
     assert_eq!(info.state.messages, 10);
     assert_eq!((info.config.max_age, info.config.max_bytes), (Duration::from_hours(24), 1_000_000));
     assert_eq!(info.config.duplicate_window, Duration::from_mins(2));
+}
+
+#[tokio::test]
+async fn a_stream_is_as_the_configuration_has_it_and_follows_its_changes() {
+    let nats = Nats::start().await;
+    let outsider = nats.outsider().await;
+    for context in clientele_contracts::CONTEXTS {
+        nats.bus().prepare(context).await.unwrap();
+        let name = format!("CLIENTELE_{}", context.to_uppercase());
+        let found = outsider.get_stream(&name).await.unwrap().cached_info().config.clone();
+        // Everything that the server keeps, so that nothing is there that nobody has declared.
+        let declared = stream::Config {
+            name,
+            description: Some(format!("events of {context}; the truth is its feed")),
+            subjects: vec![format!("clientele.{context}.v1.>")],
+            retention: stream::RetentionPolicy::Limits,
+            discard: stream::DiscardPolicy::Old,
+            storage: stream::StorageType::File,
+            num_replicas: 1,
+            max_age: Duration::from_hours(24),
+            max_bytes: 1_000_000,
+            duplicate_window: Duration::from_mins(2),
+            max_messages: -1,
+            max_messages_per_subject: -1,
+            max_consumers: -1,
+            max_message_size: -1,
+            metadata: found.metadata.clone(),
+            compression: Some(stream::Compression::None),
+            consumer_limits: found.consumer_limits.clone(),
+            ..stream::Config::default()
+        };
+        assert_eq!(found, declared);
+    }
+
+    let settings =
+        clientele_platform::config::Bus { max_age: Duration::from_mins(1), max_bytes: 2_000_000, ..nats.config() };
+    JetStream::try_new(settings).unwrap().prepare("orders").await.unwrap();
+    let found = outsider.get_stream("CLIENTELE_ORDERS").await.unwrap().cached_info().config.clone();
+    assert_eq!((found.max_age, found.max_bytes), (Duration::from_mins(1), 2_000_000));
+    assert_eq!(found.duplicate_window, Duration::from_mins(1), "it is no longer than events are kept");
+}
+
+#[tokio::test]
+async fn a_stream_that_copies_from_another_is_put_right() {
+    let nats = Nats::start().await;
+    let (bus, outsider) = (nats.bus(), nats.outsider().await);
+    for context in ["customers", "orders"] {
+        bus.prepare(context).await.unwrap();
+    }
+    let mut tampered = outsider.get_stream("CLIENTELE_ORDERS").await.unwrap().cached_info().config.clone();
+    tampered.sources = Some(vec![stream::Source { name: "CLIENTELE_CUSTOMERS".to_owned(), ..Default::default() }]);
+    outsider.update_stream(&tampered).await.unwrap();
+    nats.bus().prepare("orders").await.unwrap();
+    let found = outsider.get_stream("CLIENTELE_ORDERS").await.unwrap().cached_info().config.clone();
+    assert_eq!(found.sources, None);
+}
+
+#[tokio::test]
+async fn an_event_of_another_context_in_the_stream_gives_a_gap() {
+    let nats = Nats::start().await;
+    let bus = nats.bus();
+    let mut subscription = follow(&bus).await;
+    let outsider = nats.outsider().await;
+    // As it comes about when somebody has events of customers delivered to where those of orders are.
+    bus.publish(&[event("customers", 1, 1)]).await.unwrap();
+    let genuine = outsider.get_stream("CLIENTELE_CUSTOMERS").await.unwrap().get_raw_message(1).await.unwrap();
+    outsider
+        .publish_with_headers("clientele.orders.v1.1.order.order_placed", genuine.headers, genuine.payload)
+        .await
+        .unwrap()
+        .await
+        .unwrap();
+    assert_eq!(next(&mut subscription).await, Delivery::Gap);
+    bus.publish(&[event("orders", 1, 1)]).await.unwrap();
+    assert_eq!(next(&mut subscription).await, Delivery::Event(event("orders", 1, 1)));
 }
 
 #[tokio::test]

@@ -69,7 +69,7 @@ async fn a_reader_never_sees_a_position_before_all_those_below_it() {
     });
     let mut seen = 0;
     while seen < 200 {
-        let request = ReadFeedRequest { partition: partition.number().into(), after: seen, page_size: 0 };
+        let request = ReadFeedRequest { partition: partition.number().into(), after: seen, ..Default::default() };
         for event in feed::read(&database.db, request).await.unwrap().events {
             assert_eq!(event.position, seen + 1);
             seen = event.position;
@@ -179,7 +179,9 @@ async fn the_feed_refuses_what_it_does_not_have() {
     for (partition, after, page_size, field) in
         [(32, 0, 0, "partition"), (-1, 0, 0, "partition"), (0, -1, 0, "after"), (0, 0, -5, "page_size")]
     {
-        let error = feed::read(&database.db, ReadFeedRequest { partition, after, page_size }).await.unwrap_err();
+        let error = feed::read(&database.db, ReadFeedRequest { partition, after, page_size, ..Default::default() })
+            .await
+            .unwrap_err();
         assert_eq!(error.violations[0].field, field);
     }
 }

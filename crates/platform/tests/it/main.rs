@@ -4,6 +4,10 @@
 
 mod delivery;
 mod journal;
+mod master_keys;
+mod migrations;
+mod ready;
 mod requests;
+mod restored;
 mod support;
 mod transaction;

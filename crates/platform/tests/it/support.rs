@@ -27,7 +27,7 @@ use tonic::{Request, Response, Status};
 use uuid::Uuid;
 
 pub(crate) static NONE: Migrator = Migrator::DEFAULT;
-static APPLIED: Migrator = sqlx::migrate!("tests/it/migrations");
+pub(crate) static APPLIED: Migrator = sqlx::migrate!("tests/it/migrations");
 /// Longer than any of these tests should take, on a busy machine too.
 pub(crate) const LONG: Duration = Duration::from_mins(1);
 
@@ -91,7 +91,7 @@ impl Source {
     /// Serves the feed.
     pub(crate) fn answer(&self) {
         let routes = Routes::new(FeedServer::new(FeedApi(self.database.db.clone())));
-        let service = Service { name: "orders", routes, consumers: Vec::new(), tasks: Vec::new() };
+        let service = Service { name: "orders", migrations: &NONE, routes, consumers: Vec::new(), tasks: Vec::new() };
         let verifier =
             grpc::Verifier::new(self.harness.host.network.transport("identity"), self.harness.host.clock.clone());
         let guard = grpc::Guard::new(verifier, LONG, 512, Metrics::unread());
@@ -180,6 +180,11 @@ impl Handler for Recorder {
             tokio::time::sleep(Duration::from_millis(lingers as u64)).await;
         }
         Ok(())
+    }
+
+    async fn forget(&self, work: &mut UnitOfWork) -> Result<(), Error> {
+        let cleared = sqlx::query("delete from applied").execute(work.conn()).await;
+        cleared.map(drop).map_err(|e| clientele_platform::postgres::Error::from(e).into())
     }
 }
 

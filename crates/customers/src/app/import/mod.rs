@@ -27,12 +27,14 @@ mod take_back;
 mod upload;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use clientele_contracts::messaging::v1::dialogs_client::DialogsClient;
 use clientele_contracts::orders::v1::orders_client::OrdersClient;
 use clientele_kernel::{Error as KernelError, Etag, ImportId, paging};
 use clientele_platform::grpc::{Clients, Transport};
 use clientele_platform::postgres::{Database, UnitOfWork};
+use clientele_platform::telemetry::Metrics;
 use clientele_platform::{Begun, Caller, Command};
 use prost::Message;
 use tokio::sync::Notify;
@@ -53,6 +55,8 @@ const READ_ALL: &str = "customers.import.read_all";
 /// Who may bring orders in.
 const IMPORT_ORDERS: &str = "orders.order.import";
 
+pub(crate) use self::run::{HOUSEKEEPING_TASK, TASK};
+
 /// The use cases of imports.
 #[derive(Clone)]
 pub(crate) struct Imports {
@@ -66,6 +70,8 @@ pub(crate) struct Imports {
     uploads: Uploads,
     /// Something is to be done.
     wake: Arc<Notify>,
+    /// How many this replica works on.
+    running: Arc<AtomicU32>,
 }
 
 /// What a caller says of an import.
@@ -84,11 +90,21 @@ impl std::fmt::Debug for Imports {
     }
 }
 
+/// The number of imports that this replica works on, shown from now on.
+fn running(metrics: &Metrics) -> Arc<AtomicU32> {
+    let running = Arc::new(AtomicU32::new(0));
+    let shown = running.clone();
+    let level = metrics.level("clientele.imports.running", "{import}", "imports that are being worked on");
+    level.follow(Vec::new(), move || f64::from(shown.load(Ordering::Relaxed)));
+    running
+}
+
 impl Imports {
     /// Imports over this database, and over the services that know what became of their records.
     pub(crate) fn new(db: Database, region: Option<Region>, clients: &Clients) -> Self {
         Self {
             app: App::new(db.clone(), region),
+            running: running(db.metrics()),
             db,
             region,
             orders: OrdersClient::new(clients.transport("orders")),

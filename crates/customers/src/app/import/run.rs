@@ -2,6 +2,7 @@
 //! that it still works; another takes it over when it does not. All that a batch does is written together with how far the
 //! run has come, so that a run that was killed goes on exactly where it was.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use chrono::TimeDelta;
@@ -18,6 +19,9 @@ use crate::domain::import::{Cursor, Import, Kind, Progress, State, Work};
 use crate::events::publish;
 use crate::{Error, store};
 
+/// Their names among the tasks of the service.
+pub(crate) const TASK: &str = "imports";
+pub(crate) const HOUSEKEEPING_TASK: &str = "imports-housekeeping";
 /// How often work is looked for that another replica has left, or somebody has begun elsewhere.
 const POLL: Duration = Duration::from_secs(1);
 /// How often a batch is tried again when something it needs is away, before the run fails.
@@ -100,9 +104,14 @@ impl Imports {
     pub(crate) async fn work(self, stop: CancellationToken) -> Result<(), KernelError> {
         while !stop.is_cancelled() {
             match self.claim().await {
-                Ok(Some(job)) => self.run(job, &stop).await,
+                Ok(Some(job)) => {
+                    self.running.fetch_add(1, Ordering::Relaxed);
+                    self.run(job, &stop).await;
+                    self.running.fetch_sub(1, Ordering::Relaxed);
+                }
                 Ok(None) => self.rest(&stop).await,
                 Err(error) => {
+                    self.db.metrics().task_failed(self.db.context(), TASK);
                     let error = KernelError::from(error);
                     tracing::warn!(%error, "imports to work on could not be looked for");
                     self.rest(&stop).await;
@@ -164,6 +173,7 @@ impl Imports {
             }
         };
         if let Err(error) = ended {
+            self.db.metrics().task_failed(self.db.context(), TASK);
             let error = KernelError::from(error);
             tracing::warn!(import = %id, %error, "what became of an import could not be written: it goes on when its lease ends");
         }
@@ -291,6 +301,7 @@ impl Imports {
     pub(crate) async fn keep_house(self, stop: CancellationToken) -> Result<(), KernelError> {
         loop {
             if let Err(error) = self.clear_away().await {
+                self.db.metrics().task_failed(self.db.context(), HOUSEKEEPING_TASK);
                 let error = KernelError::from(error);
                 tracing::warn!(%error, "files of imports could not be cleared away");
             }

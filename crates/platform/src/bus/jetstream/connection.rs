@@ -1,5 +1,6 @@
 //! One connection to NATS for all of a process.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use async_nats::connection::State;
@@ -7,8 +8,10 @@ use async_nats::jetstream;
 use async_nats::jetstream::context::ContextBuilder;
 use async_nats::{Client, ConnectErrorKind, ConnectOptions, Event, ServerAddr};
 use clientele_kernel::Error;
+use percent_encoding::percent_decode_str;
 use secrecy::ExposeSecret as _;
 use tokio::sync::{OnceCell, watch};
+use url::Url;
 
 use crate::config;
 
@@ -30,14 +33,16 @@ pub(super) struct Connection {
 
 impl Connection {
     pub(super) fn try_new(config: config::Bus) -> Result<Self, Error> {
-        let addresses = config
-            .url
-            .expose_secret()
-            .split(',')
-            .map(|address| address.trim().parse::<ServerAddr>())
-            .collect::<Result<_, _>>()
+        let mut config = config;
+        let mut addresses = Vec::new();
+        let told: Vec<String> = config.url.expose_secret().split(',').map(str::to_owned).collect();
+        for address in told {
             // The address may hold a password, so it is not shown.
-            .map_err(|_| Error::invalid("bus.url", "is no list of addresses such as `nats://127.0.0.1:4222`"))?;
+            let wrong = || Error::invalid("bus.url", "is no list of addresses such as `nats://127.0.0.1:4222`");
+            let mut url = address.trim().parse::<ServerAddr>().map_err(|_| wrong())?.into_inner();
+            take_credentials(&mut url, &mut config).ok_or_else(wrong)?;
+            addresses.push(ServerAddr::from_url(url).map_err(|_| wrong())?);
+        }
         Ok(Self { config, addresses, context: OnceCell::new(), losses: watch::Sender::new(0) })
     }
 
@@ -112,11 +117,28 @@ impl Connection {
     }
 }
 
+/// Takes user and password, or token, out of an address, as the client shows addresses in its log.
+fn take_credentials(url: &mut Url, config: &mut config::Bus) -> Option<()> {
+    let text = |part: &str| percent_decode_str(part).decode_utf8().ok().map(Cow::into_owned);
+    let user = text(url.username())?;
+    match url.password() {
+        Some(password) => {
+            config.password = text(password)?.into();
+            config.user = user;
+        }
+        None if !user.is_empty() => config.token = user.into(),
+        None => return Some(()),
+    }
+    url.set_password(None).ok()?;
+    url.set_username("").ok()
+}
+
 fn refused(error: async_nats::ConnectError) -> Error {
     match error.kind() {
-        ConnectErrorKind::Authentication | ConnectErrorKind::AuthorizationViolation => {
-            Error::failed_precondition("BUS_REFUSED", "nats refuses us: check `bus.user`, `bus.token` or `bus.credentials_file`")
-        }
+        ConnectErrorKind::Authentication | ConnectErrorKind::AuthorizationViolation => Error::failed_precondition(
+            "BUS_REFUSED",
+            "nats refuses us: check `bus.user`, `bus.token` or `bus.credentials_file`",
+        ),
         ConnectErrorKind::Tls => {
             Error::failed_precondition("BUS_TLS", "no tls connection to nats: check `bus.url` and `bus.ca_file`")
         }
@@ -148,6 +170,22 @@ fn supported(version: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_password_in_an_address_is_taken_out_of_it() {
+        let loader = config::Loader::new().defaults(config::DEFAULT);
+        let mut config = loader.read().unwrap().common().unwrap().bus;
+        config.url = "tls://ann:hunter%402@one:4222, nats://two:4223".into();
+        let connection = Connection::try_new(config.clone()).unwrap();
+        assert!(!format!("{:?}", connection.addresses).contains("hunter"));
+        assert_eq!(connection.config.user, "ann");
+        assert_eq!(connection.config.password.expose_secret(), "hunter@2");
+
+        config.url = "nats://s3cr3t@one".into();
+        let connection = Connection::try_new(config).unwrap();
+        assert_eq!(connection.config.token.expose_secret(), "s3cr3t");
+        assert!(!format!("{:?}", connection.addresses).contains("s3cr3t"));
+    }
 
     #[test]
     fn servers_from_2_12_on_are_supported() {

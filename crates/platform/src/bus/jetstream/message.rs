@@ -32,6 +32,7 @@ const ACTOR_KIND: &str = "ce-actorkind";
 const ACTOR_ID: &str = "ce-actorid";
 const ORIGIN: &str = "ce-origin";
 const INTEGRATION: &str = "ce-integration";
+const INCARNATION: &str = "ce-incarnation";
 const CONTENT_TYPE: &str = "content-type";
 
 /// What stands before the name of the context in `ce-source`.
@@ -85,6 +86,7 @@ pub(super) fn encode(event: &Event) -> Result<(String, HeaderMap, Bytes), Error>
     put(CUSTOMER_ID, &event.customer_id);
     put(ORIGIN, event.origin().as_str_name());
     put(INTEGRATION, &event.integration);
+    put(INCARNATION, &event.incarnation);
     put(TRACEPARENT, &event.traceparent);
     if let Some(actor) = &event.actor {
         put(ACTOR_KIND, actor.kind().as_str_name());
@@ -126,6 +128,7 @@ pub(super) fn decode(message: &async_nats::Message) -> Result<Event, Unreadable>
         recorded_at: headers.time(RECORDED_TIME)?,
         traceparent: headers.get(TRACEPARENT).unwrap_or_default(),
         data: Some(Any { type_url: headers.text(DATA_SCHEMA)?, value: message.payload.to_vec() }),
+        incarnation: headers.get(INCARNATION).unwrap_or_default(),
     })
 }
 
@@ -164,6 +167,8 @@ impl Headers<'_> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn event() -> Event {
@@ -186,6 +191,7 @@ mod tests {
                 type_url: "/clientele.orders.v1.CreditNoteIssued".to_owned(),
                 value: vec![10, 1, 65, 0, 255],
             }),
+            incarnation: "0193e0a4-7c1e-7aaa-8bbb-0123456789ae".to_owned(),
         }
     }
 
@@ -213,6 +219,7 @@ mod tests {
             occurred_at: None,
             recorded_at: None,
             traceparent: String::new(),
+            incarnation: String::new(),
             ..event()
         };
         assert_eq!(decode(&message(&bare)).unwrap(), bare);
@@ -261,4 +268,51 @@ mod tests {
             assert!(decode(&message).unwrap_err().to_string().starts_with(error), "{header}");
         }
     }
+
+    proptest! {
+        #[test]
+        fn any_event_comes_back_as_it_went(
+            integration in any::<String>(), actor in any::<String>(), numbers: (i32, i64, i64),
+            seconds in -62_135_596_800..253_402_300_800_i64, micros in 0..1_000_000_i32, value in prop::collection::vec(any::<u8>(), 0..40),
+        ) {
+            let whole = Event {
+                partition: numbers.0,
+                position: numbers.1,
+                aggregate_version: numbers.2,
+                actor: Some(Actor { kind: ActorKind::User.into(), id: actor }),
+                integration,
+                occurred_at: Some(Timestamp { seconds, nanos: micros * 1000 }),
+                data: event().data.map(|data| Any { value, ..data }),
+                ..event()
+            };
+            prop_assert_eq!(decode(&message(&whole)).unwrap(), whole);
+        }
+
+        #[test]
+        fn any_headers_are_an_event_or_told_to_be_none(
+            changed in prop::collection::vec((0..ALL.len(), "[^\\r\\n\\x00]{0,30}|-?[0-9]{1,30}|[0-9]{1,5}-[0-9]{1,3}-[0-9]{1,3}T[0-9]{1,3}:[0-9]{1,3}:[0-9]{1,3}(\\.[0-9]{0,12})?(Z|[+-][0-9]{1,3}:[0-9]{1,3})"), 1..4),
+        ) {
+            let mut strange = message(&event());
+            let headers = strange.headers.as_mut().unwrap();
+            for (place, value) in changed {
+                headers.insert(ALL[place], value);
+            }
+            let _ = decode(&strange);
+        }
+    }
+
+    const ALL: [&str; 12] = [
+        ID,
+        SOURCE,
+        TIME,
+        SUBJECT,
+        DATA_SCHEMA,
+        PARTITION,
+        SEQUENCE,
+        RECORDED_TIME,
+        AGGREGATE_VERSION,
+        ACTOR_KIND,
+        ORIGIN,
+        CUSTOMER_ID,
+    ];
 }

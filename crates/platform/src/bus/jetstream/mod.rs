@@ -1,8 +1,11 @@
 //! The bus between processes, over NATS JetStream.
 //!
 //! Each context has a stream, `CLIENTELE_<CONTEXT>`, that takes `clientele.<context>.v1.>`. The stream is a fast way and
-//! nothing more: it is trimmed by age and size, it may be lost and is made again. So it acknowledges before its disk has
-//! synced, which is NATS's default and many times as fast; whatever that may lose, the feed has.
+//! nothing more: it is trimmed by age and size, it may be lost and is made again. So NATS may acknowledge before its disk
+//! has synced, which is its default and many times as fast; whatever that may lose, the feed has.
+//!
+//! Whoever may change a stream can have it copy messages to subjects that it may not publish on. So where NATS knows its
+//! users, services only look at streams, and `clientele migrate` makes and changes them.
 //!
 //! - `connection`: one connection, its version check, its losses
 //! - `streams`: the settings of streams, in one place
@@ -54,6 +57,10 @@ impl JetStream {
 
 #[async_trait]
 impl Bus for JetStream {
+    async fn reach(&self) -> Result<(), Error> {
+        self.connect().await
+    }
+
     async fn prepare(&self, context: &str) -> Result<(), Error> {
         check_source(context)?;
         self.publisher.prepare(context).await

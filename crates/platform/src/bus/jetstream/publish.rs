@@ -1,6 +1,6 @@
 //! Publishing: in order, many at once without waiting for each acknowledgement, and again when something was lost.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -15,14 +15,15 @@ use clientele_kernel::Error;
 use futures::{StreamExt as _, TryStreamExt as _, future, stream};
 
 use super::connection::Connection;
+use super::streams::Kept;
 use super::{message, streams};
 use crate::backoff;
 
 #[derive(Debug)]
 pub(super) struct Publisher {
     connection: Arc<Connection>,
-    /// Contexts whose stream is known to be there and to have our settings.
-    ready: Mutex<HashSet<String>>,
+    /// Contexts whose stream is known to be there.
+    ready: Mutex<HashMap<String, Kept>>,
 }
 
 /// An event on its way, cheap to send again.
@@ -40,10 +41,18 @@ impl Publisher {
     }
 
     pub(super) async fn prepare(&self, context: &str) -> Result<(), Error> {
+        let stream = streams::name(context);
         let ready = async { self.make_ready(self.connection.context().await?, context).await };
-        tokio::time::timeout(self.connection.config.publish_timeout, ready)
+        let kept = tokio::time::timeout(self.connection.config.publish_timeout, ready)
             .await
-            .unwrap_or_else(|_| Err(away(format!("nats has not made the stream {} in time", streams::name(context)))))
+            .unwrap_or_else(|_| Err(away(format!("nats has not shown or made the stream {stream} in time"))))?;
+        match kept {
+            Kept::Declared => Ok(()),
+            Kept::Otherwise => Err(Error::failed_precondition(
+                "BUS_SETTINGS",
+                format!("nats does not let us give the stream {stream} the settings of `[bus]`"),
+            )),
+        }
     }
 
     pub(super) async fn publish(&self, events: &[Event]) -> Result<(), Error> {
@@ -87,18 +96,16 @@ impl Publisher {
     }
 
     /// Makes the context's stream, or brings its settings up to date, the first time and after it was lost.
-    async fn make_ready(&self, jetstream: &jetstream::Context, context: &str) -> Result<(), Error> {
-        if self.ready().contains(context) {
-            return Ok(());
+    async fn make_ready(&self, jetstream: &jetstream::Context, context: &str) -> Result<Kept, Error> {
+        if let Some(kept) = self.ready().get(context) {
+            return Ok(*kept);
         }
-        jetstream.create_or_update_stream(streams::settings(&self.connection.config, context)).await.map_err(
-            |error| away(format!("nats does not keep the stream {}", streams::name(context))).with_source(error),
-        )?;
-        self.ready().insert(context.to_owned());
-        Ok(())
+        let kept = streams::keep(jetstream, &streams::settings(&self.connection.config, context)).await?;
+        self.ready().insert(context.to_owned(), kept);
+        Ok(kept)
     }
 
-    fn ready(&self) -> std::sync::MutexGuard<'_, HashSet<String>> {
+    fn ready(&self) -> std::sync::MutexGuard<'_, HashMap<String, Kept>> {
         self.ready.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -75,6 +75,7 @@ impl Away {
 /// A consumer that delivers.
 struct Live {
     messages: pull::Stream,
+    source: String,
     /// Sequence number in the stream of the message before the next.
     last: u64,
     /// The event behind a gap, delivered after it.
@@ -150,7 +151,7 @@ impl Follower {
             .messages()
             .await
             .map_err(|error| away(error.into()))?;
-        Ok(Live { messages, last, held: None, losses })
+        Ok(Live { messages, source: self.source.clone(), last, held: None, losses })
     }
 }
 
@@ -176,6 +177,11 @@ impl Live {
         let in_order = sequence == self.last + 1;
         self.last = sequence;
         match message::decode(&message) {
+            // Who may follow another context can have its events delivered anywhere, in this stream too.
+            Ok(event) if event.context != self.source => {
+                tracing::warn!(subject = %message.subject, context = event.context, "an event of another context is in the stream");
+                Ok(Delivery::Gap)
+            }
             Ok(event) if in_order => Ok(Delivery::Event(event)),
             Ok(event) => {
                 self.held = Some(event);

@@ -1,10 +1,11 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
 
 use axum::Router;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tonic::service::Routes;
+use tonic::transport::server::{TcpConnectInfo, TlsConnectInfo};
 
 use super::*;
 use crate::grpc::{ServerOptions, serve};
@@ -16,22 +17,37 @@ struct Server {
     address: SocketAddr,
     stop: CancellationToken,
     ended: JoinHandle<Result<(), Error>>,
+    /// The clients' ends of the connections that brought calls.
+    ports: Arc<Mutex<BTreeSet<u16>>>,
 }
 
 impl Server {
     async fn start(name: &'static str, at: Option<SocketAddr>, tls: Option<Acceptor>) -> Self {
+        Self::aging(name, Duration::from_mins(5), at, tls).await
+    }
+
+    /// One whose connections live only so long.
+    async fn aging(name: &'static str, age: Duration, at: Option<SocketAddr>, tls: Option<Acceptor>) -> Self {
         let listener = TcpListener::bind(at.unwrap_or_else(|| ([127, 0, 0, 1], 0).into())).await.unwrap();
         let address = listener.local_addr().unwrap();
-        let answer = move || async move {
-            tokio::time::sleep(Duration::from_millis(3)).await;
+        let ports = Arc::new(Mutex::new(BTreeSet::new()));
+        let seen = ports.clone();
+        let answer = move |request: axum::extract::Request| async move {
+            let extensions = request.extensions();
+            let over = extensions.get::<TlsConnectInfo<TcpConnectInfo>>().map(TlsConnectInfo::get_ref);
+            let peer = over.or(extensions.get()).and_then(TcpConnectInfo::remote_addr).unwrap();
+            seen.lock().unwrap().insert(peer.port());
+            let long = request.uri().path().ends_with("Slow");
+            tokio::time::sleep(if long { PATIENCE + Duration::from_millis(500) } else { Duration::from_millis(3) })
+                .await;
             name
         };
         let routes = Routes::from(Router::new().fallback(answer));
         let stop = CancellationToken::new();
-        let options = ServerOptions { max_connection_age: Duration::from_mins(5), tls };
+        let options = ServerOptions { max_connection_age: age, tls };
         let asked = stop.clone();
         let ended = tokio::spawn(async move { serve(listener, routes, &options, asked).await });
-        Self { address, stop, ended }
+        Self { address, stop, ended, ports }
     }
 
     async fn stop(self) {
@@ -56,12 +72,16 @@ impl Book {
     }
 
     fn replicas(&self, address: &'static str, trust: Option<&Trust>) -> Replicas {
-        Replicas::named(self.names(), "shop", &Uri::from_static(address), trust).unwrap()
+        Replicas::named(self.names(), "shop", &[Uri::from_static(address)], trust).unwrap()
     }
 }
 
 async fn ask(replicas: &Replicas) -> Result<String, tonic::Code> {
-    let answer = replicas.call(Request::post("/shop/Who").body(Body::empty()).unwrap()).await;
+    call(replicas, "/shop/Who").await
+}
+
+async fn call(replicas: &Replicas, path: &str) -> Result<String, tonic::Code> {
+    let answer = replicas.call(Request::post(path).body(Body::empty()).unwrap()).await;
     if let Some(status) = tonic::Status::from_header_map(answer.headers()) {
         return Err(status.code());
     }
@@ -94,6 +114,22 @@ async fn calls_are_spread_over_all_addresses_of_a_name() {
     }
     assert_eq!(counts.len(), 2, "{counts:?}");
     assert!(counts.values().all(|count| *count >= 15), "{counts:?}");
+}
+
+#[tokio::test]
+async fn calls_are_spread_over_several_names_and_one_that_nobody_answers_harms_nothing() {
+    let (first, second) = (Server::start("first", None, None).await, Server::start("second", None, None).await);
+    let gone = Server::start("gone", None, None).await;
+    let addresses = [&gone, &first, &second].map(|server| format!("http://{}", server.address).parse().unwrap());
+    gone.stop().await;
+    let replicas = Replicas::new("shop", &addresses, None).unwrap();
+    for name in ["first", "second", "first"] {
+        eventually(async || (ask(&replicas).await.unwrap() == name).then_some(())).await;
+    }
+    first.stop().await;
+    for _ in 0..50 {
+        assert_eq!(ask(&replicas).await.unwrap(), "second");
+    }
 }
 
 #[tokio::test]
@@ -134,6 +170,51 @@ async fn replicas_come_and_go_and_no_call_fails() {
 }
 
 #[tokio::test]
+async fn connections_age_out_under_load_and_no_call_fails() {
+    install_crypto();
+    let authority = Authority::new();
+    let trust = Trust::read(Some(&authority.file())).unwrap();
+    for (address, trust) in [("http://shop:7100", None), ("https://shop:7100", Some(&trust))] {
+        let acceptor = trust.map(|_| Acceptor::read(authority.certify("shop"), &[b"h2"]).unwrap());
+        let age = Duration::from_millis(40);
+        let (first, second) = (
+            Server::aging("first", age, None, acceptor.clone()).await,
+            Server::aging("second", age, None, acceptor).await,
+        );
+        let book = Book::default();
+        book.write(&[&first, &second]);
+        let replicas = book.replicas(address, trust);
+        let enough = || [&first, &second].iter().all(|server| server.ports.lock().unwrap().len() >= 15);
+        let callers = (0..8).map(|_| async {
+            while !enough() {
+                ask(&replicas).await.unwrap();
+            }
+        });
+        tokio::time::timeout(Duration::from_mins(1), futures::future::join_all(callers)).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_connection_that_has_aged_and_ends_a_long_call_keeps_nobody_waiting() {
+    let server = Server::aging("only", Duration::from_millis(100), None, None).await;
+    let book = Book::default();
+    book.write(&[&server]);
+    let replicas = book.replicas("http://shop:7100", None);
+    let long = call(&replicas, "/shop/Slow");
+    tokio::pin!(long);
+    let mut calls = 0;
+    loop {
+        tokio::select! {
+            answer = &mut long => break assert_eq!(answer.unwrap(), "only"),
+            answer = ask(&replicas) => assert_eq!(answer.unwrap(), "only"),
+        }
+        calls += 1;
+    }
+    let connections = server.ports.lock().unwrap().len();
+    assert!(calls > 20 && connections > 2, "{calls} calls over {connections} connections");
+}
+
+#[tokio::test]
 async fn with_nobody_there_a_call_fails_at_once_and_the_next_finds_who_came() {
     let server = Server::start("gone", None, None).await;
     let book = Book::default();
@@ -166,7 +247,7 @@ async fn a_call_takes_no_longer_than_its_caller_grants() {
             held.push(stream);
         }
     });
-    let replicas = Replicas::new("shop", &format!("http://{address}").parse().unwrap(), None).unwrap();
+    let replicas = Replicas::new("shop", &[format!("http://{address}").parse().unwrap()], None).unwrap();
     let request = Request::post("/shop/Who").header("grpc-timeout", "200m").body(Body::empty()).unwrap();
     let answer = replicas.call(request).await;
     let status = tonic::Status::from_header_map(answer.headers()).unwrap();
@@ -197,7 +278,7 @@ async fn an_address_that_is_none_is_refused() {
     for (address, why) in
         [("shop:7100", "scheme and host"), ("ftp://shop", "http or https"), ("https://shop", "authority")]
     {
-        let error = Replicas::new("shop", &address.parse().unwrap(), None).unwrap_err().to_string();
+        let error = Replicas::new("shop", &[address.parse().unwrap()], None).unwrap_err().to_string();
         assert!(error.contains(why) && error.contains(address), "{error}");
     }
 }

@@ -68,9 +68,9 @@ export default function ChannelForm({ channel, onClose }: Props) {
         );
       }
       return body(
-        api.PATCH('/v1/channels/{channel.id}', {
+        api.PATCH('/v1/channels/{id}', {
           params: {
-            path: { 'channel.id': channel.id },
+            path: { id: channel.id },
             query: { updateMask: 'name,allowedOrigins,storeId,greeting,active' },
           },
           headers,

@@ -72,7 +72,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/v1/channels/{channel.id}": {
+    "/v1/channels/{id}": {
         parameters: {
             query?: never;
             header?: never;
@@ -754,6 +754,26 @@ export interface paths {
         get: operations["Emails_GetEmail"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/emails/{id}:release": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Sends an e-mail that waited when the backup was made from which the database was restored since: it is `unknown` with the reason `RESTORED`, because it may have been sent after that, and is not sent by itself
+         * @description Sends an e-mail that waited when the backup was made from which the database was restored since: it is `unknown` with the reason `RESTORED`, because it may have been sent after that, and is not sent by itself. NOT_FOUND when there is none of that id; FAILED_PRECONDITION, with the reason `NOT_HELD`, when it is not such a one, for instance released already.
+         */
+        post: operations["Emails_ReleaseEmail"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1971,7 +1991,7 @@ export interface paths {
         put?: never;
         /**
          * Makes a new signing key now
-         * @description Makes a new signing key now. It is published at once and signs from ten minutes later, so that everybody who verifies knows it by then; running tokens stay valid until they end. FAILED_PRECONDITION while a key made before does not sign yet.
+         * @description Makes a new signing key now. It is published at once and signs from ten minutes later, so that everybody who verifies knows it by then; running tokens stay valid until they end. FAILED_PRECONDITION while a key made before does not sign yet. With `revoke`, for keys that others may know: all keys there are end at once, the new one signs at once, and every service refuses what the others signed within a minute.
          */
         post: operations["Tokens_RotateSigningKeys"];
         delete?: never;
@@ -2268,9 +2288,9 @@ export interface components {
         /** @description Asks to give a dialog to a colleague. */
         AssignDialogRequest: {
             /** @description The dialog. */
-            dialogId?: string;
+            dialogId?: string | null;
             /** @description The colleague, a user; empty for nobody. */
-            assigneeId?: string;
+            assigneeId?: string | null;
         };
         /** @description The figures of several customers. */
         BatchGetCustomerMetricsResponse: {
@@ -2295,7 +2315,7 @@ export interface components {
         /** @description Asks to record dialogs that another system held. */
         BatchImportDialogsRequest: {
             /** @description Up to 50 entries. */
-            entries?: components["schemas"]["ImportedDialog"][];
+            entries?: components["schemas"]["ImportedDialog"][] | null;
         };
         /** @description What became of each entry. */
         BatchImportDialogsResponse: {
@@ -2305,7 +2325,7 @@ export interface components {
         /** @description Asks to record e-mails that another system sent. */
         BatchImportEmailsRequest: {
             /** @description Up to 200 entries. */
-            entries?: components["schemas"]["ImportedEmail"][];
+            entries?: components["schemas"]["ImportedEmail"][] | null;
         };
         /** @description What became of each entry. */
         BatchImportEmailsResponse: {
@@ -2315,7 +2335,7 @@ export interface components {
         /** @description Asks to take back what an import has written. */
         BatchRevertOrdersRequest: {
             /** @description Up to 500 orders. */
-            orders?: components["schemas"]["RevertOrder"][];
+            orders?: components["schemas"]["RevertOrder"][] | null;
         };
         /** @description What became of each order. */
         BatchRevertOrdersResponse: {
@@ -2325,7 +2345,7 @@ export interface components {
         /** @description Asks to create or replace many credit notes. */
         BatchUpsertCreditNotesRequest: {
             /** @description Up to 500 credit notes with at most 20,000 lines in all; references are unique within the batch. */
-            creditNotes?: components["schemas"]["CreditNoteInput"][];
+            creditNotes?: components["schemas"]["CreditNoteInput"][] | null;
         };
         /** @description What became of each credit note. */
         BatchUpsertCreditNotesResponse: {
@@ -2335,7 +2355,7 @@ export interface components {
         /** @description Asks to create or change many customers. */
         BatchUpsertCustomersRequest: {
             /** @description Up to 500 entries. */
-            entries?: components["schemas"]["UpsertCustomer"][];
+            entries?: components["schemas"]["UpsertCustomer"][] | null;
         };
         /** @description What became of each entry. */
         BatchUpsertCustomersResponse: {
@@ -2345,9 +2365,9 @@ export interface components {
         /** @description Asks to create or replace many orders. */
         BatchUpsertOrdersRequest: {
             /** @description Up to 500 orders with at most 20,000 lines in all. Each has a reference, the key of the entry, unique within the batch. */
-            orders?: components["schemas"]["OrderInput"][];
+            orders?: components["schemas"]["OrderInput"][] | null;
             /** @description True to get the answer without anything being written: ids of orders that would be created are empty then. */
-            validateOnly?: boolean;
+            validateOnly?: boolean | null;
         };
         /** @description What became of each order. */
         BatchUpsertOrdersResponse: {
@@ -2357,7 +2377,7 @@ export interface components {
         /** @description Asks to create or change many products. */
         BatchUpsertProductsRequest: {
             /** @description Up to 500 products; source and SKU are the key of an entry, unique within the batch. A field left empty keeps the value there is. */
-            products?: components["schemas"]["ProductInput"][];
+            products?: components["schemas"]["ProductInput"][] | null;
         };
         /** @description What became of each product. */
         BatchUpsertProductsResponse: {
@@ -2383,7 +2403,7 @@ export interface components {
         /** @description Asks to stop a run. */
         CancelImportRequest: {
             /** @description The import. */
-            id?: string;
+            id?: string | null;
         };
         /** @description A letter that was captured instead of being sent. */
         CapturedEmail: {
@@ -2475,18 +2495,18 @@ export interface components {
         /** @description Asks to move an order to another status. */
         ChangeOrderStatusRequest: {
             /** @description The order's id. */
-            id?: string;
+            id?: string | null;
             /** @description Code of the new status. */
-            status?: string;
+            status?: string | null;
             /** @description The order's etag; when empty, the order is changed whatever its version. */
-            etag?: string;
+            etag?: string | null;
         };
         /** @description Asks to change the caller's own password. */
         ChangePasswordRequest: {
             /** @description The present password. */
-            currentPassword?: string;
+            currentPassword?: string | null;
             /** @description The new one, 12 to 256 characters. */
-            newPassword?: string;
+            newPassword?: string | null;
         };
         /** @description The password was changed. */
         ChangePasswordResponse: Record<string, never>;
@@ -2524,33 +2544,33 @@ export interface components {
         /** @description A channel through which customers write to us. */
         ChannelInput: {
             /** @description Unique id (UUIDv7), set by the server. */
-            id?: string;
+            id?: string | null;
             /** @description Name, unique, 1 to 100 characters. */
-            name?: string;
+            name?: string | null;
             /** @description What sort of channel it is; set at creation. */
-            kind?: components["schemas"]["ChannelKind"];
+            kind?: components["schemas"]["ChannelKind"] | number | null;
             /** @description Names the channel on the pages that carry the widget; set by the server. Not a secret. */
-            siteKey?: string;
+            siteKey?: string | null;
             /** @description Origins of the pages that may carry the widget, for instance `https://shop.example`; at most 20. Empty for any page. */
-            allowedOrigins?: string[];
+            allowedOrigins?: string[] | null;
             /** @description Store of the customers that come from it; empty for none. */
-            storeId?: string;
+            storeId?: string | null;
             /** @description What the widget shows first, at most 500 characters; empty for nothing. */
-            greeting?: string;
+            greeting?: string | null;
             /** @description False for one that is switched off: the widget disappears, dialogs stay. */
-            active?: boolean;
+            active?: boolean | null;
             /** @description Version for optimistic concurrency; send it back with an update. */
-            etag?: string;
+            etag?: string | null;
             /**
              * Format: date-time
              * @description When it was created.
              */
-            createdAt?: string;
+            createdAt?: string | null;
             /**
              * Format: date-time
              * @description When it last changed.
              */
-            updatedAt?: string;
+            updatedAt?: string | null;
         };
         /**
          * @description Sorts of channels.
@@ -2563,7 +2583,7 @@ export interface components {
         /** @description Asks to close a dialog. */
         CloseDialogRequest: {
             /** @description The dialog. */
-            dialogId?: string;
+            dialogId?: string | null;
         };
         /** @description One condition on one field. A field without a value (no purchase yet, no country) fulfils `IS_ABSENT` and, of the others, `NOT_EQUAL` alone. Of the figures, the number of orders always has a value, 0 where there are none; gross, refunds and net have one in a currency with orders or refunds; the average and the moments of purchases with orders. */
         Condition: {
@@ -2593,27 +2613,27 @@ export interface components {
         /** @description One condition on one field. A field without a value (no purchase yet, no country) fulfils `IS_ABSENT` and, of the others, `NOT_EQUAL` alone. Of the figures, the number of orders always has a value, 0 where there are none; gross, refunds and net have one in a currency with orders or refunds; the average and the moments of purchases with orders. */
         ConditionInput: {
             /** @description The field, as `ListSegmentFields` names it, for instance `metrics.gross` or `metrics.last_purchase_at`. */
-            field?: string;
+            field?: string | null;
             /** @description How to compare. */
-            operator?: components["schemas"]["Operator"];
+            operator?: components["schemas"]["Operator"] | number | null;
             /** @description For texts and choices. */
-            text?: string;
+            text?: string | null;
             /** @description For amounts of money; the condition asks for the figures in its currency. */
-            money?: components["schemas"]["MoneyInput"];
+            money?: components["schemas"]["MoneyInput"] | null;
             /**
              * Format: int64
              * @description For numbers, and for ages in days: `MORE_DAYS_AGO` and `LESS_DAYS_AGO`.
              */
-            number?: string;
+            number?: string | number | null;
             /**
              * Format: date-time
              * @description For moments.
              */
-            moment?: string;
+            moment?: string | null;
             /** @description For yes or no. */
-            flag?: boolean;
+            flag?: boolean | null;
             /** @description Currency of the figures asked for, where the value does not say it: for counts and moments of purchases, and for whether there is an amount. Empty for all currencies together: orders are added up, of moments the first or last of all counts, and an amount is there if it is in any currency. */
-            currency?: string;
+            currency?: string | null;
         };
         /**
          * @description Channels a consent is about.
@@ -2707,7 +2727,7 @@ export interface components {
         /** @description Asks how many customers a rule would hold. */
         CountSegmentRequest: {
             /** @description The rule. */
-            rule?: components["schemas"]["RuleInput"];
+            rule?: components["schemas"]["RuleInput"] | null;
         };
         /** @description How many customers a rule would hold. */
         CountSegmentResponse: {
@@ -2725,14 +2745,14 @@ export interface components {
         /** @description Asks to create a key. */
         CreateApiKeyRequest: {
             /** @description What the key is for. */
-            name?: string;
+            name?: string | null;
             /** @description What it may do; at least one. */
-            scopes?: string[];
+            scopes?: string[] | null;
             /**
              * Format: date-time
              * @description When it ends; never when absent.
              */
-            expiresAt?: string;
+            expiresAt?: string | null;
         };
         /** @description A new key. */
         CreateApiKeyResponse: {
@@ -2744,56 +2764,56 @@ export interface components {
         /** @description Asks to create a channel. */
         CreateChannelRequest: {
             /** @description The channel; fields set by the server are ignored, and it is active. */
-            channel?: components["schemas"]["ChannelInput"];
+            channel?: components["schemas"]["ChannelInput"] | null;
         };
         /** @description Asks to create a customer. */
         CreateCustomerRequest: {
             /** @description The customer; fields set by the server are ignored. */
-            customer?: components["schemas"]["CustomerInput"];
+            customer?: components["schemas"]["CustomerInput"] | null;
         };
         /** @description Asks to create a template. */
         CreateEmailTemplateRequest: {
             /** @description The template; fields set by the server are ignored, and it is active. */
-            template?: components["schemas"]["EmailTemplateInput"];
+            template?: components["schemas"]["EmailTemplateInput"] | null;
         };
         /** @description Asks to create a group. */
         CreateGroupRequest: {
             /** @description The group: name and permissions are taken. */
-            group?: components["schemas"]["GroupInput"];
+            group?: components["schemas"]["GroupInput"] | null;
         };
         /** @description Asks to begin an import. */
         CreateImportRequest: {
             /** @description What the rows are. */
-            kind?: components["schemas"]["ImportKind"];
+            kind?: components["schemas"]["ImportKind"] | number | null;
             /** @description Name of the file. */
-            fileName?: string;
+            fileName?: string | null;
         };
         /** @description Asks to create an order. */
         CreateOrderRequest: {
             /** @description The order; fields set by the server are ignored. */
-            order?: components["schemas"]["OrderInput"];
+            order?: components["schemas"]["OrderInput"] | null;
         };
         /** @description Asks to add a status. */
         CreateOrderStatusRequest: {
             /** @description The status. */
-            status?: components["schemas"]["OrderStatusInput"];
+            status?: components["schemas"]["OrderStatusInput"] | null;
         };
         /** @description Asks to create a segment. */
         CreateSegmentRequest: {
             /** @description The segment; fields set by the server are ignored, and it is active. */
-            segment?: components["schemas"]["SegmentInput"];
+            segment?: components["schemas"]["SegmentInput"] | null;
         };
         /** @description Asks to create a store. */
         CreateStoreRequest: {
             /** @description The store: name and time zone are taken; it is active. */
-            store?: components["schemas"]["StoreInput"];
+            store?: components["schemas"]["StoreInput"] | null;
         };
         /** @description Asks to create a user. */
         CreateUserRequest: {
             /** @description The user: login, display name and groups are taken. */
-            user?: components["schemas"]["UserInput"];
+            user?: components["schemas"]["UserInput"] | null;
             /** @description The first password, 12 to 256 characters. */
-            password?: string;
+            password?: string | null;
         };
         /** @description Money given back, on its own date, for an order or for none in particular. */
         CreditNote: {
@@ -2834,38 +2854,38 @@ export interface components {
         /** @description Money given back, on its own date, for an order or for none in particular. */
         CreditNoteInput: {
             /** @description Unique id (UUIDv7), set by the server. */
-            id?: string;
+            id?: string | null;
             /** @description How the system it comes from names it; required in a batch. */
-            reference?: components["schemas"]["ExternalReferenceInput"];
+            reference?: components["schemas"]["ExternalReferenceInput"] | null;
             /** @description The number people use, at most 100 characters; the external id when empty. */
-            number?: string;
+            number?: string | null;
             /** @description Id of the customer; when empty that of the order, or nobody known. Can be added later, by the order getting its customer too, but not changed. */
-            customerId?: string;
+            customerId?: string | null;
             /** @description Id of the order it takes back; empty when it is linked to none. */
-            orderId?: string;
+            orderId?: string | null;
             /**
              * Format: date-time
              * @description When it was issued, in the years 1900 to 2199; required.
              */
-            issuedAt?: string;
+            issuedAt?: string | null;
             /** @description ISO 4217 code of the currency of all amounts. */
-            currency?: string;
+            currency?: string | null;
             /** @description What was taken back, 1 to 2,000 lines. Quantities and amounts are what was given back, above zero. */
-            lines?: components["schemas"]["OrderLineInput"][];
+            lines?: components["schemas"]["OrderLineInput"][] | null;
             /** @description Sum of the lines, at most 100,000,000,000,000 minor units; set by the server. */
-            total?: components["schemas"]["MoneyInput"];
+            total?: components["schemas"]["MoneyInput"] | null;
             /** @description Version for optimistic concurrency. */
-            etag?: string;
+            etag?: string | null;
             /**
              * Format: date-time
              * @description When the record was created here.
              */
-            createdAt?: string;
+            createdAt?: string | null;
             /**
              * Format: date-time
              * @description When the record last changed.
              */
-            updatedAt?: string;
+            updatedAt?: string | null;
         };
         /** @description The figures of one customer in one currency. */
         CurrencyMetrics: {
@@ -2958,50 +2978,50 @@ export interface components {
         /** @description A person or company known to us. */
         CustomerInput: {
             /** @description Unique id (UUIDv7), set by the server. */
-            id?: string;
+            id?: string | null;
             /** @description Person or company; a person when not said. Cannot change after creation. */
-            kind?: components["schemas"]["CustomerKind"];
+            kind?: components["schemas"]["CustomerKind"] | number | null;
             /** @description The name of the person or company, at most 300 characters. Required, except for customers that came from another system without one. */
-            displayName?: string;
+            displayName?: string | null;
             /** @description Phones in the order the user gave them. At most 500; the first 20 are shown (rest counted in `hidden_phones`) unless the whole list is asked for. */
-            phones?: components["schemas"]["PhoneInput"][];
+            phones?: components["schemas"]["PhoneInput"][] | null;
             /** @description E-mail addresses in the order the user gave them, at most 100. */
-            emails?: components["schemas"]["CustomersEmailInput"][];
+            emails?: components["schemas"]["CustomersEmailInput"][] | null;
             /** @description Country as the source names it, at most 100 characters; may be empty. */
-            country?: string;
+            country?: string | null;
             /** @description How other systems name this customer, at most 100. */
-            references?: components["schemas"]["ExternalReferenceInput"][];
+            references?: components["schemas"]["ExternalReferenceInput"][] | null;
             /** @description Id of the personal manager, a user; empty when none. */
-            managerId?: string;
+            managerId?: string | null;
             /** @description Id of the store; empty when none. Set at creation only. */
-            storeId?: string;
+            storeId?: string | null;
             /**
              * Format: int32
              * @description How many phones are stored beyond those shown.
              */
-            hiddenPhones?: number;
+            hiddenPhones?: number | string | null;
             /**
              * Format: int32
              * @description How many other customers share a phone or an e-mail with this one, counted up to 1000. Not told of past moments.
              */
-            duplicateCount?: number;
+            duplicateCount?: number | string | null;
             /** @description Version for optimistic concurrency; send it back with an update. */
-            etag?: string;
+            etag?: string | null;
             /**
              * Format: date-time
              * @description When the customer was registered with the company; the moment of creation when not said.
              */
-            registeredAt?: string;
+            registeredAt?: string | null;
             /**
              * Format: date-time
              * @description When the record was created here.
              */
-            createdAt?: string;
+            createdAt?: string | null;
             /**
              * Format: date-time
              * @description When the record last changed.
              */
-            updatedAt?: string;
+            updatedAt?: string | null;
         };
         /**
          * @description Kinds of customers.
@@ -3046,14 +3066,14 @@ export interface components {
         /** @description An e-mail address of a customer. */
         CustomersEmailInput: {
             /** @description Unique id (UUIDv7), set by the server; send it back to keep the address's identity when it changes. */
-            id?: string;
+            id?: string | null;
             /** @description The address as it was typed, at most 254 characters. Compared without regard to case. */
-            address?: string;
+            address?: string | null;
             /**
              * Format: int32
              * @description How many other customers have this address; set by the server.
              */
-            duplicateCount?: number;
+            duplicateCount?: number | string | null;
         };
         /** @description A dialog with a customer or an unknown visitor. */
         Dialog: {
@@ -3214,31 +3234,31 @@ export interface components {
         /** @description A template of an e-mail. Texts have variables in the manner of Jinja: `{{ customer.name }}`, `{{ sender.name }}`, `{{ company.name }}`, and names of one's own, which are asked for when the template is used. In HTML, values are escaped. */
         EmailTemplateInput: {
             /** @description Unique id (UUIDv7), set by the server. */
-            id?: string;
+            id?: string | null;
             /** @description Name, unique, 1 to 200 characters. */
-            name?: string;
+            name?: string | null;
             /** @description Subject, 1 to 250 characters. */
-            subject?: string;
+            subject?: string | null;
             /** @description Plain text, at most 100,000 characters; empty to make it from the HTML. Text or HTML is required. */
-            text?: string;
+            text?: string | null;
             /** @description HTML, at most 300,000 characters; empty for a letter of plain text. */
-            html?: string;
+            html?: string | null;
             /** @description Names of the variables the texts use beyond those known of customer, sender and company; set by the server. */
-            variables?: string[];
+            variables?: string[] | null;
             /** @description False for one that is no longer offered; it is kept for the letters made from it. */
-            active?: boolean;
+            active?: boolean | null;
             /** @description Version for optimistic concurrency; send it back with an update. */
-            etag?: string;
+            etag?: string | null;
             /**
              * Format: date-time
              * @description When it was created.
              */
-            createdAt?: string;
+            createdAt?: string | null;
             /**
              * Format: date-time
              * @description When it last changed.
              */
-            updatedAt?: string;
+            updatedAt?: string | null;
         };
         /** @description One event of a context's journal, as other services and outside systems see it. Carries no personal data. */
         Event: {
@@ -3292,6 +3312,8 @@ export interface components {
             } & {
                 [key: string]: unknown;
             };
+            /** @description The incarnation of the journal that it was read from (UUID); empty while the journal was never restored from a backup. */
+            incarnation: string;
         };
         /** @description How another system names a record. Numbers are unique within one source only: the same number from two sources is two records. */
         ExternalReference: {
@@ -3303,9 +3325,9 @@ export interface components {
         /** @description How another system names a record. Numbers are unique within one source only: the same number from two sources is two records. */
         ExternalReferenceInput: {
             /** @description The system the record comes from, 1 to 64 characters of `a-z 0-9 . _ -`, for instance `shop` or `erp.es`. */
-            source?: string;
+            source?: string | null;
             /** @description The record's id there, 1 to 200 characters, compared exactly. */
-            externalId?: string;
+            externalId?: string | null;
         };
         /** @description A category or product the customer buys most. */
         Favourite: {
@@ -3387,7 +3409,7 @@ export interface components {
         /** @description Asks which customers have bought. */
         FindBuyersRequest: {
             /** @description Up to 500 customers. */
-            customerIds?: string[];
+            customerIds?: string[] | null;
         };
         /** @description Those who have. */
         FindBuyersResponse: {
@@ -3397,7 +3419,7 @@ export interface components {
         /** @description Asks with which customers there are dialogs or letters. */
         FindCorrespondentsRequest: {
             /** @description Up to 500 customers. */
-            customerIds?: string[];
+            customerIds?: string[] | null;
         };
         /** @description Those with whom there are. */
         FindCorrespondentsResponse: {
@@ -3407,9 +3429,9 @@ export interface components {
         /** @description Asks which orders are known by these references. */
         FindOrderVersionsRequest: {
             /** @description Up to 500 references. One that no order can have is passed over. */
-            references?: components["schemas"]["ExternalReferenceInput"][];
+            references?: components["schemas"]["ExternalReferenceInput"][] | null;
             /** @description The version that the order of each reference had at some time, 0 before there was one: the change after it is told of. None at all, or one for each reference. */
-            beforeVersions?: string[];
+            beforeVersions?: (string | number)[] | null;
         };
         /** @description Those that are known. */
         FindOrderVersionsResponse: {
@@ -3452,25 +3474,25 @@ export interface components {
         /** @description A group of users with the same permissions. */
         GroupInput: {
             /** @description Unique id (UUIDv7), set by the server. */
-            id?: string;
+            id?: string | null;
             /** @description Name, 1 to 100 characters, unique without regard to case. */
-            name?: string;
+            name?: string | null;
             /** @description What members may do, as `context.object.action`; empty for the administrators, who need no list. */
-            permissions?: string[];
+            permissions?: string[] | null;
             /** @description True for the administrators' group: it may do everything, now and in future, and cannot be changed. */
-            administrators?: boolean;
+            administrators?: boolean | null;
             /** @description Version for optimistic concurrency; send it back with an update. */
-            etag?: string;
+            etag?: string | null;
             /**
              * Format: date-time
              * @description When the group was created.
              */
-            createdAt?: string;
+            createdAt?: string | null;
             /**
              * Format: date-time
              * @description When the group last changed.
              */
-            updatedAt?: string;
+            updatedAt?: string | null;
         };
         /** @description An import of one file. */
         Import: {
@@ -3541,11 +3563,11 @@ export interface components {
         /** @description A column of a file. */
         ImportColumnInput: {
             /** @description Its name in the header; `Column 3` where there is none. */
-            name?: string;
+            name?: string | null;
             /** @description The field it fills, as `PreviewImportResponse.fields` names them; empty to leave it out. */
-            field?: string;
+            field?: string | null;
             /** @description The first values in it that are not empty, at most five. */
-            samples?: string[];
+            samples?: string[] | null;
         };
         /**
          * @description What parts the columns of a file.
@@ -3595,83 +3617,83 @@ export interface components {
         /** @description How a file is read. What was found in the file stands here first; a person may say otherwise. */
         ImportFormatInput: {
             /** @description Character encoding by its WHATWG name, for instance `UTF-8`, `windows-1251`. */
-            encoding?: string;
+            encoding?: string | null;
             /** @description What parts the columns. */
-            delimiter?: components["schemas"]["ImportDelimiter"];
+            delimiter?: components["schemas"]["ImportDelimiter"] | number | null;
             /** @description Whether the first row that is no padding names the columns. */
-            hasHeader?: boolean;
+            hasHeader?: boolean | null;
             /**
              * Format: int32
              * @description How many lines stand before the header or the first row, at most 100.
              */
-            skipLines?: number;
+            skipLines?: number | string | null;
             /** @description How dates are written, in the manner of strftime, for instance `%d.%m.%Y`; empty for ISO 8601. */
-            dateFormat?: string;
+            dateFormat?: string | null;
             /** @description The decimal separator, `.` or `,`. */
-            decimalSeparator?: string;
+            decimalSeparator?: string | null;
             /** @description Time zone of moments without one, by its IANA name. */
-            timeZone?: string;
+            timeZone?: string | null;
             /** @description ISO 4217 currency of amounts without one; empty until somebody says it, and required for orders unless a column does. */
-            currency?: string;
+            currency?: string | null;
             /** @description Code of the status of orders that say none; `completed` when not said. */
-            orderStatus?: string;
+            orderStatus?: string | null;
         };
         /** @description An import of one file. */
         ImportInput: {
             /** @description Unique id (UUIDv7), set by the server. */
-            id?: string;
+            id?: string | null;
             /** @description What the rows are; set at creation. */
-            kind?: components["schemas"]["ImportKind"];
+            kind?: components["schemas"]["ImportKind"] | number | null;
             /** @description Name of the file, at most 255 characters. */
-            fileName?: string;
+            fileName?: string | null;
             /**
              * Format: int64
              * @description Size of the file in bytes, once it is uploaded.
              */
-            sizeBytes?: string;
+            sizeBytes?: string | number | null;
             /** @description What has become of it. */
-            state?: components["schemas"]["ImportState"];
+            state?: components["schemas"]["ImportState"] | number | null;
             /** @description Who began it, a user. */
-            userId?: string;
+            userId?: string | null;
             /** @description How the file is read. */
-            format?: components["schemas"]["ImportFormatInput"];
+            format?: components["schemas"]["ImportFormatInput"] | null;
             /** @description What the columns mean. */
-            columns?: components["schemas"]["ImportColumnInput"][];
+            columns?: components["schemas"]["ImportColumnInput"][] | null;
             /** @description The source system of the ids in the file, 1 to 64 characters of `a-z 0-9 . _ -`; `import` when not said. */
-            source?: string;
+            source?: string | null;
             /** @description How far the run has come, or how it ended; absent before the first. */
-            progress?: components["schemas"]["ImportProgressInput"];
+            progress?: components["schemas"]["ImportProgressInput"] | null;
             /** @description How the trial run ended; absent before one. */
-            trial?: components["schemas"]["ImportProgressInput"];
+            trial?: components["schemas"]["ImportProgressInput"] | null;
             /** @description What came of taking it back; absent otherwise. */
-            undo?: components["schemas"]["ImportUndoInput"];
+            undo?: components["schemas"]["ImportUndoInput"] | null;
             /** @description Why it failed, in words for a person; empty when it did not. */
-            failure?: string;
+            failure?: string | null;
             /** @description What was noticed in the file that a person should decide, at most 20. */
-            warnings?: components["schemas"]["ImportWarningInput"][];
+            warnings?: components["schemas"]["ImportWarningInput"][] | null;
             /** @description Version for optimistic concurrency; send it back with an update. */
-            etag?: string;
+            etag?: string | null;
             /**
              * Format: date-time
              * @description When it was created.
              */
-            createdAt?: string;
+            createdAt?: string | null;
             /**
              * Format: date-time
              * @description When it last changed.
              */
-            updatedAt?: string;
+            updatedAt?: string | null;
             /**
              * Format: date-time
              * @description When the file will be removed; the import itself is kept. One whose file is awaited expires then.
              */
-            fileExpiresAt?: string;
+            fileExpiresAt?: string | null;
             /** @description Why it failed by a stable UPPER_SNAKE name, for programs that say it in another language; empty when it did not. */
-            failureReason?: string;
+            failureReason?: string | null;
             /** @description The facts that belong to that reason. */
             failureMetadata?: {
                 [key: string]: string;
-            };
+            } | null;
         };
         /**
          * @description What the rows of a file are.
@@ -3762,57 +3784,57 @@ export interface components {
              * Format: int64
              * @description Rows read.
              */
-            rows?: string;
+            rows?: string | number | null;
             /**
              * Format: int64
              * @description Rows there are; 0 while they are not counted.
              */
-            totalRows?: string;
+            totalRows?: string | number | null;
             /**
              * Format: int64
              * @description Records created, or that would be: customers.
              */
-            created?: string;
+            created?: string | number | null;
             /**
              * Format: int64
              * @description Records changed, or that would be: customers.
              */
-            updated?: string;
+            updated?: string | number | null;
             /**
              * Format: int64
              * @description Records that already were as the file says: customers.
              */
-            unchanged?: string;
+            unchanged?: string | number | null;
             /**
              * Format: int64
              * @description Rows refused.
              */
-            refused?: string;
+            refused?: string | number | null;
             /**
              * Format: int64
              * @description Orders created, or that would be.
              */
-            ordersCreated?: string;
+            ordersCreated?: string | number | null;
             /**
              * Format: int64
              * @description Orders changed, or that would be.
              */
-            ordersUpdated?: string;
+            ordersUpdated?: string | number | null;
             /**
              * Format: int64
              * @description Orders that already were as the file says.
              */
-            ordersUnchanged?: string;
+            ordersUnchanged?: string | number | null;
             /**
              * Format: date-time
              * @description When it began.
              */
-            startedAt?: string;
+            startedAt?: string | null;
             /**
              * Format: date-time
              * @description When it ended; absent while it goes on.
              */
-            endedAt?: string;
+            endedAt?: string | null;
         };
         /** @description What became of one entry of a batch. */
         ImportResult: {
@@ -3874,27 +3896,27 @@ export interface components {
              * Format: int64
              * @description Records removed.
              */
-            removed?: string;
+            removed?: string | number | null;
             /**
              * Format: int64
              * @description Records made what they were.
              */
-            restored?: string;
+            restored?: string | number | null;
             /**
              * Format: int64
              * @description Records that something else has touched since: they stay as they are.
              */
-            kept?: string;
+            kept?: string | number | null;
             /**
              * Format: date-time
              * @description When it began.
              */
-            startedAt?: string;
+            startedAt?: string | null;
             /**
              * Format: date-time
              * @description When it ended; absent while it goes on.
              */
-            endedAt?: string;
+            endedAt?: string | null;
         };
         /** @description Something in the file that a person should decide. */
         ImportWarning: {
@@ -3912,60 +3934,60 @@ export interface components {
         /** @description Something in the file that a person should decide. */
         ImportWarningInput: {
             /** @description What, in UPPER_SNAKE form: `DATE_FORMAT_AMBIGUOUS`, `DECIMAL_AMBIGUOUS`, `ENCODING_UNSURE`, `ENCODING_WRONG`, `UNEVEN_ROWS`, `BROKEN_ROWS`, `UNCLOSED_QUOTE`, `DUPLICATE_COLUMN`, `NO_HEADER_FOUND`, `HEADER_UNSURE`; after a run or trial run `SEVERAL_MATCHES`: rows without id whose e-mail or phone several customers have became customers of their own. */
-            reason?: string;
+            reason?: string | null;
             /** @description The column; empty where the whole file is meant. */
-            column?: string;
+            column?: string | null;
             /** @description In words for a person, in English. */
-            description?: string;
+            description?: string | null;
             /** @description The facts that belong to the reason: `encoding`, `count`, `line` of the first, `columns`, `trouble` (as a refused row names it). */
             metadata?: {
                 [key: string]: string;
-            };
+            } | null;
         };
         /** @description One dialog that another system held. */
         ImportedDialog: {
             /** @description How that system names it: the key of the entry. */
-            reference?: components["schemas"]["ExternalReferenceInput"];
+            reference?: components["schemas"]["ExternalReferenceInput"] | null;
             /** @description The channel to put it in. */
-            channelId?: string;
+            channelId?: string | null;
             /** @description The customer. */
-            customerId?: string;
+            customerId?: string | null;
             /** @description Its messages in order, 1 to 500. */
-            messages?: components["schemas"]["ImportedDialogMessage"][];
+            messages?: components["schemas"]["ImportedDialogMessage"][] | null;
         };
         /** @description One message of a dialog that another system held. */
         ImportedDialogMessage: {
             /** @description Whether the customer wrote it; else a colleague did. */
-            fromCustomer?: boolean;
+            fromCustomer?: boolean | null;
             /** @description What was written, 1 to 4,000 characters. */
-            text?: string;
+            text?: string | null;
             /**
              * Format: date-time
              * @description When it was written. Not in the future, not before the message ahead of it.
              */
-            createdAt?: string;
+            createdAt?: string | null;
         };
         /** @description One e-mail that another system sent. */
         ImportedEmail: {
             /** @description How that system names it: the key of the entry. */
-            reference?: components["schemas"]["ExternalReferenceInput"];
+            reference?: components["schemas"]["ExternalReferenceInput"] | null;
             /** @description The customer. */
-            customerId?: string;
+            customerId?: string | null;
             /** @description The address it went to. */
-            toAddress?: string;
+            toAddress?: string | null;
             /** @description The address it came from. */
-            fromAddress?: string;
+            fromAddress?: string | null;
             /** @description The subject, at most 250 characters. */
-            subject?: string;
+            subject?: string | null;
             /** @description The plain text, at most 100,000 characters. */
-            text?: string;
+            text?: string | null;
             /** @description What it was for. */
-            purpose?: components["schemas"]["Purpose"];
+            purpose?: components["schemas"]["Purpose"] | number | null;
             /**
              * Format: date-time
              * @description When it was sent. Not in the future.
              */
-            sentAt?: string;
+            sentAt?: string | null;
         };
         /**
          * @description What a line of an order is.
@@ -3980,9 +4002,9 @@ export interface components {
         /** @description Asks to say which customer the visitor is. */
         LinkDialogCustomerRequest: {
             /** @description The dialog. */
-            dialogId?: string;
+            dialogId?: string | null;
             /** @description The customer. */
-            customerId?: string;
+            customerId?: string | null;
         };
         /** @description A page of keys. */
         ListApiKeysResponse: {
@@ -4228,21 +4250,21 @@ export interface components {
         /** @description Asks for what was said. */
         ListVisitorMessagesRequest: {
             /** @description The channel's site key. */
-            siteKey?: string;
+            siteKey?: string | null;
             /** @description The visitor's secret. */
-            visitorSecret?: string;
+            visitorSecret?: string | null;
             /**
              * Format: int64
              * @description Gives messages after this sequence number.
              */
-            after?: string;
+            after?: string | number | null;
             /**
              * Format: int32
              * @description At most so many, 1 to 200; 0 means 50.
              */
-            pageSize?: number;
+            pageSize?: number | string | null;
             /** @description Origin of the page, set by the gateway from the request's head. */
-            pageOrigin?: string;
+            pageOrigin?: string | null;
         };
         /** @description What was said. */
         ListVisitorMessagesResponse: {
@@ -4256,9 +4278,9 @@ export interface components {
         /** @description Asks to follow the visitor's dialog. */
         ListenAsVisitorRequest: {
             /** @description The channel's site key. */
-            siteKey?: string;
+            siteKey?: string | null;
             /** @description The visitor's secret. */
-            visitorSecret?: string;
+            visitorSecret?: string | null;
         };
         /** @description A record has changed. */
         LiveChange: {
@@ -4290,19 +4312,19 @@ export interface components {
         /** @description Asks to mark messages as read. */
         MarkDialogReadRequest: {
             /** @description The dialog. */
-            dialogId?: string;
+            dialogId?: string | null;
             /**
              * Format: int64
              * @description Up to which sequence number.
              */
-            sequence?: string;
+            sequence?: string | number | null;
         };
         /** @description Asks to mark notifications as read. */
         MarkNotificationsReadRequest: {
             /** @description Which, at most 200. */
-            ids?: string[];
+            ids?: string[] | null;
             /** @description True for all there are; `ids` is empty then. */
-            all?: boolean;
+            all?: boolean | null;
         };
         /** @description They are marked. */
         MarkNotificationsReadResponse: {
@@ -4315,15 +4337,15 @@ export interface components {
         /** @description Asks whether a message may be sent. */
         MaySendRequest: {
             /** @description The customer. */
-            customerId?: string;
+            customerId?: string | null;
             /** @description The channel. */
-            channel?: components["schemas"]["ConsentChannel"];
+            channel?: components["schemas"]["ConsentChannel"] | number | null;
             /** @description The contact point. Either this or `address`. */
-            contactPointId?: string;
+            contactPointId?: string | null;
             /** @description An address or number. One of this customer counts as that contact point. For one of other customers, all of them must agree. One of nobody's is answered with `UNKNOWN_ADDRESS`. Of either of the last two, what this customer has withdrawn comes first: for all contact points, or for this address while it was theirs. Then the answer is `CONSENT_WITHDRAWN`. */
-            address?: string;
+            address?: string | null;
             /** @description What the message is for; required. */
-            purpose?: components["schemas"]["ConsentPurpose"];
+            purpose?: components["schemas"]["ConsentPurpose"] | number | null;
         };
         /** @description Whether a message may be sent. */
         MaySendResponse: {
@@ -4493,9 +4515,9 @@ export interface components {
              * Format: int64
              * @description The amount in minor units of the currency (cents, kopecks; whole units where the currency has none).
              */
-            minor?: string;
+            minor?: string | number | null;
             /** @description ISO 4217 code in capitals, for instance `EUR`. */
-            currency?: string;
+            currency?: string | null;
         };
         /** @description One month of sales. */
         MonthFigures: {
@@ -4616,51 +4638,51 @@ export interface components {
         /** @description What a customer bought, or is about to buy. */
         OrderInput: {
             /** @description Unique id (UUIDv7), set by the server. */
-            id?: string;
+            id?: string | null;
             /** @description How the system it comes from names it; absent for orders made here. */
-            reference?: components["schemas"]["ExternalReferenceInput"];
+            reference?: components["schemas"]["ExternalReferenceInput"] | null;
             /** @description The number people use, at most 100 characters. When empty: the external id, or else the next number of the server. */
-            number?: string;
+            number?: string | null;
             /** @description Id of the customer; empty for a sale to nobody known. Can be added later, but not changed. */
-            customerId?: string;
+            customerId?: string | null;
             /** @description Code of the status, one of the status dictionary; `new` when empty. */
-            status?: string;
+            status?: string | null;
             /** @description Group of the status; set by the server. */
-            statusGroup?: components["schemas"]["StatusGroup"];
+            statusGroup?: components["schemas"]["StatusGroup"] | number | null;
             /**
              * Format: date-time
              * @description When the order was placed, in the years 1900 to 2199. Required in a batch; now, when an order is made here without.
              */
-            placedAt?: string;
+            placedAt?: string | null;
             /** @description ISO 4217 code of the currency of all amounts of the order. */
-            currency?: string;
+            currency?: string | null;
             /** @description What was ordered: 1 to 2,000 lines. Lists leave the lines out unless asked. */
-            lines?: components["schemas"]["OrderLineInput"][];
+            lines?: components["schemas"]["OrderLineInput"][] | null;
             /** @description What was paid, at most 200 payments, by moment. */
-            payments?: components["schemas"]["PaymentInput"][];
+            payments?: components["schemas"]["PaymentInput"][] | null;
             /** @description Sum of the sale lines, at most 100,000,000,000,000 minor units; set by the server. */
-            gross?: components["schemas"]["MoneyInput"];
+            gross?: components["schemas"]["MoneyInput"] | null;
             /** @description Sum of the adjustment lines, which are no sales (corrections, write-offs); set by the server. Zero or of either sign, at most 100,000,000,000,000 minor units either way. */
-            adjustment?: components["schemas"]["MoneyInput"];
+            adjustment?: components["schemas"]["MoneyInput"] | null;
             /** @description Sum of the payments, at most 100,000,000,000,000 minor units; set by the server. */
-            paid?: components["schemas"]["MoneyInput"];
+            paid?: components["schemas"]["MoneyInput"] | null;
             /**
              * Format: int32
              * @description How many lines the order has; set by the server.
              */
-            lineCount?: number;
+            lineCount?: number | string | null;
             /** @description Version for optimistic concurrency. */
-            etag?: string;
+            etag?: string | null;
             /**
              * Format: date-time
              * @description When the record was created here.
              */
-            createdAt?: string;
+            createdAt?: string | null;
             /**
              * Format: date-time
              * @description When the record last changed.
              */
-            updatedAt?: string;
+            updatedAt?: string | null;
         };
         /** @description One line of an order. */
         OrderLine: {
@@ -4684,21 +4706,21 @@ export interface components {
         /** @description One line of an order. */
         OrderLineInput: {
             /** @description Unique id (UUIDv7), set by the server. */
-            id?: string;
+            id?: string | null;
             /** @description Id of the product; set by the server when the line comes with a SKU. */
-            productId?: string;
+            productId?: string | null;
             /** @description Stock-keeping unit of the product in the order's source, 1 to 100 characters; may be left out where `product_id` is given, with which it has to agree. An order without reference has no source: its lines name products by id. */
-            sku?: string;
+            sku?: string | null;
             /** @description Name of the product as the line gives it, at most 500 characters; the product's own name when empty. */
-            name?: string;
+            name?: string | null;
             /** @description Quantity as a decimal number with at most 3 decimal places, for instance `2` or `0.250`. Not zero, of at most 1,000,000,000 either way. Given back in its shortest form: `0.25`. */
-            quantity?: string;
+            quantity?: string | null;
             /** @description Price of one unit as a decimal number in major units of the currency with at most 6 decimal places: prices are sometimes finer than the minor unit. At most 1,000,000,000,000 either way. Given back in its shortest form. */
-            unitPrice?: string;
+            unitPrice?: string | null;
             /** @description Quantity times price, rounded half to even to the minor unit; at most 100,000,000,000,000 minor units either way. Set by the server. */
-            amount?: components["schemas"]["MoneyInput"];
+            amount?: components["schemas"]["MoneyInput"] | null;
             /** @description What the line is; follows from quantity and price and is set by the server. */
-            kind?: components["schemas"]["LineKind"];
+            kind?: components["schemas"]["LineKind"] | number | null;
         };
         /** @description A status of orders. */
         OrderStatus: {
@@ -4719,18 +4741,18 @@ export interface components {
         /** @description A status of orders. */
         OrderStatusInput: {
             /** @description Code, 1 to 50 characters of `a-z 0-9 _`; unique. */
-            code?: string;
+            code?: string | null;
             /** @description Name to show, 1 to 100 characters. */
-            name?: string;
+            name?: string | null;
             /** @description The group it belongs to. */
-            group?: components["schemas"]["StatusGroup"];
+            group?: components["schemas"]["StatusGroup"] | number | null;
             /**
              * Format: int32
              * @description Place within the group, 0 to 9999.
              */
-            position?: number;
+            position?: number | string | null;
             /** @description False once no longer offered; orders that have it keep it. Set by the server. */
-            active?: boolean;
+            active?: boolean | null;
         };
         /** @description An order and its version. */
         OrderVersion: {
@@ -4812,18 +4834,18 @@ export interface components {
         /** @description Money received for an order. */
         PaymentInput: {
             /** @description Unique id (UUIDv7), set by the server. */
-            id?: string;
+            id?: string | null;
             /** @description How the source names the payment, unique among all payments; absent for payments made here. */
-            reference?: components["schemas"]["ExternalReferenceInput"];
+            reference?: components["schemas"]["ExternalReferenceInput"] | null;
             /** @description How it was paid, for instance `card`, `cash`, `voucher`; at most 50 characters. */
-            method?: string;
+            method?: string | null;
             /** @description How much, above zero, in the currency of the order; at most 100,000,000,000,000 minor units. */
-            amount?: components["schemas"]["MoneyInput"];
+            amount?: components["schemas"]["MoneyInput"] | null;
             /**
              * Format: date-time
              * @description When it was received. When absent: the moment of the order, or now for a payment recorded by itself.
              */
-            paidAt?: string;
+            paidAt?: string | null;
         };
         /** @description Names of colleagues and stores. */
         PeopleSection: {
@@ -4871,49 +4893,49 @@ export interface components {
         /** @description A phone of a customer. */
         PhoneInput: {
             /** @description Unique id (UUIDv7), set by the server; send it back to keep the phone's identity when the number changes. */
-            id?: string;
+            id?: string | null;
             /** @description The number as it was typed, 3 to 50 characters with at least one digit. */
-            number?: string;
+            number?: string | null;
             /** @description The number in E.164 form where it can be understood; set by the server, else empty. */
-            e164?: string;
+            e164?: string | null;
             /** @description Type, for instance `mobile`, `work`, `home`, or one of the user's own; at most 50 characters. */
-            label?: string;
+            label?: string | null;
             /**
              * Format: int32
              * @description How many other customers have this number; set by the server.
              */
-            duplicateCount?: number;
+            duplicateCount?: number | string | null;
         };
         /** @description Asks to write to the customer. */
         PostDialogMessageRequest: {
             /** @description The dialog. */
-            dialogId?: string;
+            dialogId?: string | null;
             /** @description What to say, 1 to 4,000 characters. */
-            text?: string;
+            text?: string | null;
             /** @description The writer's own id of the message (UUID): repeated, it is the same message. Required. */
-            clientMessageId?: string;
+            clientMessageId?: string | null;
         };
         /** @description Asks to write to the company. */
         PostVisitorMessageRequest: {
             /** @description The channel's site key. */
-            siteKey?: string;
+            siteKey?: string | null;
             /** @description The visitor's secret. */
-            visitorSecret?: string;
+            visitorSecret?: string | null;
             /** @description The widget's own id of the message (UUID): repeated, it is the same message. Required. */
-            clientMessageId?: string;
+            clientMessageId?: string | null;
             /** @description What to say, 1 to 4,000 characters. */
-            text?: string;
+            text?: string | null;
             /** @description What the visitor calls themselves, at most 100 characters; empty to leave it as it is. */
-            name?: string;
+            name?: string | null;
             /** @description An address to answer to, at most 254 characters; empty to leave it as it is. */
-            email?: string;
+            email?: string | null;
             /** @description Origin of the page, set by the gateway from the request's head. */
-            pageOrigin?: string;
+            pageOrigin?: string | null;
         };
         /** @description Asks to render an e-mail. */
         PreviewEmailRequest: {
             /** @description The letter; `request_id` is not needed. */
-            email?: components["schemas"]["SendEmailRequest"];
+            email?: components["schemas"]["SendEmailRequest"] | null;
         };
         /** @description A rendered e-mail. */
         PreviewEmailResponse: {
@@ -5002,27 +5024,27 @@ export interface components {
         /** @description Something that can be ordered. */
         ProductInput: {
             /** @description Unique id (UUIDv7), set by the server. */
-            id?: string;
+            id?: string | null;
             /** @description The system whose catalogue it is in, as in an external reference. */
-            source?: string;
+            source?: string | null;
             /** @description Stock-keeping unit, 1 to 100 characters, unique within the source. */
-            sku?: string;
+            sku?: string | null;
             /** @description Name, at most 500 characters; the SKU is shown when empty. */
-            name?: string;
+            name?: string | null;
             /** @description Category, at most 200 characters; may be empty. */
-            category?: string;
+            category?: string | null;
             /** @description Version for optimistic concurrency. */
-            etag?: string;
+            etag?: string | null;
             /**
              * Format: date-time
              * @description When the record was created here.
              */
-            createdAt?: string;
+            createdAt?: string | null;
             /**
              * Format: date-time
              * @description When the record last changed.
              */
-            updatedAt?: string;
+            updatedAt?: string | null;
         };
         /**
          * @description What a message is for.
@@ -5042,6 +5064,8 @@ export interface components {
              * @description Position of the newest event of the partition, 0 when there is none: how far behind the reader is.
              */
             head: string;
+            /** @description The journal's present incarnation, to be named in the next request; empty while it was never restored from a backup. */
+            incarnation: string;
         };
         /** @description One condition that decided, and the value it met. */
         Reason: {
@@ -5055,16 +5079,16 @@ export interface components {
         /** @description Asks to build again what a consumer has built. */
         RebuildProjectionRequest: {
             /** @description The consumer: `analytics.orders`, `analytics.customers`, `analytics.messaging` or `analytics.campaigns`. */
-            consumer?: string;
+            consumer?: string | null;
         };
         /** @description The projection was cleared; its events are being applied again. */
         RebuildProjectionResponse: Record<string, never>;
         /** @description Asks to record a payment. */
         RecordPaymentRequest: {
             /** @description The order. */
-            orderId?: string;
+            orderId?: string | null;
             /** @description The payment. */
-            payment?: components["schemas"]["PaymentInput"];
+            payment?: components["schemas"]["PaymentInput"] | null;
         };
         /** @description A refused row. */
         RefusedRow: {
@@ -5078,12 +5102,17 @@ export interface components {
             /** @description The values as they stand, one for each column; where some are too long to be kept, their beginnings, and a violation without a field says so. */
             values: string[];
         };
+        /** @description Asks to send an e-mail that is held since a restore. */
+        ReleaseEmailRequest: {
+            /** @description The e-mail. */
+            id?: string | null;
+        };
         /** @description Asks to apply the parked events of an aggregate again, in their order. */
         ReplayParkedEventsRequest: {
             /** @description The consumer that parked them. */
-            consumer?: string;
+            consumer?: string | null;
             /** @description The aggregate whose events are to be applied. */
-            aggregateId?: string;
+            aggregateId?: string | null;
         };
         /** @description What a replay did. */
         ReplayParkedEventsResponse: {
@@ -5103,17 +5132,17 @@ export interface components {
         /** @description One order to take back. */
         RevertOrder: {
             /** @description The order. */
-            orderId?: string;
+            orderId?: string | null;
             /**
              * Format: int64
              * @description The version it had before the import touched it first; 0 when the import created it.
              */
-            beforeVersion?: string;
+            beforeVersion?: string | number | null;
             /**
              * Format: int64
              * @description The version the import left it with.
              */
-            version?: string;
+            version?: string | number | null;
         };
         /**
          * @description What became of a record that was to be taken back.
@@ -5128,10 +5157,13 @@ export interface components {
         /** @description Asks to revoke a key. */
         RevokeApiKeyRequest: {
             /** @description The key's id. */
-            id?: string;
+            id?: string | null;
         };
         /** @description Asks for a new signing key. */
-        RotateSigningKeysRequest: Record<string, never>;
+        RotateSigningKeysRequest: {
+            /** @description Whether all other keys end now. Whoever has a session or an API key gets another token without noticing. */
+            revoke?: boolean | null;
+        };
         /** @description Who belongs to a segment: conditions, and how they are joined. At most 4 levels and 50 conditions. */
         Rule: {
             /** @description One condition. */
@@ -5146,13 +5178,13 @@ export interface components {
         /** @description Who belongs to a segment: conditions, and how they are joined. At most 4 levels and 50 conditions. */
         RuleInput: {
             /** @description One condition. */
-            condition?: components["schemas"]["ConditionInput"];
+            condition?: components["schemas"]["ConditionInput"] | null;
             /** @description All of these must hold; at least one. */
-            all?: components["schemas"]["RulesInput"];
+            all?: components["schemas"]["RulesInput"] | null;
             /** @description One of these must hold; at least one. */
-            any?: components["schemas"]["RulesInput"];
+            any?: components["schemas"]["RulesInput"] | null;
             /** @description This must not hold. */
-            not?: components["schemas"]["RuleInput"];
+            not?: components["schemas"]["RuleInput"] | null;
         };
         /** @description Several rules. */
         Rules: {
@@ -5162,7 +5194,7 @@ export interface components {
         /** @description Several rules. */
         RulesInput: {
             /** @description The rules. */
-            rules?: components["schemas"]["RuleInput"][];
+            rules?: components["schemas"]["RuleInput"][] | null;
         };
         /** @description Sales and refunds of all customers together. */
         SalesSummary: {
@@ -5247,17 +5279,17 @@ export interface components {
         /** @description How far the members of a new rule are found. */
         SegmentBuildInput: {
             /** @description Whether all are found. */
-            complete?: boolean;
+            complete?: boolean | null;
             /**
              * Format: int64
              * @description How many customers have been looked at.
              */
-            examined?: string;
+            examined?: string | number | null;
             /**
              * Format: int64
              * @description About how many customers there are to look at; exact when all are found.
              */
-            total?: string;
+            total?: string | number | null;
         };
         /** @description A field that rules may ask for. */
         SegmentField: {
@@ -5288,34 +5320,34 @@ export interface components {
         /** @description A group of customers kept by a rule. */
         SegmentInput: {
             /** @description Unique id (UUIDv7), set by the server. */
-            id?: string;
+            id?: string | null;
             /** @description Name, unique, 1 to 100 characters. */
-            name?: string;
+            name?: string | null;
             /** @description What it is for, at most 500 characters; may be empty. */
-            description?: string;
+            description?: string | null;
             /** @description Who belongs to it. */
-            rule?: components["schemas"]["RuleInput"];
+            rule?: components["schemas"]["RuleInput"] | null;
             /** @description False for one that is put away: it has no members and does not follow events. */
-            active?: boolean;
+            active?: boolean | null;
             /**
              * Format: int64
              * @description How many customers belong to it now.
              */
-            memberCount?: string;
+            memberCount?: string | number | null;
             /** @description Whether its members are still being found after the rule changed; of one that is put away, whether all have left. */
-            build?: components["schemas"]["SegmentBuildInput"];
+            build?: components["schemas"]["SegmentBuildInput"] | null;
             /** @description Version for optimistic concurrency; send it back with an update. It stays when the members have been found. */
-            etag?: string;
+            etag?: string | null;
             /**
              * Format: date-time
              * @description When it was created.
              */
-            createdAt?: string;
+            createdAt?: string | null;
             /**
              * Format: date-time
              * @description When it last changed.
              */
-            updatedAt?: string;
+            updatedAt?: string | null;
         };
         /** @description Segments the customer belongs to. */
         SegmentsSection: {
@@ -5332,27 +5364,27 @@ export interface components {
         /** @description Asks to send an e-mail. */
         SendEmailRequest: {
             /** @description The customer. */
-            customerId?: string;
+            customerId?: string | null;
             /** @description The customer's contact point to write to. Either this or `to_address`. */
-            contactPointId?: string;
+            contactPointId?: string | null;
             /** @description The address to write to, at most 254 characters. One of the customer's own counts as that contact point; another needs `address_reason`. */
-            toAddress?: string;
+            toAddress?: string | null;
             /** @description Why the letter goes to an address that is none of the customer's, 3 to 500 characters. It opens an address that nobody is known to have, for service letters only; it opens none against a withdrawal, and none of other customers who have not agreed. */
-            addressReason?: string;
+            addressReason?: string | null;
             /** @description Template to use; empty to write freely. */
-            templateId?: string;
+            templateId?: string | null;
             /** @description Values of the template's variables beyond those known of the customer and the sender, at most 50. */
             variables?: {
                 [key: string]: string;
-            };
+            } | null;
             /** @description Subject, at most 250 characters; empty to use the template's. May have variables as a template has. */
-            subject?: string;
+            subject?: string | null;
             /** @description Plain text, at most 100,000 characters; empty to make it from the HTML, or to use the template's. */
-            text?: string;
+            text?: string | null;
             /** @description HTML, at most 300,000 characters; cleaned of all that is not formatting, links and images. Empty for a letter of plain text, or to use the template's. */
-            html?: string;
+            html?: string | null;
             /** @description What it is for; service when not said. */
-            purpose?: components["schemas"]["Purpose"];
+            purpose?: components["schemas"]["Purpose"] | number | null;
         };
         /**
          * @description What has become of a message in the ledger of sending.
@@ -5370,24 +5402,24 @@ export interface components {
         /** @description Asks to write an entry. */
         SetConsentRequest: {
             /** @description The customer. */
-            customerId?: string;
+            customerId?: string | null;
             /** @description The channel. */
-            channel?: components["schemas"]["ConsentChannel"];
+            channel?: components["schemas"]["ConsentChannel"] | number | null;
             /** @description The contact point; empty for all. */
-            contactPointId?: string;
+            contactPointId?: string | null;
             /** @description The purpose; every purpose when not said. */
-            purpose?: components["schemas"]["ConsentPurpose"];
+            purpose?: components["schemas"]["ConsentPurpose"] | number | null;
             /** @description True to give, false to withdraw. */
-            granted?: boolean;
+            granted?: boolean | null;
             /** @description What shows it, at most 2,000 characters. Required when given over the API or by an import, for nobody sees the customer there. */
-            evidence?: string;
+            evidence?: string | null;
         };
         /** @description Asks to sign in. */
         SignInRequest: {
             /** @description The login, an e-mail address. */
-            login?: string;
+            login?: string | null;
             /** @description The password. */
-            password?: string;
+            password?: string | null;
         };
         /** @description Signed out. */
         SignOutResponse: Record<string, never>;
@@ -5407,18 +5439,18 @@ export interface components {
         /** @description Asks to begin the run. */
         StartImportRequest: {
             /** @description The import. */
-            id?: string;
+            id?: string | null;
             /** @description True for a trial run that writes nothing. */
-            trial?: boolean;
+            trial?: boolean | null;
         };
         /** @description Asks to make a visitor known. */
         StartVisitRequest: {
             /** @description The channel's site key. */
-            siteKey?: string;
+            siteKey?: string | null;
             /** @description The secret the widget kept from the last visit; empty the first time, or when it was lost. */
-            visitorSecret?: string;
+            visitorSecret?: string | null;
             /** @description Origin of the page, set by the gateway from the request's head. */
-            pageOrigin?: string;
+            pageOrigin?: string | null;
         };
         /**
          * @description Where in its life an order is.
@@ -5457,25 +5489,25 @@ export interface components {
         /** @description A shop or branch. */
         StoreInput: {
             /** @description Unique id (UUIDv7), set by the server. */
-            id?: string;
+            id?: string | null;
             /** @description Name, 1 to 200 characters, unique without regard to case. */
-            name?: string;
+            name?: string | null;
             /** @description IANA time zone, for instance `America/Sao_Paulo`. */
-            timeZone?: string;
+            timeZone?: string | null;
             /** @description False once the store is no longer used: it is kept where it stands and offered no more. */
-            active?: boolean;
+            active?: boolean | null;
             /** @description Version for optimistic concurrency; send it back with an update. */
-            etag?: string;
+            etag?: string | null;
             /**
              * Format: date-time
              * @description When the store was created.
              */
-            createdAt?: string;
+            createdAt?: string | null;
             /**
              * Format: date-time
              * @description When the store last changed.
              */
-            updatedAt?: string;
+            updatedAt?: string | null;
         };
         /** @description Something that happened with a customer. */
         TimelineEntry: {
@@ -5533,20 +5565,20 @@ export interface components {
         /** @description Asks to take an import back. */
         UndoImportRequest: {
             /** @description The import. */
-            id?: string;
+            id?: string | null;
         };
         /** @description A consent another system brings with a customer. */
         UpsertConsent: {
             /** @description The channel. */
-            channel?: components["schemas"]["ConsentChannel"];
+            channel?: components["schemas"]["ConsentChannel"] | number | null;
             /** @description The phone or e-mail it was given or withdrawn for, which must be one of the customer's once the entry is written; empty for all there are and will be. */
-            address?: string;
+            address?: string | null;
             /** @description The purpose; every purpose when not said. */
-            purpose?: components["schemas"]["ConsentPurpose"];
+            purpose?: components["schemas"]["ConsentPurpose"] | number | null;
             /** @description True when given, false when withdrawn. */
-            granted?: boolean;
+            granted?: boolean | null;
             /** @description What shows it, at most 2,000 characters. Required when given. */
-            evidence?: string;
+            evidence?: string | null;
         };
         /** @description What became of one credit note. */
         UpsertCreditNoteResult: {
@@ -5560,11 +5592,11 @@ export interface components {
         /** @description One customer of a batch. */
         UpsertCustomer: {
             /** @description How the source names the customer: the key of the entry. Must be unique within the batch. */
-            reference?: components["schemas"]["ExternalReferenceInput"];
+            reference?: components["schemas"]["ExternalReferenceInput"] | null;
             /** @description What the source knows. A field left empty keeps the value there is; lists given are merged in, not replaced; of two registration moments the earlier one stands. Kind and store are set at creation only: other ones are refused. */
-            customer?: components["schemas"]["CustomerInput"];
+            customer?: components["schemas"]["CustomerInput"] | null;
             /** @description Consents the source brings with its evidence, at most 20. One that says what already holds writes nothing; so does a consent given whose evidence the ledger has already: brought again, it does not undo a later withdrawal. */
-            consents?: components["schemas"]["UpsertConsent"][];
+            consents?: components["schemas"]["UpsertConsent"][] | null;
         };
         /** @description What became of one entry. */
         UpsertCustomerResult: {
@@ -5637,27 +5669,27 @@ export interface components {
         /** @description A person who may sign in. */
         UserInput: {
             /** @description Unique id (UUIDv7), set by the server. */
-            id?: string;
+            id?: string | null;
             /** @description What the user signs in with: an e-mail address, compared case-insensitively. */
-            login?: string;
+            login?: string | null;
             /** @description The name shown to others, 1 to 200 characters. */
-            displayName?: string;
+            displayName?: string | null;
             /** @description Groups the user belongs to; the user may do what any of them may. */
-            groupIds?: string[];
+            groupIds?: string[] | null;
             /** @description Whether the user may sign in. */
-            state?: components["schemas"]["UserState"];
+            state?: components["schemas"]["UserState"] | number | null;
             /** @description Version for optimistic concurrency; send it back with an update. */
-            etag?: string;
+            etag?: string | null;
             /**
              * Format: date-time
              * @description When the user was created.
              */
-            createdAt?: string;
+            createdAt?: string | null;
             /**
              * Format: date-time
              * @description When the user last changed.
              */
-            updatedAt?: string;
+            updatedAt?: string | null;
         };
         /**
          * @description Whether a user may sign in.
@@ -5791,7 +5823,7 @@ export interface operations {
             };
             cookie?: never;
         };
-        requestBody: {
+        requestBody?: {
             content: {
                 "application/json": components["schemas"]["RevokeApiKeyRequest"];
             };
@@ -5875,7 +5907,7 @@ export interface operations {
             };
             path: {
                 /** @description Unique id (UUIDv7), set by the server. */
-                "channel.id": string;
+                id: string;
             };
             cookie?: never;
         };
@@ -6643,7 +6675,7 @@ export interface operations {
             };
             cookie?: never;
         };
-        requestBody: {
+        requestBody?: {
             content: {
                 "application/json": components["schemas"]["CloseDialogRequest"];
             };
@@ -6990,6 +7022,34 @@ export interface operations {
             default: components["responses"]["Problem"];
         };
     };
+    Emails_ReleaseEmail: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The e-mail. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["ReleaseEmailRequest"];
+            };
+        };
+        responses: {
+            /** @description An e-mail to a customer, as the ledger has it. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MessagingEmail"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
     Emails_BatchImportEmails: {
         parameters: {
             query?: never;
@@ -7050,6 +7110,8 @@ export interface operations {
                 after?: string;
                 /** @description At most so many events, 1 to 1000; 0 means 200. */
                 pageSize?: number;
+                /** @description The incarnation that the answer before named; empty when it named none, or at the beginning. A journal that was restored from a backup begins a new incarnation, in which positions are given once more, to other events. A reader who has come further than what the two have in common is refused with FAILED_PRECONDITION and the reason `JOURNAL_RESTORED`: it has to forget what it made of the events and read from 0 without an incarnation. */
+                incarnation?: string;
             };
             header?: never;
             path: {
@@ -7079,6 +7141,8 @@ export interface operations {
                 after?: string;
                 /** @description At most so many events, 1 to 1000; 0 means 200. */
                 pageSize?: number;
+                /** @description The incarnation that the answer before named; empty when it named none, or at the beginning. A journal that was restored from a backup begins a new incarnation, in which positions are given once more, to other events. A reader who has come further than what the two have in common is refused with FAILED_PRECONDITION and the reason `JOURNAL_RESTORED`: it has to forget what it made of the events and read from 0 without an incarnation. */
+                incarnation?: string;
             };
             header?: never;
             path: {
@@ -7108,6 +7172,8 @@ export interface operations {
                 after?: string;
                 /** @description At most so many events, 1 to 1000; 0 means 200. */
                 pageSize?: number;
+                /** @description The incarnation that the answer before named; empty when it named none, or at the beginning. A journal that was restored from a backup begins a new incarnation, in which positions are given once more, to other events. A reader who has come further than what the two have in common is refused with FAILED_PRECONDITION and the reason `JOURNAL_RESTORED`: it has to forget what it made of the events and read from 0 without an incarnation. */
+                incarnation?: string;
             };
             header?: never;
             path: {
@@ -7137,6 +7203,8 @@ export interface operations {
                 after?: string;
                 /** @description At most so many events, 1 to 1000; 0 means 200. */
                 pageSize?: number;
+                /** @description The incarnation that the answer before named; empty when it named none, or at the beginning. A journal that was restored from a backup begins a new incarnation, in which positions are given once more, to other events. A reader who has come further than what the two have in common is refused with FAILED_PRECONDITION and the reason `JOURNAL_RESTORED`: it has to forget what it made of the events and read from 0 without an incarnation. */
+                incarnation?: string;
             };
             header?: never;
             path: {
@@ -7166,6 +7234,8 @@ export interface operations {
                 after?: string;
                 /** @description At most so many events, 1 to 1000; 0 means 200. */
                 pageSize?: number;
+                /** @description The incarnation that the answer before named; empty when it named none, or at the beginning. A journal that was restored from a backup begins a new incarnation, in which positions are given once more, to other events. A reader who has come further than what the two have in common is refused with FAILED_PRECONDITION and the reason `JOURNAL_RESTORED`: it has to forget what it made of the events and read from 0 without an incarnation. */
+                incarnation?: string;
             };
             header?: never;
             path: {
@@ -7195,6 +7265,8 @@ export interface operations {
                 after?: string;
                 /** @description At most so many events, 1 to 1000; 0 means 200. */
                 pageSize?: number;
+                /** @description The incarnation that the answer before named; empty when it named none, or at the beginning. A journal that was restored from a backup begins a new incarnation, in which positions are given once more, to other events. A reader who has come further than what the two have in common is refused with FAILED_PRECONDITION and the reason `JOURNAL_RESTORED`: it has to forget what it made of the events and read from 0 without an incarnation. */
+                incarnation?: string;
             };
             header?: never;
             path: {
@@ -7476,7 +7548,7 @@ export interface operations {
             };
             cookie?: never;
         };
-        requestBody: {
+        requestBody?: {
             content: {
                 "application/json": components["schemas"]["CancelImportRequest"];
             };
@@ -7559,7 +7631,7 @@ export interface operations {
             };
             cookie?: never;
         };
-        requestBody: {
+        requestBody?: {
             content: {
                 "application/json": components["schemas"]["UndoImportRequest"];
             };
@@ -8789,7 +8861,7 @@ export interface operations {
             path?: never;
             cookie?: never;
         };
-        requestBody?: {
+        requestBody: {
             content: {
                 "application/json": components["schemas"]["RotateSigningKeysRequest"];
             };

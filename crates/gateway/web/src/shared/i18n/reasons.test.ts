@@ -48,7 +48,7 @@ const NOT_SHOWN: Record<string, readonly string[]> = {
     ...['ROTATION_UNDER_WAY', 'TOO_MANY_LINES', 'TOO_MANY_PAYMENTS'],
   ],
   'for visitors of a site': ['NO_DIALOG', 'TOO_MANY_MESSAGES', 'TOO_MANY_VISITS', 'VISITOR_UNKNOWN'],
-  'a fault of ours that the status tells': ['FILE_UNREADABLE'],
+  'a fault of ours that the status tells': ['FILE_UNREADABLE', 'MASTER_KEY_UNKNOWN'],
   'operators of rules': [
     'AT_LEAST',
     'AT_MOST',

@@ -48,7 +48,7 @@ export function updateFor(customer: Customer, edit: Edit): Update {
   }
 }
 
-function replace<T extends { id?: string | undefined }>(
+function replace<T extends { id?: string | null | undefined }>(
   entries: T[],
   edit: { id?: string | undefined; value: string },
   change: (entry: Partial<T>) => T,
