@@ -27,8 +27,15 @@ const RUN: [&str; 9] = [
 ];
 /// What the README says of a command that stays, of one for which this machine would need servers of its own, or of one that
 /// the system tests run.
-const OF_OTHERS: [&str; 4] =
-    ["cargo xtask sql --serve", "cargo xtask up -- --demo", "clientele migrate", "cargo xtask faults"];
+const OF_OTHERS: [&str; 7] = [
+    "cargo xtask sql --serve",
+    "cargo xtask up -- --demo",
+    "clientele migrate",
+    "clientele doctor",
+    "clientele backup DIR",
+    "clientele restore DIR --data-dir NEW",
+    "cargo xtask faults",
+];
 
 const INVOICES: &str = "InvoiceNo,StockCode,Description,Quantity,InvoiceDate,UnitPrice,CustomerID,Country
 1,MUG,MUG,2,2011-01-04 10:00:00,2.55,7.0,Spain
