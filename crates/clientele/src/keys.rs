@@ -69,6 +69,7 @@ async fn rewrap(arguments: &Arguments) -> Result<(), Error> {
     let mut left = Vec::new();
     for context in contexts(arguments) {
         let mut conn = house.connect(context).await?;
+        master_key::agree(&mut conn, &house.keyring, context).await?;
         let bar = if std::io::stderr().is_terminal() { ProgressBar::new_spinner() } else { ProgressBar::hidden() };
         bar.set_prefix(context);
         let mut done = master_key::rewrap(&mut conn, &house.keyring, |done| bar.set_position(done)).await?;
@@ -105,8 +106,16 @@ async fn rotate_tokens(connection: &Server, revoke: bool) -> Result<(), Error> {
     let request = RotateSigningKeysRequest { revoke };
     let rotated: Result<ListSigningKeysResponse, Error> = client.post("/v1/signingKeys:rotate", &request, "").await;
     let closed = client.close().await;
-    let keys = rotated?.keys.into_iter().map(|key| key.kid).collect::<Vec<_>>().join(", ");
+    let keys: Vec<String> = rotated?.keys.into_iter().map(|key| key.kid).collect();
     closed?;
+    if revoke && keys.len() != 1 {
+        // An identity of a release that knew no revoking has made a key and ended none.
+        return Err(Error::failed_precondition(
+            "NOT_REVOKED",
+            "other keys go on: identity is of a release that cannot end them; finish the upgrade and run this again",
+        ));
+    }
+    let keys = keys.join(", ");
     if revoke {
         say(format_args!("{keys} signs from now on; tokens of all other keys are refused everywhere within a minute"));
     } else {

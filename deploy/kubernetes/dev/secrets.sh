@@ -4,11 +4,13 @@
 #     sh deploy/kubernetes/dev/secrets.sh | kubectl create -f -
 #
 # `create`, as it refuses to replace what is there: with another master key nothing sealed under the first one opens.
-# Needs openssl. Keeps nothing on the disk.
+# If some were there already, delete all of them and begin again: they fit each other. Needs openssl. What it writes to a folder of
+# its own is gone when it ends; nothing is printed unless everything could be made.
 set -eu
 umask 077
 folder=$(mktemp -d)
-trap 'rm -rf "$folder"' EXIT INT TERM
+trap 'rm -rf "$folder"' EXIT
+trap 'exit 1' INT TERM
 cd "$folder"
 
 days=825
@@ -32,8 +34,10 @@ EXT
         -out "$1.crt" 2> openssl.log || { cat openssl.log >&2; exit 1; }
 }
 
-# secret NAME KEY=FILE...: prints a Secret
-secret() {
+# secret NAME KEY=FILE...: adds a Secret to what is printed at the end
+secret() { print "$@" >> secrets.yaml; }
+
+print() {
     printf -- '---\napiVersion: v1\nkind: Secret\nmetadata:\n  name: %s\n  namespace: clientele\n' "$1"
     printf '  labels:\n    app.kubernetes.io/part-of: clientele\ntype: Opaque\ndata:\n'
     shift
@@ -93,3 +97,4 @@ secret clientele-nats $nats MIGRATE_PASSWORD=bus-migrate
 password administrator
 # shellcheck disable=SC2086
 secret clientele-identity-secrets administrator-password=administrator $credentials
+cat secrets.yaml

@@ -17,8 +17,33 @@ use self::stand::{Stand, secrets};
 use crate::house::{GATEWAY, built};
 
 /// What an operator applies.
-const FOLDERS: [&str; 8] =
-    ["common", "dev", "dev/standing", "dev/migrate", "dev/contract", "prod", "prod/migrate", "prod/contract"];
+const FOLDERS: [&str; 12] = [
+    "namespace",
+    "dev",
+    "dev/standing",
+    "dev/migrate",
+    "dev/contract",
+    "dev/restored",
+    "dev/rewrap",
+    "prod",
+    "prod/migrate",
+    "prod/contract",
+    "prod/restored",
+    "prod/rewrap",
+];
+/// Those of them that run something of ours.
+const RUNNING: [&str; 10] = [
+    "dev",
+    "dev/migrate",
+    "dev/contract",
+    "dev/restored",
+    "dev/rewrap",
+    "prod",
+    "prod/migrate",
+    "prod/contract",
+    "prod/restored",
+    "prod/rewrap",
+];
 /// The oldest and the newest version of Kubernetes that the manifests are for.
 const VERSIONS: [&str; 2] = ["1.30", "1.37"];
 
@@ -29,7 +54,8 @@ async fn kubernetes_takes_every_object_of_every_overlay() {
     }
     // With all components, those included that have to be asked for.
     let whole = tempfile::tempdir_in(folder()).expect("the folder of the manifests is writable");
-    let text = "resources: [../prod]\ncomponents: [../components/releases, ../components/tracing]\n";
+    let text =
+        "resources: [../prod]\ncomponents: [../components/releases, ../components/tracing, ../components/consumers]\n";
     std::fs::write(whole.path().join("kustomization.yaml"), text).expect("the folder is writable");
     let mut everything = String::new();
     for folder in FOLDERS.map(|name| folder().join(name)).iter().map(std::path::PathBuf::as_path).chain([whole.path()])
@@ -52,7 +78,7 @@ async fn what_names_another_object_names_one_that_is_there() {
         return;
     }
     let given = secrets().await;
-    for overlay in ["dev", "dev/migrate", "dev/contract", "prod", "prod/migrate", "prod/contract"] {
+    for overlay in RUNNING {
         let objects = rendered(overlay).await;
         let pods = pods(&objects);
         for pod in &pods {
@@ -126,7 +152,7 @@ async fn every_pod_runs_as_nobody_who_matters_and_ends_in_its_time() {
     if !kubectl() {
         return;
     }
-    for overlay in ["dev", "dev/migrate", "prod", "prod/migrate", "prod/contract"] {
+    for overlay in RUNNING {
         let objects = rendered(overlay).await;
         for pod in pods(&objects) {
             let owner = name(pod.owner);
@@ -179,6 +205,11 @@ async fn both_overlays_run_the_images_that_are_made_and_say_the_same_but_where_t
     let made = help.split("[possible values: ").nth(1).and_then(|rest| rest.split(']').next()).expect("it names them");
     let made: BTreeSet<_> = made.split(", ").map(str::to_owned).collect();
 
+    // What an operator fills in.
+    let files = ["outside.env", "gateway.env", "messaging.env"].map(|name| folder().join("prod/outside").join(name));
+    let files = files.map(|file| std::fs::read_to_string(file).expect("it says where things are")).concat();
+    let outside: BTreeSet<_> = files.lines().filter_map(|line| Some(line.split_once('=')?.0.to_owned())).collect();
+
     let mut said = Vec::new();
     for overlay in ["dev", "prod"] {
         let objects = everything_of(overlay).await;
@@ -191,8 +222,7 @@ async fn both_overlays_run_the_images_that_are_made_and_say_the_same_but_where_t
             images.insert(image.to_owned());
             let own = pod.variables(&objects);
             settings(own.clone()).common().expect("every value is one that is taken");
-            let bus = ["CLIENTELE_BUS__URL", "CLIENTELE_BUS__REPLICAS"];
-            let own = own.into_iter().filter(|(key, _)| !bus.contains(&key.as_str()));
+            let own = own.into_iter().filter(|(key, _)| !outside.contains(key));
             variables.extend(own.map(|(key, value)| (pod.part().to_owned(), key, value)));
         }
         assert_eq!(images, made, "{overlay}");

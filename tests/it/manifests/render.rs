@@ -36,18 +36,20 @@ for version in sys.argv[1:]:
 print(json.dumps(objects))
 "#;
 
+/// Says that the manifests need not be looked at where there is no `kubectl`.
+const WITHOUT: &str = "CLIENTELE_WITHOUT_KUBECTL";
+
 /// Where the manifests are.
 pub(super) fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy/kubernetes")
 }
 
-/// Whether there is a `kubectl`, without which nothing here can be rendered.
-#[expect(clippy::print_stderr, reason = "why nothing was checked is worth reading")]
+/// Whether there is a `kubectl`, without which nothing here can be rendered. Panics where there is none and nobody has said
+/// that this is known.
 pub(super) fn kubectl() -> bool {
     let there = install::on_path("kubectl").is_some();
-    if !there {
-        eprintln!("kubectl is not on this machine: the manifests of deploy/kubernetes are not looked at");
-    }
+    let known = std::env::var_os(WITHOUT).is_some();
+    assert!(there || known, "kubectl is not on this machine: install it, or set {WITHOUT}=1 to leave the manifests out");
     there
 }
 

@@ -129,8 +129,8 @@ fn end_of_literal(within: &str) -> Option<usize> {
 }
 
 /// Reasons of one word, which cannot be told from other words by their looks.
-const SHORT: [&str; 7] =
-    ["ABORTED", "CONFIGURATION", "INTERNAL", "OVERLOADED", "STOPPING", "UNAUTHENTICATED", "UNAVAILABLE"];
+const SHORT: [&str; 8] =
+    ["ABORTED", "CONFIGURATION", "INTERNAL", "OVERLOADED", "RESTORED", "STOPPING", "UNAUTHENTICATED", "UNAVAILABLE"];
 
 /// Written like reasons, and none: variables of the environment, operators of rules.
 const NO_REASONS: [&str; 15] = [

@@ -118,9 +118,16 @@ pub(super) async fn park(
     Ok(event.position)
 }
 
+/// [`Failure::Lost`] unless the partition is still the worker's and as far as it knows.
+pub(super) async fn still_held(db: &Database, consumer: &Consumer, place: Place) -> Result<(), Failure> {
+    let mut work = begin(db, consumer).await?;
+    lock_cursor(&mut work, consumer, place).await.map(drop)
+}
+
 /// Has the consumer forget what it has built of a journal that was restored from a backup, and begin again at the first
 /// event: in all partitions, for what it has built is made of all of them. `heads` are the ends of the restored journal's
-/// partitions.
+/// partitions: while the handler forgets, the cursors stand there, which is how far it has to come to know everything again,
+/// however far it had come, and whether or not it was learning anew already.
 pub(super) async fn begin_anew(
     db: &Database,
     consumer: &Consumer,
@@ -142,7 +149,7 @@ pub(super) async fn begin_anew(
     lock_cursor(&mut work, consumer, place).await?;
     let (partitions, positions): (Vec<i16>, Vec<i64>) = heads.iter().map(|(p, head)| (p.number(), *head)).unzip();
     sqlx::query(
-        "update cursor c set position = least(c.position, h.position)
+        "update cursor c set position = h.position
          from unnest($2::smallint[], $3::bigint[]) as h(partition, position)
          where c.consumer = $1 and c.partition = h.partition",
     )

@@ -97,6 +97,7 @@ pub async fn run(follower: Follower, stop: CancellationToken) -> Result<(), Erro
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let (ended, mut ends) = mpsc::unbounded_channel();
     let mut registered = false;
+    let forgetting = Arc::new(tokio::sync::Mutex::new(()));
 
     loop {
         if deliveries.is_none() {
@@ -118,7 +119,8 @@ pub async fn run(follower: Follower, stop: CancellationToken) -> Result<(), Erro
                             let (sender, receiver) = mpsc::channel(WAITING);
                             let missed = Arc::new(AtomicBool::new(false));
                             let stop = stop.child_token();
-                            let worker = Worker::new(&follower, held, receiver, missed.clone(), stop.clone());
+                            let worker =
+                                Worker::new(&follower, held, receiver, missed.clone(), forgetting.clone(), stop.clone());
                             let ended = ended.clone();
                             let task = tokio::spawn(async move {
                                 worker.run().await;

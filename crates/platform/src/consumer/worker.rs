@@ -7,7 +7,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use clientele_contracts::platform::v1::Event;
 use clientele_kernel::Partition;
-use tokio::sync::mpsc;
+use tokio::sync::{Mutex, mpsc};
 use tokio_util::sync::CancellationToken;
 
 use super::apply::{self, Failure, Place};
@@ -36,6 +36,8 @@ pub(super) struct Worker {
     place: Place,
     signals: mpsc::Receiver<Signal>,
     missed: Arc<AtomicBool>,
+    /// Held by the one worker of the consumer that forgets: all notice a restore at once, and those who wait take no connection.
+    forgetting: Arc<Mutex<()>>,
     /// How long it may be quiet before the feed is looked at.
     look: Duration,
     metrics: Metrics,
@@ -48,12 +50,13 @@ impl Worker {
         held: Held,
         signals: mpsc::Receiver<Signal>,
         missed: Arc<AtomicBool>,
+        forgetting: Arc<Mutex<()>>,
         stop: CancellationToken,
     ) -> Self {
         let Follower { db, feed, consumer, metrics, .. } = follower.clone();
         let Held { partition, epoch, position, incarnation } = held;
         let place = Place { partition, epoch, position, incarnation };
-        Self { db, feed, consumer, place, signals, missed, look: FIRST_LOOK, metrics, stop }
+        Self { db, feed, consumer, place, signals, missed, forgetting, look: FIRST_LOOK, metrics, stop }
     }
 
     /// Works until stopped, or until another replica has taken the partition over.
@@ -134,12 +137,11 @@ impl Worker {
 
     /// Forgets what was built of events that are no longer so. The partition is then taken up anew, as all others are.
     async fn begin_anew(&mut self) -> Result<(), Lost> {
+        let forgetting = self.forgetting.clone();
+        let _forgetting = forgetting.lock().await;
         let mut backoff = backoff();
         loop {
-            let begun = match self.heads().await {
-                Ok(heads) => apply::begin_anew(&self.db, &self.consumer, self.place, &heads).await,
-                Err(error) => Err(Failure::Transient(error)),
-            };
+            let begun = self.forget().await;
             match begun {
                 Ok(()) => {
                     tracing::warn!(
@@ -150,11 +152,19 @@ impl Worker {
                 }
                 Err(Failure::Lost) => return Err(Lost),
                 Err(Failure::Transient(error) | Failure::Poison(error)) => {
+                    self.metrics.task_failed(self.db.context(), self.consumer.name);
                     tracing::warn!(consumer = self.consumer.name, %error, "what was built could not be forgotten; trying again");
                     backoff.pause().await;
                 }
             }
         }
+    }
+
+    async fn forget(&self) -> Result<(), Failure> {
+        // Another worker may have done it meanwhile.
+        apply::still_held(&self.db, &self.consumer, self.place).await?;
+        let heads = self.heads().await.map_err(Failure::Transient)?;
+        apply::begin_anew(&self.db, &self.consumer, self.place, &heads).await
     }
 
     /// Where the partitions of the source end.

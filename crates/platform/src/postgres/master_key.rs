@@ -11,7 +11,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use clientele_kernel::{Code, Error as KernelError};
 use opentelemetry::KeyValue;
-use sqlx::{PgConnection, PgPool};
+use sqlx::{PgConnection, PgExecutor, PgPool};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -38,7 +38,9 @@ pub(super) async fn check(db: &Database) -> Result<(), Error> {
             match known.get(&master.id) {
                 Some((value, _)) if value.as_slice() == master.check_value() => {}
                 Some(_) => return Err(other_key(&master.id, context)),
-                None => fits(&db.pool, keyring, master, context).await?,
+                // From before there was a place to note it: later on, what wraps is noted first.
+                None if known.is_empty() => fits(&db.pool, keyring, master, context).await?,
+                None => {}
             }
         }
         let configured = |id: &String| keyring.masters().iter().any(|master| master.id == *id);
@@ -117,9 +119,9 @@ pub(crate) async fn watch(db: Database, stop: CancellationToken) -> Result<(), K
     }
 }
 
-async fn known(pool: &PgPool) -> Result<BTreeMap<String, (Vec<u8>, bool)>, Error> {
+async fn known(database: impl PgExecutor<'_>) -> Result<BTreeMap<String, (Vec<u8>, bool)>, Error> {
     let rows: Vec<(String, Vec<u8>, bool)> =
-        sqlx::query_as("select id, check_value, retired_at is not null from master_key").fetch_all(pool).await?;
+        sqlx::query_as("select id, check_value, retired_at is not null from master_key").fetch_all(database).await?;
     Ok(rows.into_iter().map(|(id, value, retired)| (id, (value, retired))).collect())
 }
 
@@ -194,6 +196,26 @@ pub async fn found(conn: &mut PgConnection) -> Result<BTreeMap<String, Found>, E
         found.entry(id).or_default().answers = count;
     }
     Ok(found)
+}
+
+/// Whether the keys are those that services have begun with, the present one among them, in the schema that the connection
+/// looks at: [`rewrap`] under a key that nobody has would close everything.
+pub async fn agree(conn: &mut PgConnection, keyring: &Keyring, context: &str) -> Result<(), Error> {
+    let known = known(&mut *conn).await?;
+    for master in keyring.masters() {
+        match known.get(&master.id) {
+            Some((value, _)) if value.as_slice() != master.check_value() => return Err(other_key(&master.id, context)),
+            _ => {}
+        }
+    }
+    let present = &keyring.present().id;
+    match known.get(present) {
+        Some((_, false)) => Ok(()),
+        _ => Err(Error::MasterKey(format!(
+            "nothing is wrapped under `{present}` in {context} yet: give it to every service as `secrets.master_key` first, and \
+             see that they have started"
+        ))),
+    }
 }
 
 /// Wraps anew under the present master key what others have wrapped in the schema that the connection looks at, in batches
