@@ -119,7 +119,9 @@ impl Gateway {
                 // Its key was revoked. It was refused at the door, so nothing is done twice.
                 self.tokens.refused(credential, principal).await;
                 let principal = Some(self.tokens.exchange(credential, &call).await?);
-                answer(Call { principal, ..call }, message).await.map_err(Problem::or_later)
+                let again = answer(Call { principal, ..call }, message).await;
+                // What the gateway refuses by itself is not refused for its token.
+                if binding.is_own() { again } else { again.map_err(Problem::or_later) }
             }
             (answer, ..) => answer,
         }

@@ -49,7 +49,10 @@ pub(super) fn folder() -> PathBuf {
 pub(super) fn kubectl() -> bool {
     let there = install::on_path("kubectl").is_some();
     let known = std::env::var_os(WITHOUT).is_some();
-    assert!(there || known, "kubectl is not on this machine: install it, or set {WITHOUT}=1 to leave the manifests out");
+    assert!(
+        there || known,
+        "kubectl is not on this machine: install it, or set {WITHOUT}=1 to leave the manifests out"
+    );
     there
 }
 

@@ -142,5 +142,6 @@ fn one_of(known: &[&str]) -> String {
 }
 
 fn is_secret(key: &str) -> bool {
+    let key = key.trim_end_matches('s');
     ["key", "secret", "token", "password", "url"].iter().any(|word| key.ends_with(word))
 }

@@ -331,7 +331,9 @@ pub fn named_files(path: &str, items: &[String]) -> Result<Vec<(String, SecretSt
                 .filter(|(name, file)| !name.is_empty() && !file.is_empty())
                 // Not shown: whoever wrote the secret itself would find it in the log.
                 .ok_or_else(|| wrong(path, "each of them is written `name=file`"))?;
-            let content = std::fs::read_to_string(file).map_err(|error| Error::file(file, error))?;
+            let content = std::fs::read_to_string(file)
+                // Nor shown here, for the same reason.
+                .map_err(|error| wrong(path, &format!("the file of `{name}` cannot be read: {error}")))?;
             Ok((name.to_owned(), content.trim_end_matches(['\r', '\n']).to_owned().into()))
         })
         .collect()

@@ -130,9 +130,11 @@ impl Worker {
     }
 
     /// Follows the source's present incarnation from here on: up to here it has its events in common with the one before.
-    /// The cursor learns of it with the next event.
+    /// The cursor learns of it with the next event. A source of a release that knows no incarnations names none: what is
+    /// known stays known.
     fn adopt(&mut self, incarnation: &str) {
-        self.place.incarnation = feed::incarnation(incarnation).ok().flatten();
+        let told = feed::incarnation(incarnation).ok().flatten();
+        self.place.incarnation = told.or(self.place.incarnation);
     }
 
     /// Forgets what was built of events that are no longer so. The partition is then taken up anew, as all others are.

@@ -30,26 +30,10 @@ const BATCH: i64 = 500;
 /// [`Error::MasterKey`] where a key is not the one that its name stands for, or one that still wraps something is not
 /// configured.
 pub(super) async fn check(db: &Database) -> Result<(), Error> {
-    let (keyring, context) = (&db.keyring, db.context);
+    let keyring = &db.keyring;
     let mut tried = false;
     loop {
-        let known = known(&db.pool).await?;
-        for master in keyring.masters() {
-            match known.get(&master.id) {
-                Some((value, _)) if value.as_slice() == master.check_value() => {}
-                Some(_) => return Err(other_key(&master.id, context)),
-                // From before there was a place to note it: later on, what wraps is noted first.
-                None if known.is_empty() => fits(&db.pool, keyring, master, context).await?,
-                None => {}
-            }
-        }
-        let configured = |id: &String| keyring.masters().iter().any(|master| master.id == *id);
-        if let Some((id, _)) = known.iter().find(|(id, (_, retired))| !retired && !configured(id)) {
-            return Err(Error::MasterKey(format!(
-                "the master key `{id}` is not configured and may still be needed in {context}: name it in \
-                 `secrets.other_master_keys` until `clientele keys rewrap` says that nothing is left under it"
-            )));
-        }
+        let known = look(db).await?;
         let present = keyring.present();
         match known.get(&present.id) {
             Some((_, false)) => return Ok(()),
@@ -66,6 +50,29 @@ pub(super) async fn check(db: &Database) -> Result<(), Error> {
         }
         tried = true;
     }
+}
+
+/// The same without noting anything. Gives what the schema knows.
+pub(super) async fn look(db: &Database) -> Result<BTreeMap<String, (Vec<u8>, bool)>, Error> {
+    let (keyring, context) = (&db.keyring, db.context);
+    let known = known(&db.pool).await?;
+    for master in keyring.masters() {
+        match known.get(&master.id) {
+            Some((value, _)) if value.as_slice() == master.check_value() => {}
+            Some(_) => return Err(other_key(&master.id, context)),
+            // From before there was a place to note it: later on, what wraps is noted first.
+            None if known.is_empty() => fits(&db.pool, keyring, master, context).await?,
+            None => {}
+        }
+    }
+    let configured = |id: &String| keyring.masters().iter().any(|master| master.id == *id);
+    if let Some((id, _)) = known.iter().find(|(id, (_, retired))| !retired && !configured(id)) {
+        return Err(Error::MasterKey(format!(
+            "the master key `{id}` is not configured and may still be needed in {context}: name it in \
+             `secrets.other_master_keys` until `clientele keys rewrap` says that nothing is left under it"
+        )));
+    }
+    Ok(known)
 }
 
 /// Looks after the master keys of a service. It does not start with keys that do not fit its schema; where they cease to fit

@@ -130,16 +130,16 @@ impl Database {
         &self.keyring
     }
 
-    /// Looks whether the master keys of the configuration fit what is wrapped in the schema. [`Error::MasterKey`] says what
-    /// does not.
+    /// Looks whether the master keys of the configuration fit what is wrapped in the schema, and changes nothing.
+    /// [`Error::MasterKey`] says what does not.
     pub async fn check_master_keys(&self) -> Result<(), Error> {
-        master_key::check(self).await
+        master_key::look(self).await.map(drop)
     }
 
     /// Begins a unit of work in the name of the caller. Dropping it rolls back.
     pub async fn begin(&self, caller: &Caller) -> Result<UnitOfWork, Error> {
         // Nothing is sealed before it is certain that it can be opened again.
-        self.checked.get_or_try_init(|| self.check_master_keys()).await?;
+        self.checked.get_or_try_init(|| master_key::check(self)).await?;
         UnitOfWork::begin(self, caller).await
     }
 
