@@ -1,7 +1,7 @@
 //! The release before this one: which it is, and its commit.
 //!
 //! It is named in the root manifest, `[workspace.metadata.release] previous`, and what it means stands in
-//! `deploy/upgrade.md`: its programs run beside those of this one, on the same database and bus.
+//! `README.md`: its programs run beside those of this one, on the same database and bus.
 
 use anyhow::{Context, bail};
 use serde::Deserialize;

@@ -65,7 +65,7 @@ pub(crate) async fn run() -> anyhow::Result<()> {
         read(&workspace::root())?.into_iter().partition(|migration| known.contains(migration.path.as_str()));
     let faults = check(&landed, &new)?;
     if !faults.is_empty() {
-        bail!("{}\n(what each rule is for: deploy/upgrade.md)", faults.join("\n"));
+        bail!("{}\n(what each rule is for: crates/xtask/README.md)", faults.join("\n"));
     }
     println!("{} migrations have landed, {} are new and in order", landed.len(), new.len());
     Ok(())
