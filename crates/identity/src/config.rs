@@ -250,7 +250,7 @@ mod tests {
             (format!("root={path}"), "`root`, which is no service"),
             (format!("orders={path}"), "the one of orders has 5 characters"),
             ("orders".to_owned(), "`name=file`"),
-            ("orders=/nowhere".to_owned(), "cannot read /nowhere"),
+            ("orders=/nowhere".to_owned(), "the file of `orders` cannot be read"),
         ] {
             let error = config(&[("OTHER_SERVICE_SECRETS", &item)]).settings().unwrap_err();
             let violation = &error.violations[0];
