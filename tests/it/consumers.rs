@@ -8,7 +8,7 @@ use clientele_contracts::access::POOL;
 use clientele_embedded::{PythonPackages, cache_dir, ensure_python_packages};
 use serde_json::{Value, json};
 
-use crate::house::{Form, House, built};
+use crate::house::{Form, House, Options, built};
 use crate::rest::Client;
 use crate::shop::{customer, customers};
 
@@ -88,6 +88,19 @@ async fn the_examples_of_the_guide_keep_up_with_a_running_house() {
     assert!(String::from_utf8_lossy(&ended.stderr).contains("INVALID_ARGUMENT"), "{ended:?}");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_house_in_one_process_serves_the_grpc_of_its_services_to_whoever_asks_for_it() {
+    let house = House::start_with(Form::OneProcess, Options { grpc: true, ..Options::default() }).await;
+    let client = house.administrator().await;
+    let program = client.program(&["customers.customer.read", "customers.feed.read"]).await;
+    customers(&client, (0..3).map(|n| format!("Known Before {n}"))).await;
+    let mut command = tokio::process::Command::new(built("examples/directory"));
+    command.env("IDENTITY", house.address("identity")).env("CUSTOMERS", house.address("customers"));
+    command.env("API_KEY", program.key().expect("a program has a key"));
+    command.arg("--file").arg(house.folder().join("names.json"));
+    assert_eq!(told(command).await["names"], 3);
+}
+
 #[test]
 fn the_guide_names_only_methods_fields_and_options_that_exist() {
     let guide = std::fs::read_to_string(examples().join("../GUIDE.md")).expect("the guide is there");
@@ -126,10 +139,25 @@ async fn generated(client: &Client, folder: &Path) -> Generated {
     protoc.args(["-m", "grpc_tools.protoc"]).arg(format!("--descriptor_set_in={}", descriptors.display()));
     protoc.arg(format!("--python_out={}", generated.display()));
     protoc.arg(format!("--grpc_python_out={}", generated.display()));
-    protoc.args(POOL.files().map(|file| file.name().to_owned()).filter(|name| name.starts_with("clientele/")));
+    protoc.args(files(&packages, folder).await);
     let ended = tokio::process::Command::from(protoc).output().await.expect("Python runs");
     assert!(ended.status.success(), "{}", String::from_utf8_lossy(&ended.stderr));
     Generated { packages, generated }
+}
+
+/// The files to generate from, as the program in the guide tells them.
+async fn files(packages: &PythonPackages, folder: &Path) -> Vec<String> {
+    let guide = std::fs::read_to_string(examples().join("../GUIDE.md")).expect("the guide is there");
+    let (_, rest) = guide.split_once("    cat > files.py <<'END'\n").expect("the guide has a program for that");
+    let (program, _) = rest.split_once("    END\n").expect("the program has an end");
+    let program: Vec<_> = program.lines().map(|line| line.strip_prefix("    ").unwrap_or(line)).collect();
+    let mut python = packages.python();
+    python.current_dir(folder).arg("-c").arg(program.join("\n"));
+    let ended = tokio::process::Command::from(python).output().await.expect("Python runs");
+    assert!(ended.status.success(), "{}", String::from_utf8_lossy(&ended.stderr));
+    let files: Vec<_> = String::from_utf8_lossy(&ended.stdout).split_whitespace().map(str::to_owned).collect();
+    assert!(files.len() > 40 && files.iter().all(|file| file.starts_with("clientele/")), "{files:?}");
+    files
 }
 
 /// What an example has printed.

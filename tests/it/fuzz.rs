@@ -1,52 +1,53 @@
 //! Bad input at scale. Two tests draw it from the contracts:
 //!
 //! - straight at the services' ports, for every method of every service: messages that are plausible, spoiled in one place,
-//!   wild all over, or broken as bytes, with a token and without;
+//!   wild all over, or broken as bytes, by an administrator, by a person and a service with few rights, and by nobody;
 //! - at the gateway, by schemathesis, for every operation of the OpenAPI document: with all rights, with few, with none.
 //!
 //! | Module | What it holds |
 //! |---|---|
+//! | `callers` | who sends, and what each of them may do |
 //! | `chance` | what is drawn, from a seed |
 //! | `message` | messages of any type, from the descriptors |
 //! | `memory` | what the services have answered, so that later messages speak of what exists |
 //! | `wire` | messages as bytes, whole and broken, and what comes back for them |
+//! | `parsers` | the list of parsers, with their properties, held to the sources |
 //! | `document` | the REST API and its document; `hooks.py` is what schemathesis is told, `requirements.txt` what it needs |
 //!
 //! What must hold, whatever is sent: an answer comes, and it is no fault of ours (`INTERNAL`, `UNKNOWN`, a broken
-//! connection, a 5xx); a refusal carries a reason, and names the field where the input is what is wrong; REST answers as
-//! its document says and takes nothing that it forbids; no program ends; and at the end nothing is half written: every feed
-//! is dense, and `clientele verify` agrees.
+//! connection, a 5xx); a refusal carries a reason, and names the field where the input is what is wrong; whoever lacks the
+//! right is refused and told nothing, and what is hidden from them is in no answer; REST answers as its document says and
+//! takes nothing that it forbids; no program ends; and at the end nothing is half written: every feed is dense, and
+//! `clientele verify` agrees. That there is too much to do is an answer for very few requests: else nothing was tried.
 //!
 //! The seed is printed. `CLIENTELE_FUZZ_SEED` repeats what is drawn, but for the ids, which are the house's own;
-//! `CLIENTELE_FUZZ_ROUNDS` says how many requests each method gets, for the document also those that follow from it
+//! `CLIENTELE_FUZZ_ROUNDS` says how many requests each method gets, for the document beside those that follow from it
 //! without chance: `CLIENTELE_FUZZ_ROUNDS=200 cargo nextest run -p clientele-tests fuzz::`.
 //!
 //! Each parser of input from outside has besides, in the module it stands in, properties that hold for any text or bytes:
-//! it never panics, it refuses by the name of the field, and what it takes it can give back. Such tests need neither
-//! another compiler nor a corpus, which is why there are no targets for cargo-fuzz.
+//! it never panics, it refuses by the name of the field, and what it takes it can give back: `tests/README.md` lists them.
+//! Such tests need neither another compiler nor a corpus, which is why there are no targets for cargo-fuzz.
 
+mod callers;
 mod chance;
 mod document;
 mod memory;
 mod message;
+mod parsers;
 mod wire;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use clientele_contracts::CONTEXTS;
 use clientele_contracts::access::{self, Access, POOL};
-use clientele_contracts::identity::v1::issue_token_request::Proof;
-use clientele_contracts::identity::v1::sessions_client::SessionsClient;
-use clientele_contracts::identity::v1::tokens_client::TokensClient;
-use clientele_contracts::identity::v1::{CreateSessionRequest, IssueTokenRequest};
 use clientele_kernel::{Entropy, SystemEntropy};
 use clientele_testkit::eventually_within;
 use prost_reflect::{DynamicMessage, MethodDescriptor};
 use serde_json::{Value, json};
 use tokio::sync::Mutex;
-use tokio::time::Instant;
 use tonic::Code;
 use tonic::transport::{Channel, Endpoint};
 use tonic_types::StatusExt;
@@ -54,6 +55,7 @@ use tonic_types::StatusExt;
 use crate::house::{Form, House};
 use crate::rest::Client;
 use crate::shop::{Books, CAUGHT_UP, Sale, customers, feed};
+use callers::{Caller, Callers, HIDDEN};
 use chance::Chance;
 use memory::Memory;
 use message::Maker;
@@ -61,8 +63,13 @@ use wire::{Call, Outcome, Wire};
 
 /// Messages for each method where nothing else is said.
 const ROUNDS: usize = 16;
-/// A token lasts five minutes.
-const TOKEN_AGE: std::time::Duration = std::time::Duration::from_mins(3);
+/// Of a hundred answers, at most so many may say that there is too much to do, or that somebody cannot be had.
+const OVERLOADED: usize = 1;
+/// What cannot be had is asked for so often: what lasts is no overload.
+const ATTEMPTS: u32 = 4;
+const PAUSE: std::time::Duration = std::time::Duration::from_millis(500);
+/// So many guesses at a password nobody minds.
+const GUESSES: usize = 3;
 /// So many different findings are told in full.
 const TOLD: usize = 40;
 
@@ -99,11 +106,12 @@ fn from_environment(name: &str) -> Option<u64> {
 struct Fuzz {
     seed: u64,
     channels: BTreeMap<&'static str, Channel>,
-    session: String,
+    callers: Callers,
     memory: Mutex<Memory>,
     findings: Mutex<BTreeMap<String, String>>,
-    codes: Mutex<BTreeMap<String, usize>>,
+    codes: Mutex<BTreeMap<&'static str, BTreeMap<String, usize>>>,
     accepted: Mutex<BTreeSet<String>>,
+    unavailable: AtomicUsize,
 }
 
 impl Fuzz {
@@ -114,10 +122,15 @@ impl Fuzz {
             channels.insert(context, endpoint.connect().await.expect("the service listens"));
         }
         // Some truth for the messages to speak of.
-        let ids = customers(client, (0..6).map(|n| format!("Buyer {n}"))).await;
+        let ids = customers(client, (0..6).map(|n| format!("{HIDDEN} {n}"))).await;
         let sales: Vec<_> = (0..8).map(|n| Sale::nth(n, &ids)).collect();
         Books::default().sell(client, &sales).await;
+        let (callers, theirs) = Callers::prepare(house, client, channels["identity"].clone()).await;
         let mut memory = Memory::default();
+        memory.spare_with(HIDDEN);
+        for value in &theirs {
+            memory.spare(value);
+        }
         for id in &ids {
             memory.note_id("customer", id);
         }
@@ -127,30 +140,17 @@ impl Fuzz {
         for group in client.all("/v1/groups", "groups").await {
             memory.spare(group["id"].as_str().expect("a group has an id"));
         }
-        let (login, password) = house.credentials();
-        memory.spare(login);
-        let sign_in = CreateSessionRequest {
-            login: login.to_owned(),
-            password: password.to_owned(),
-            ..CreateSessionRequest::default()
-        };
-        let session = SessionsClient::new(channels["identity"].clone()).create_session(sign_in).await;
-        let session = session.expect("the administrator may sign in").into_inner().session_secret;
+        memory.spare(house.credentials().0);
         Self {
             seed,
             channels,
-            session,
+            callers,
             memory: Mutex::new(memory),
             findings: Mutex::default(),
             codes: Mutex::default(),
             accepted: Mutex::default(),
+            unavailable: AtomicUsize::new(0),
         }
-    }
-
-    async fn token(&self) -> String {
-        let proof = IssueTokenRequest { proof: Some(Proof::SessionSecret(self.session.clone())) };
-        let issued = TokensClient::new(self.channels["identity"].clone()).issue_token(proof).await;
-        issued.expect("a session gets tokens").into_inner().token
     }
 
     async fn context(self: Arc<Self>, context: &'static str, rounds: usize) {
@@ -158,19 +158,22 @@ impl Fuzz {
         let mut chance = Chance::new(self.seed ^ (u64::try_from(place).expect("six are few") << 32));
         let wire = Wire::new(self.channels[context].clone());
         let methods = methods_of(context);
-        let (mut token, mut since) = (self.token().await, Instant::now());
+        let mut callers = self.callers.clone();
         for round in 0..rounds {
             for method in &methods {
-                if since.elapsed() > TOKEN_AGE {
-                    (token, since) = (self.token().await, Instant::now());
+                // What is there to be spoken of comes from whoever may make it.
+                let mut caller = callers.one(if round == 0 { None } else { Some(&mut chance) }).await;
+                // Who guesses at a password is held back, and could not sign in any more.
+                if method.name() == "ChangePassword" && round >= GUESSES {
+                    caller = callers.service();
                 }
-                self.one(&wire, method, &mut chance, round, &token).await;
+                self.one(&wire, method, &mut chance, round, &caller).await;
             }
         }
     }
 
     /// Draws a message and a way to send it, and looks at what comes back.
-    async fn one(&self, wire: &Wire, method: &MethodDescriptor, chance: &mut Chance, round: usize, token: &str) {
+    async fn one(&self, wire: &Wire, method: &MethodDescriptor, chance: &mut Chance, round: usize, caller: &Caller) {
         let path = path_of(method);
         let mut message = {
             let memory = self.memory.lock().await;
@@ -185,11 +188,12 @@ impl Fuzz {
         let broken = if round > 0 && chance.one_in(4) { Some(call.break_in_some_way(&message, chance)) } else { None };
         let signed_in = !chance.one_in(16);
         if signed_in {
-            call.bearer(token);
+            call.bearer(caller.token());
         }
-        let outcome = wire.send(&path, call.clone()).await;
+        let outcome = self.sent(wire, &path, &call).await;
         let name = outcome.code().map_or_else(|| "none".to_owned(), |code| format!("{code:?}"));
-        *self.codes.lock().await.entry(name).or_default() += 1;
+        let who = if signed_in { caller.name } else { "nobody" };
+        *self.codes.lock().await.entry(who).or_default().entry(name).or_default() += 1;
         if outcome.code() == Some(Code::Ok) {
             self.accepted.lock().await.insert(path.clone());
         }
@@ -204,11 +208,34 @@ impl Fuzz {
                 }
             }
         }
-        let public = access::of_path(&path) == Some(&Access::Public);
-        if let Err(fault) = judge(&outcome, signed_in || public, broken.is_some()) {
-            let sent = format!("{}; {}; {}", broken.unwrap_or("whole"), call.told(), message::shown(&message));
+        let standing = match () {
+            () if access::of_path(&path) == Some(&Access::Public) => Standing::Admitted,
+            () if !signed_in => Standing::Unknown,
+            () if caller.admitted(&path) => Standing::Admitted,
+            () => Standing::Lacking,
+        };
+        let asked = call.holds(HIDDEN);
+        let hidden = (!signed_in || caller.hidden_from()) && !asked && outcome.holds(HIDDEN);
+        let judged = if hidden { Err("what is hidden was shown".to_owned()) } else { Ok(()) };
+        if let Err(fault) = judged.and_then(|()| judge(&outcome, standing, broken.is_some())) {
+            let sent =
+                format!("by {who}; {}; {}; {}", broken.unwrap_or("whole"), call.told(), message::shown(&message));
             self.find(&path, &fault, &outcome.told(), &sent).await;
         }
+    }
+
+    /// What a careful client gets: what cannot be had now is asked for again, after a while.
+    async fn sent(&self, wire: &Wire, path: &str, call: &Call) -> Outcome {
+        let mut outcome = wire.send(path, call.clone()).await;
+        for attempt in 1..ATTEMPTS {
+            if outcome.code() != Some(Code::Unavailable) {
+                break;
+            }
+            self.unavailable.fetch_add(1, Ordering::Relaxed);
+            tokio::time::sleep(PAUSE * attempt).await;
+            outcome = wire.send(path, call.clone()).await;
+        }
+        outcome
     }
 
     async fn find(&self, path: &str, fault: &str, told: &str, sent: &impl std::fmt::Debug) {
@@ -236,20 +263,53 @@ impl Fuzz {
             CONTEXTS.iter().flat_map(|context| methods_of(context)).map(|method| path_of(&method)).collect();
         let never: Vec<_> = all.iter().filter(|path| !accepted.contains(*path)).collect();
         println!("{} of {} methods have taken something; not {never:?}", accepted.len(), all.len());
+        let sent: usize = codes.values().flat_map(BTreeMap::values).sum();
+        let away = self.unavailable.load(Ordering::Relaxed);
+        println!("{away} of {sent} answers said that somebody was not to be had");
+        assert!(away * 100 <= sent * OVERLOADED, "{away} of {sent} answers said that somebody was not to be had");
+        for who in ["administrator", "person", "service", "nobody"] {
+            let of = |code: &str| codes.get(who).and_then(|codes| codes.get(code)).copied().unwrap_or_default();
+            let (all, much) = (codes.get(who).map_or(0, |codes| codes.values().sum()), of("ResourceExhausted"));
+            assert!(
+                much * 100 <= all.max(100) * OVERLOADED,
+                "{who} was told {much} times of {all} that it is too much"
+            );
+            let (taken, refused) = (of("Ok"), of("PermissionDenied"));
+            let few = who == "person" || who == "service";
+            assert!(!few || (taken > 0 && refused > taken), "{who} was let in {taken} times and refused {refused}");
+        }
         // Messages that nobody ever takes would try the first check of each method alone.
         assert!(accepted.len() * 2 > all.len(), "nothing was really tried: {codes:?}");
     }
 }
 
-/// Whether that is an answer that a service may give. Who has not signed in is told so and nothing else.
-fn judge(outcome: &Outcome, admitted: bool, broken: bool) -> Result<(), String> {
-    let Outcome::Answered { status, .. } = outcome else {
+/// How a caller stands to a method.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Standing {
+    /// May call it.
+    Admitted,
+    /// Has proved who they are, and lacks the right.
+    Lacking,
+    /// Has proved nothing.
+    Unknown,
+}
+
+/// Whether that is an answer that a service may give. Who has not signed in, or lacks the right, is told so and nothing
+/// else.
+fn judge(outcome: &Outcome, standing: Standing, broken: bool) -> Result<(), String> {
+    let Outcome::Answered { status, messages } = outcome else {
         return Err("no answer".to_owned());
     };
     let details = status.get_error_details();
     let reason = details.error_info().map(|info| info.reason.clone()).unwrap_or_default();
-    if !admitted && status.code() != Code::Unauthenticated {
-        return Err("served without a token".to_owned());
+    match standing {
+        Standing::Unknown if status.code() != Code::Unauthenticated || !messages.is_empty() => {
+            return Err("served without a token".to_owned());
+        }
+        Standing::Lacking if status.code() != Code::PermissionDenied || !messages.is_empty() => {
+            return Err("not refused for the lack of a right".to_owned());
+        }
+        _ => {}
     }
     match status.code() {
         Code::Ok => Ok(()),

@@ -1,4 +1,4 @@
-//! The images of the programs: what is in them, and that a program runs there as nobody, on files that it cannot change.
+//! The images of all programs: what is in them, and that a program runs there as nobody, on files that it cannot change.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -19,8 +19,13 @@ use crate::rest::http;
 const USER: u32 = 65_532;
 const STARTING: Duration = Duration::from_mins(1);
 
-/// Makes the image of a program from what the tests run, and gives its digest.
-fn make(program: &str, into: &Path) -> String {
+/// What an image may have besides its program: the libraries of the system, and who is trusted.
+const SYSTEM: u64 = 16 << 20;
+/// The program that is started in its image, and not only asked for its version.
+const STARTED: &str = "clientele-customers";
+
+/// Makes the image of a program from what the tests run, and gives its digest and its size in bytes.
+fn make(program: &str, into: &Path) -> (String, u64) {
     let output = Command::new(built("xtask"))
         .args(["image", "--built", "--profile", "dev", "--tag", "9.9.9", "--into"])
         .args([into.as_os_str(), program.as_ref()])
@@ -32,7 +37,17 @@ fn make(program: &str, into: &Path) -> String {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let said = String::from_utf8(output.stdout).expect("it prints text");
     let line = said.lines().find(|line| line.starts_with(&format!("{program}:9.9.9 sha256:"))).unwrap_or_default();
-    line.split_whitespace().nth(1).unwrap_or_else(|| panic!("no digest of {program}: {said}")).to_owned()
+    let mut words = line.split_whitespace().skip(1);
+    let digest = words.next().unwrap_or_else(|| panic!("no digest of {program}: {said}")).to_owned();
+    (digest, words.next().and_then(|size| size.parse().ok()).unwrap_or_else(|| panic!("no size of {program}: {said}")))
+}
+
+/// The programs that `cargo xtask image` makes images of.
+pub(crate) fn programs() -> Vec<String> {
+    let help = Command::new(built("xtask")).args(["image", "--help"]).output().expect("xtask runs");
+    let help = String::from_utf8_lossy(&help.stdout).split_whitespace().collect::<Vec<_>>().join(" ");
+    let named = help.split("[possible values: ").nth(1).and_then(|rest| rest.split(']').next());
+    named.expect("it names them").split(", ").map(str::to_owned).collect()
 }
 
 /// An image, unpacked as those who run containers do it.
@@ -86,14 +101,35 @@ fn unpack(archive: &Path, into: &Path) -> Unpacked {
 }
 
 #[tokio::test]
-async fn a_service_runs_in_its_image_as_nobody_and_there_is_no_shell_in_it() {
+async fn every_program_runs_in_its_image_as_nobody_and_there_is_no_shell_in_it() {
     clientele_platform::install_crypto();
-    let folder = scratch_dir().expect("the temporary folder is writable");
-    let program = "clientele-customers";
-    let digest = make(program, folder.path());
-    assert_eq!(make(program, folder.path()), digest, "the same files give another image");
-    let image = unpack(&folder.path().join(format!("{program}.tar")), folder.path());
+    let programs = programs();
+    assert_eq!(programs.len(), 8, "{programs:?}");
+    for program in &programs {
+        // One at a time: they are large as the tests build them.
+        let folder = scratch_dir().expect("the temporary folder is writable");
+        let (digest, size) = make(program, folder.path());
+        let archive = folder.path().join(format!("{program}.tar"));
+        assert_eq!(fs::metadata(&archive).expect("the image is there").len(), size);
+        if program == STARTED {
+            assert_eq!(make(program, folder.path()).0, digest, "the same files give another image");
+        }
+        let own = fs::metadata(built(program)).expect("the program is there").len();
+        assert!((own..own + SYSTEM).contains(&size), "{program}: an image of {size} for a program of {own} bytes");
+        let image = unpack(&archive, folder.path());
+        fs::remove_file(archive).expect("it is ours");
+        looks_right(program, &image);
+        // The libraries it needs are there, and it may run.
+        let told = within(&image.root, program).arg("--version").output().expect("the image can be run");
+        assert!(told.status.success(), "{program}: {}", String::from_utf8_lossy(&told.stderr));
+        assert!(String::from_utf8_lossy(&told.stdout).contains(env!("CARGO_PKG_VERSION")), "{program}: {told:?}");
+        if program == STARTED {
+            it_serves(program, &image).await;
+        }
+    }
+}
 
+fn looks_right(program: &str, image: &Unpacked) {
     let config = &image.config["config"];
     assert_eq!(config["User"], format!("{USER}:{USER}"));
     assert_eq!(config["Entrypoint"], serde_json::json!([format!("/usr/bin/{program}")]));
@@ -104,7 +140,9 @@ async fn a_service_runs_in_its_image_as_nobody_and_there_is_no_shell_in_it() {
     assert_eq!(image.files.len() - others.len(), known.len(), "{:?}", image.files);
     others.retain(|file| !file.contains("lib") || !file.contains(".so"));
     assert_eq!(others, [&format!("usr/bin/{program}")]);
+}
 
+async fn it_serves(program: &str, image: &Unpacked) {
     // Names are looked up through what the image has; the runtime brings the file.
     fs::write(image.root.join("etc/hosts"), "127.0.0.1 clientele-identity\n").expect("the folder is writable");
     let (port, metrics) = (free_port(), free_port());
@@ -138,8 +176,8 @@ impl Drop for Running {
     }
 }
 
-/// Runs the program with the image as its whole world. Who is not root does so in a user namespace.
-fn start(root: &Path, program: &str, port: u16, metrics: u16) -> Running {
+/// A program with the image as its whole world. Who is not root runs it in a user namespace.
+fn within(root: &Path, program: &str) -> Command {
     let mut command = if nix::unistd::geteuid().is_root() {
         let mut command = Command::new("chroot");
         command.arg(format!("--userspec={USER}:{USER}")).arg("--groups=").arg(root);
@@ -151,12 +189,18 @@ fn start(root: &Path, program: &str, port: u16, metrics: u16) -> Running {
         command
     };
     command.arg(format!("/usr/bin/{program}")).env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
+    command.stdin(Stdio::null());
+    command
+}
+
+fn start(root: &Path, program: &str, port: u16, metrics: u16) -> Running {
+    let mut command = within(root, program);
     command.env("CLIENTELE_SERVER__LISTEN", format!("127.0.0.1:{port}"));
     command.env("CLIENTELE_SERVER__METRICS_LISTEN", format!("127.0.0.1:{metrics}"));
     command.env("CLIENTELE_SECRETS__MASTER_KEY", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=");
     command.env("CLIENTELE_SECRETS__SERVICE_SECRET", "thirty-two characters and some more of them");
     command.env("CLIENTELE_SERVICES__IDENTITY", "http://clientele-identity:7101");
     command.env("CLIENTELE_DATABASE__URL", "postgres://clientele_customers_runtime@127.0.0.1:1/clientele");
-    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::inherit());
+    command.stdout(Stdio::null()).stderr(Stdio::inherit());
     Running(command.spawn().expect("the image can be run"))
 }

@@ -1,5 +1,7 @@
 //! Keys and secrets that are replaced while requests go on, as `deploy/keys.md` says.
 
+mod passwords;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -159,11 +161,7 @@ async fn the_master_key_and_a_secret_are_replaced_replica_by_replica_while_reque
         roll(&mut house, service, &[("SECRETS__OTHER_MASTER_KEYS", "")]).await;
     }
     traffic.go_on(40).await;
-    // A call may meet a program at the moment of its end, where nothing keeps callers from it before, as an orchestrator
-    // does: that is another test's matter.
-    let mut refused = traffic.end().await;
-    refused.retain(|problem| problem["detail"] != "a service that is needed cannot be reached at the moment");
-    assert_eq!(refused, Vec::<Value>::new());
+    traffic.ends_well().await;
 
     assert_eq!(token_of(&house, "orders", &secret("orders")).await, Err(Code::Unauthenticated));
     assert!(token_of(&house, "orders", next_secret).await.is_ok());
@@ -330,6 +328,15 @@ impl Traffic {
 
     async fn refused(&self) -> Vec<Value> {
         self.refused.lock().await.clone()
+    }
+
+    /// Ends it; panics when something was refused.
+    async fn ends_well(self) {
+        let mut refused = self.end().await;
+        // A call may meet a program at the moment of its end, where nothing keeps callers from it before, as an orchestrator
+        // does: that is another test's matter.
+        refused.retain(|problem| problem["detail"] != "a service that is needed cannot be reached at the moment");
+        assert_eq!(refused, Vec::<Value>::new());
     }
 
     /// Ends it and gives what was refused.

@@ -3,9 +3,12 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use clientele_platform::postgres::runtime_role;
 use clientele_testkit::eventually_within;
+use sqlx::postgres::PgConnectOptions;
+use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 
-use crate::house::{Faults, Form, House, Options};
+use crate::house::{Faults, Form, House, Options, password, statements};
 use crate::shop::{Books, CAUGHT_UP, FRESH, Refund, Sale, customers, moment};
 
 #[test]
@@ -34,7 +37,8 @@ fn sources(folder: &Path) -> Vec<PathBuf> {
 #[tokio::test(flavor = "multi_thread")]
 async fn services_work_behind_a_pooler_and_get_over_its_end() {
     let faults = Faults { twice: vec!["orders"], ..Faults::default() };
-    let mut house = House::start_with(Form::Apart, Options { faults, pooled: true, ..Options::default() }).await;
+    let mut house =
+        House::start_with(Form::Apart, Options { faults, pooled: true, tls: true, ..Options::default() }).await;
     let client = house.administrator().await;
     let ids = customers(&client, (0..6).map(|n| format!("Buyer {n}"))).await;
     let sales: Vec<Sale> = (0..120).map(|n| Sale::nth(n, &ids)).collect();
@@ -72,8 +76,29 @@ async fn services_work_behind_a_pooler_and_get_over_its_end() {
     books.agree_with_cards(&client, &ids, CAUGHT_UP).await;
     house.verify(&[]).await.succeeded();
 
-    // All that came through was pooled: of a role there are no more connections than the pool has.
+    // Who does not know the password of a role, or would do without TLS, is not let in.
+    let url = house.process("orders").environment().iter().rev().find(|(key, _)| key == "CLIENTELE_DATABASE__URL");
+    let url = &url.expect("it has a database").1;
+    connect(url).await.expect("with password and TLS it is let in").close().await.expect("it closes");
+    for (wrong, said) in [
+        (url.replace(&password("orders"), &password("customers")), "SASL authentication failed"),
+        (url.replace("sslmode=verify-full", "sslmode=disable"), "SSL required"),
+    ] {
+        let error = connect(&wrong).await.map(drop).expect_err("a stranger is let in");
+        assert!(error.to_string().contains(said), "{error}");
+    }
+    a_pooler_that_asks_for_passwords_lets_in_the_same(&house).await;
+
+    // All that came through was pooled: of a role there are no more connections than the pool has, each over TLS.
     let mut database = house.database(None).await;
+    let plain: i64 = sqlx::query_scalar(
+        "select count(*) from pg_stat_activity join pg_stat_ssl using (pid)
+         where usename like 'clientele_%_runtime' and not ssl",
+    )
+    .fetch_one(&mut database)
+    .await
+    .expect("there are connections");
+    assert_eq!(plain, 0, "the pooler speaks to PostgreSQL without TLS");
     let (role, most): (String, i64) = sqlx::query_as(
         "select usename::text, count(*) from pg_stat_activity where usename like 'clientele_%_runtime'
          group by usename order by count(*) desc limit 1",
@@ -86,4 +111,44 @@ async fn services_work_behind_a_pooler_and_get_over_its_end() {
     let lost = logs.iter().flat_map(|(_, log)| log.lines()).find(|line| line.contains("prepared statement"));
     assert_eq!(lost, None, "a statement was not found where it was looked for");
     tokio::time::timeout(Duration::from_secs(5), client.get("/v1/orders?pageSize=1")).await.expect("it answers").ok();
+}
+
+async fn a_pooler_that_asks_for_passwords_lets_in_the_same(house: &House) {
+    let (mut asking, url) = house.asking_bouncer("orders").await;
+    let (role, second) = (runtime_role("orders"), "clientele_orders2_runtime");
+    // The second role by which a password is replaced, as keys.md has it.
+    let document = include_str!("../../deploy/keys.md");
+    let mut superuser = house.database(None).await;
+    for begin in [format!("create role {second}"), format!("alter role {second} in database")] {
+        let statements = statements(document, &begin).replace('…', &password("orders"));
+        sqlx::raw_sql(AssertSqlSafe(statements)).execute(&mut superuser).await.expect("as documented");
+    }
+    superuser.close().await.expect("a connection closes");
+    for url in [&url, &url.replace(&role, second)] {
+        let mut through = connect(url).await.expect("a service is let in");
+        let settings: Vec<String> = sqlx::query_scalar(
+            "select current_setting(name) from unnest(array['role', 'search_path', 'statement_timeout', 'lock_timeout',
+             'idle_in_transaction_session_timeout']) with ordinality as wanted (name, at) order by at",
+        )
+        .fetch_all(&mut through)
+        .await
+        .expect("the settings can be asked for");
+        assert!(settings[0] == "none" || settings[0] == role, "{url} is of {}", settings[0]);
+        assert_eq!(settings[1..], ["orders, public", "5s", "3s", "1min"], "as deploy/pgbouncer.md gives them to roles");
+        through.close().await.expect("a connection closes");
+    }
+    // It asks for roles of services alone.
+    for (wrong, said) in [
+        (url.replace(&password("orders"), &password("customers")), "SASL authentication failed"),
+        (url.replace(&role, "postgres"), "no such user"),
+    ] {
+        let error = connect(&wrong).await.map(drop).expect_err("a stranger is let in");
+        assert!(error.to_string().contains(said), "{error}");
+    }
+    asking.kill9().await;
+}
+
+/// As a service does: a pooler takes no settings of a connection.
+async fn connect(url: &str) -> Result<PgConnection, sqlx::Error> {
+    PgConnection::connect_with(&url.parse::<PgConnectOptions>()?.extra_float_digits(None)).await
 }

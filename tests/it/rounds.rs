@@ -8,7 +8,10 @@
 //! - a way between two parts is cut, shut, silent, slow, mute in one direction, or breaks in the middle of an answer;
 //! - the disk of PostgreSQL or of NATS is full, where this machine lets us mount a small one, and that is told where not; NATS is started
 //!   again afterwards, for it takes nothing more until then;
-//! - each commit of PostgreSQL waits for its disk (by `commit_delay`: the disk itself is as quick as ever).
+//! - each commit of PostgreSQL waits for its disk (by `commit_delay`: the disk itself is as quick as ever), or NATS does nothing
+//!   for nine tenths of the time (by signals, for the same reason).
+//!
+//! Kinds are drawn from a bag that holds each: all of them come within the rounds of a run of all tests, whatever the seed.
 //!
 //! Meanwhile workers make and rename customers, give consents, place orders, pay, return, send letters, speak with visitors
 //! and change segments, each command under a key; files are brought in, and changes followed. After some rounds all stand
@@ -55,7 +58,7 @@ use futures::future::join_all;
 use serde_json::{Value, json};
 
 use self::disks::{Disk, Disks};
-use self::faults::{Fault, Parts};
+use self::faults::{Fault, Parts, Plan};
 use self::importer::Importer;
 use self::listener::Listener;
 use self::load::{Common, Counts, Worker};
@@ -81,13 +84,14 @@ async fn whatever_breaks_at_whatever_moment_nothing_accepted_is_lost_and_nothing
     let server = mail_server().await;
     let disks = Disks::new();
     if !disks.small {
-        println!("no file system can be mounted here: no disk will be full, and none slow");
+        println!("no file system can be mounted here: no disk will be full");
     }
     let links = Links::default();
     let mail = links.to_ports("messaging to mail".to_owned(), vec![server.port()]).await;
     let mut house = House::start_with(Form::Apart, options(&links, &disks, mail)).await;
     let _ends = EndsOfLogs { house: house.folder().to_owned(), programs: house.processes() };
-    let parts = Parts { programs: house.processes(), ways: links.names() };
+    let parts = Parts { programs: house.processes(), ways: links.names(), disks: disks.small };
+    let mut plan = Plan::new(seed, parts);
 
     let client = house.administrator().await;
     let (common, mut followed) = furnish(&client).await;
@@ -107,7 +111,7 @@ async fn whatever_breaks_at_whatever_moment_nothing_accepted_is_lost_and_nothing
         let importing = tokio::spawn(importer.work(stop.clone()));
         for _ in 0..TOGETHER.min(rounds - round) {
             round += 1;
-            let faults = faults::plan(seed, round, &parts);
+            let faults = plan.next_round();
             story.tell(round, &faults);
             let ended = faults::happen(&mut house, &links, &disks, &faults).await;
             if !ended.is_empty() {

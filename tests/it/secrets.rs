@@ -1,8 +1,14 @@
 //! Secrets are where they are needed and nowhere else: not in logs at their loudest, answers, figures, traces, outputs,
 //! command lines or the words of a failure.
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use clientele_embedded::{cache_dir, ensure_postgres, scratch_dir};
 use clientele_platform::postgres::runtime_role;
 use clientele_testkit::{eventually, eventually_within};
 use http::Method;
@@ -12,7 +18,9 @@ use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::TcpListener;
 
 use crate::collector::Collector;
-use crate::house::{Form, GATEWAY, House, Options, SERVICES, built, command, password, run, secret};
+use crate::house::{
+    Form, GATEWAY, House, Options, Process, SERVICES, built, command, free_port, password, run, secret,
+};
 use crate::shop::{Books, FRESH, Sale, customers};
 
 /// What is found nowhere else, in each place that has a secret of its own.
@@ -22,6 +30,7 @@ const NATS: &str = "canary-77de-of-nats";
 const MASTER: &str = "canary-52f0-of-the-master-key";
 const SERVICE: &str = "canary-e3d8-of-a-service-with-thirty-two-characters";
 const GUESS: &str = "canary-1c66-guessed";
+const STARTING: Duration = Duration::from_secs(90);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_secret_is_in_logs_answers_figures_traces_outputs_or_command_lines() {
@@ -82,6 +91,107 @@ async fn no_secret_is_in_logs_answers_figures_traces_outputs_or_command_lines() 
         also(&format!("the password of {service} at nats and postgres"), password(service));
     }
     found.assert_have_none_of(&canaries);
+}
+
+/// What runs beneath a command, of which `ps` and `/proc` show the arguments to every user of the machine.
+#[tokio::test(flavor = "multi_thread")]
+async fn no_secret_is_given_to_what_a_house_its_backup_its_restore_and_its_migration_start() {
+    clientele_platform::install_crypto();
+    let folder = scratch_dir().expect("the temporary folder is writable");
+    let at = |name: &str| folder.path().join(name).to_str().expect("the path is text").to_owned();
+    let told = Told::new(folder.path()).await;
+    let (data, backup, restored) = (at("data"), at("backup"), at("restored"));
+    let listen = format!("127.0.0.1:{}", free_port());
+    let set = |key: &str, value: String| (format!("CLIENTELE_{key}"), value);
+    let secrets = [
+        set("POSTGRES_BIN", told.programs.display().to_string()),
+        set("SECRETS__MASTER_KEY", STANDARD.encode([9; 32])),
+        set("IDENTITY__ADMINISTRATOR_PASSWORD", GUESS.to_owned()),
+        set("IDENTITY__ORDERS_SECRET", SERVICE.to_owned()),
+        set("MESSAGING__SMTP_USER", "crm".to_owned()),
+        set("MESSAGING__SMTP_PASSWORD", SMTP.to_owned()),
+        set("BUS__PASSWORD", NATS.to_owned()),
+    ];
+    let mut found = Places::default();
+
+    let arguments = ["up", "--data-dir", &data, "--listen", &listen];
+    let mut up = Process::new(folder.path(), "clientele", "up", &arguments, secrets.to_vec());
+    up.start();
+    let ready = format!("http://{listen}/readyz");
+    eventually_within(STARTING, "the house", || {
+        up.assert_runs_if_started();
+        let asked = reqwest::get(&ready);
+        async move { asked.await.ok().filter(|answer| answer.status() == 200) }
+    })
+    .await;
+    told.has_started(&["initdb", "postgres"]);
+    let ended = run("clientele", &["backup", &backup, "--data-dir", &data], &secrets).await.succeeded();
+    found.add("a backup", format!("{}{}", ended.output, ended.log));
+    told.has_started(&["pg_basebackup"]);
+
+    // The socket asks nobody for a password; it is there to be told.
+    let socket = format!("{data}/postgres/socket").replace('/', "%2F");
+    let migration = format!("postgres:///clientele?host={socket}&user=postgres&password={DATABASE}");
+    let migrate = [secrets[1].clone(), set("DATABASE__MIGRATION_URL", migration)];
+    let ended = run("clientele", &["migrate"], &migrate).await.succeeded();
+    found.add("a migration", format!("{}{}", ended.output, ended.log));
+    for process in std::fs::read_dir("/proc").expect("there is a /proc").flatten() {
+        // Of this house alone: other tests have secrets of their own.
+        let shown = std::fs::read(process.path().join("cmdline")).unwrap_or_default();
+        if String::from_utf8_lossy(&shown).contains(&at("")) || shown.starts_with(b"postgres:") {
+            found.add("a process that runs", shown);
+        }
+    }
+    found.add("the log of the house", up.log());
+    assert!(up.stop().await.success(), "{}", up.log());
+
+    let arguments = ["restore", &backup, "--data-dir", &restored];
+    let ended = run("clientele", &arguments, &secrets).await.succeeded();
+    found.add("a restore", format!("{}{}", ended.output, ended.log));
+    told.has_started(&["pg_verifybackup"]);
+    found.add("arguments and variables of programs that were started", told.everything());
+    found.assert_have_none_of(
+        &[SMTP, DATABASE, NATS, SERVICE, GUESS, &STANDARD.encode([9; 32])].map(|secret| (secret.into(), secret.into())),
+    );
+}
+
+/// PostgreSQL's programs, each of which writes down what it is given before it does its work.
+struct Told {
+    programs: PathBuf,
+    file: PathBuf,
+}
+
+impl Told {
+    async fn new(folder: &Path) -> Self {
+        let real = ensure_postgres(&cache_dir()).await.expect("PostgreSQL is there or can be installed").folder;
+        let told = Self { programs: folder.join("programs"), file: folder.join("told") };
+        // The account that PostgreSQL runs as writes to it, too.
+        std::fs::write(&told.file, "").expect("the folder is writable");
+        std::fs::set_permissions(&told.file, Permissions::from_mode(0o666)).expect("it is ours");
+        std::fs::create_dir(&told.programs).expect("the folder is writable");
+        for program in std::fs::read_dir(&real).expect("it holds programs").flatten() {
+            let name = program.file_name();
+            let (name, file, real) = (name.display(), told.file.display(), real.display());
+            let script = format!(
+                "#!/bin/sh\n{{ echo '== {name}'; printf '%s\\n' \"$@\"; env; }} >> '{file}'\nexec '{real}/{name}' \"$@\"\n"
+            );
+            let path = told.programs.join(program.file_name());
+            std::fs::write(&path, script).expect("the folder is writable");
+            std::fs::set_permissions(&path, Permissions::from_mode(0o755)).expect("it is ours");
+        }
+        told
+    }
+
+    fn everything(&self) -> Vec<u8> {
+        std::fs::read(&self.file).expect("it was written")
+    }
+
+    fn has_started(&self, programs: &[&str]) {
+        let told = String::from_utf8_lossy(&self.everything()).into_owned();
+        for program in programs {
+            assert!(told.contains(&format!("== {program}\n")), "{program} was not started: {told}");
+        }
+    }
 }
 
 /// What people and programs do, right and wrong. Gives the secret of an API key.

@@ -14,13 +14,13 @@ mod load;
 use crate::house::SERVICES;
 use crate::shop::feed;
 
-use self::fleet::{Fleet, Programs, Release};
+use self::fleet::{Fleet, Programs, Release, WITHOUT_HISTORY};
 use self::load::Load;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn this_release_takes_the_place_of_the_one_before_and_gives_it_back_and_no_request_fails() {
     let Some(programs) = Programs::find() else {
-        println!("UPGRADES ARE NOT TESTED: the release before is not in this clone, and could not be fetched");
+        println!("UPGRADES ARE NOT TESTED: the release before is not in this clone, and {WITHOUT_HISTORY} is set");
         return;
     };
     let mut fleet = Fleet::start(programs).await;
@@ -28,10 +28,9 @@ async fn this_release_takes_the_place_of_the_one_before_and_gives_it_back_and_no
 
     let working = load.begin();
     working.wait_for(1).await;
-    // As an upgrade goes: what it needs of the database is added, then the services change, and last the gateway.
-    fleet.migrate(Release::Now).await;
-    fleet.roll_services(Release::Now, &working).await;
-    fleet.roll_gateway(Release::Now, &working).await;
+    // As an upgrade goes: what it needs of the database is added, then everything changes at the same time.
+    fleet.migrate(Release::Now, &[]).await;
+    fleet.roll(Release::Now, &working).await;
     working.wait_for(1).await;
     working.end().await;
     fleet.verify(Release::Now).await;
@@ -45,6 +44,15 @@ async fn this_release_takes_the_place_of_the_one_before_and_gives_it_back_and_no
     working.wait_for(1).await;
     working.end().await;
     fleet.verify(Release::Before).await;
+
+    // And for good: services first this time. Nobody misses what is taken away then.
+    let working = load.begin();
+    fleet.roll_services(Release::Now, &working).await;
+    fleet.roll_gateway(Release::Now, &working).await;
+    fleet.migrate(Release::Now, &["--contract"]).await;
+    working.wait_for(1).await;
+    working.end().await;
+    fleet.verify(Release::Now).await;
 
     let client = fleet.client(fleet.gateway()).await;
     load.assert_all_is_there_once(&client).await;

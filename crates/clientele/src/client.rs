@@ -26,6 +26,9 @@ pub(crate) struct Connection {
     /// Address of the server
     #[arg(long, default_value = "http://127.0.0.1:7100")]
     server: reqwest::Url,
+    /// File with the certificates (PEM) of the authorities that may have signed the server's; those of the system otherwise
+    #[arg(long)]
+    ca_file: Option<PathBuf>,
     /// File with an API key that may do what the command does; without one, `CLIENTELE_API_KEY` of the environment, or
     /// sign in by login and password
     #[arg(long)]
@@ -57,6 +60,16 @@ fn secret(file: Option<&Path>, variable: &str) -> Result<Option<SecretString>, E
     Ok(text.filter(|text| !text.is_empty()).map(SecretString::from))
 }
 
+fn authorities(file: &Path) -> Result<Vec<reqwest::Certificate>, Error> {
+    let wrong = |problem: String| Error::invalid("arguments", format!("cannot take {}: {problem}", file.display()));
+    let text = std::fs::read(file).map_err(|error| wrong(error.to_string()))?;
+    let found = reqwest::Certificate::from_pem_bundle(&text).map_err(|error| wrong(error.to_string()))?;
+    if found.is_empty() {
+        return Err(wrong("there is no certificate in it (PEM: `-----BEGIN CERTIFICATE-----`)".to_owned()));
+    }
+    Ok(found)
+}
+
 /// A caller of the public API.
 pub(crate) struct Client {
     http: reqwest::Client,
@@ -82,12 +95,14 @@ impl Client {
         origin: &'static str,
         clock: &dyn Clock,
     ) -> Result<Self, Error> {
-        let http = reqwest::Client::builder()
+        let mut http = reqwest::Client::builder()
             .timeout(DEADLINE)
             .connect_timeout(Duration::from_secs(5))
-            .user_agent(concat!("clientele/", env!("CARGO_PKG_VERSION")))
-            .build()
-            .map_err(Error::internal)?;
+            .user_agent(concat!("clientele/", env!("CARGO_PKG_VERSION")));
+        if let Some(file) = &connection.ca_file {
+            http = http.tls_certs_only(authorities(file)?);
+        }
+        let http = http.build().map_err(Error::internal)?;
         let key = secret(connection.api_key_file.as_deref(), "CLIENTELE_API_KEY")?;
         let given = key.is_some();
         let mut client =

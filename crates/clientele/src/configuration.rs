@@ -1,11 +1,26 @@
 //! The configuration of the whole house: the sections all services share, and each context's own.
 
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use clientele_kernel::{Code, Error};
-use clientele_platform::config::{self, Bus, Database, Loader, Secrets, Server, Services, Telemetry};
+use clientele_platform::config::{self, Bus, Database, FILE_VARIABLE, Loader, Secrets, Server, Services, Telemetry};
 use serde::Deserialize;
+
+/// What `config` can be told.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {
+    /// Instead, say whether this environment and this file are a configuration: whether each key is known, each value one
+    /// that is taken, and each file that is named can be read
+    #[arg(long)]
+    check: bool,
+    /// Check as this service reads it, which refuses what belongs to another; all sections are known without
+    #[arg(long, requires = "check", value_parser = clap::builder::PossibleValuesParser::new(OWN.map(|(name, _)| name)))]
+    service: Option<String>,
+    /// Configuration file (TOML)
+    #[arg(long, requires = "check", env = FILE_VARIABLE)]
+    config: Option<PathBuf>,
+}
 
 /// Every section there is.
 #[derive(Debug, Deserialize)]
@@ -38,6 +53,33 @@ pub(crate) const DEFAULTS: [&str; 8] = [
     clientele_analytics::config::DEFAULT,
 ];
 
+/// The sections that one service alone has.
+const OWN: [(&str, &str); 7] = [
+    ("identity", clientele_identity::DEFAULT),
+    ("customers", clientele_customers::DEFAULT),
+    ("messaging", clientele_messaging::DEFAULT),
+    ("orders", clientele_orders::DEFAULT),
+    ("campaigns", clientele_campaigns::DEFAULT),
+    ("analytics", clientele_analytics::config::DEFAULT),
+    ("gateway", clientele_gateway::config::DEFAULT),
+];
+
+/// Prints the defaults, or checks what there is.
+pub(crate) fn run(arguments: &Arguments) -> Result<(), Error> {
+    if !arguments.check {
+        return print();
+    }
+    let file = arguments.config.as_deref();
+    load(file, std::env::vars())?;
+    if let Some(service) = &arguments.service {
+        // The values have been looked at: here it is about the keys.
+        let own = OWN.iter().filter(|(name, _)| name == service).map(|(_, text)| *text);
+        let loader = [config::DEFAULT].into_iter().chain(own).fold(Loader::new(), Loader::defaults);
+        loader.file(file).environment(std::env::vars()).read().map_err(|error| wrong(&error))?;
+    }
+    say("the configuration can be read")
+}
+
 /// Reads defaults, file and environment.
 pub(crate) fn load(
     file: Option<&Path>,
@@ -45,12 +87,19 @@ pub(crate) fn load(
 ) -> Result<Everything, Error> {
     let defaults = DEFAULTS.iter().fold(Loader::new(), |loader, text| loader.defaults(text));
     let read = defaults.file(file).environment(environment).read().and_then(|configuration| configuration.all());
-    read.map_err(|error| Error::new(Code::InvalidArgument, "CONFIGURATION", error.to_string()))
+    read.map_err(|error| wrong(&error))
+}
+
+fn wrong(error: &config::Error) -> Error {
+    Error::new(Code::InvalidArgument, "CONFIGURATION", error.to_string())
 }
 
 /// Prints the defaults, as a file that can be edited and given to `--config`.
-pub(crate) fn print() -> Result<(), Error> {
-    let text = DEFAULTS.map(str::trim_end).join("\n\n");
+fn print() -> Result<(), Error> {
+    say(&DEFAULTS.map(str::trim_end).join("\n\n"))
+}
+
+fn say(text: &str) -> Result<(), Error> {
     match writeln!(std::io::stdout(), "{text}") {
         // Whoever reads may stop before the end.
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(Error::internal(error)),

@@ -8,7 +8,7 @@
 //! - `verify`: recomputes every figure from the owning services' documents
 //! - `keys`: replaces the keys that the house lives on
 //! - `doctor`: what is wrong with a configuration or an environment
-//! - `config`: prints the documented default configuration
+//! - `config`: prints the documented default configuration, or checks the one that is given
 
 mod backup;
 mod client;
@@ -58,8 +58,8 @@ enum Command {
     Keys(keys::What),
     /// Say what is wrong with a configuration, or with the machine and the servers that it names
     Doctor(doctor::Arguments),
-    /// Print the default configuration, which explains every key
-    Config,
+    /// Print the default configuration, which explains every key, or check the one that is given
+    Config(configuration::Arguments),
 }
 
 #[tokio::main]
@@ -75,7 +75,7 @@ async fn main() -> ExitCode {
         Command::Verify(arguments) => verify::run(arguments).await,
         Command::Keys(what) => keys::run(what).await,
         Command::Doctor(arguments) => doctor::run(arguments).await,
-        Command::Config => configuration::print(),
+        Command::Config(arguments) => configuration::run(&arguments),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

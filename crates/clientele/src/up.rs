@@ -1,16 +1,18 @@
 //! Everything in one process: a private PostgreSQL, the in-process bus, all services, the gateway.
 
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::io::IsTerminal;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use clientele_contracts::CONTEXTS;
 use clientele_embedded::{DataDirLock, Postgres, PostgresOptions};
 use clientele_gateway as gateway;
 use clientele_kernel::{Clock, Entropy, Error, SystemEntropy};
-use clientele_platform::config::{self, FILE_VARIABLE, LogFormat};
-use clientele_platform::grpc::{Clients, Credential, Network};
+use clientele_platform::config::{self, FILE_VARIABLE, LogFormat, Services};
+use clientele_platform::grpc::{Clients, Credential, Network, ServerOptions};
 use clientele_platform::lifecycle::Lifecycle;
 use clientele_platform::postgres::{self, Database, Error as StorageError, Keyring};
 use clientele_platform::run::tls;
@@ -43,6 +45,17 @@ pub(crate) struct Arguments {
     /// Fill an empty data directory with an invented company, for a first look
     #[arg(long)]
     demo: bool,
+    /// Serve the gRPC of each service too, at its address in `services`: for whoever writes a consumer
+    #[arg(long)]
+    grpc: bool,
+}
+
+/// Where the house is spoken to.
+struct Doors {
+    /// By people and programs, over HTTP.
+    web: TcpListener,
+    /// By other teams' services, over gRPC; empty unless asked for.
+    services: BTreeMap<&'static str, TcpListener>,
 }
 
 /// Runs until told to stop.
@@ -61,7 +74,9 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Error> {
     lifecycle.stop_on_signals().map_err(Error::internal)?;
 
     // Before anything is made: an address that is taken is the likeliest thing to be in the way.
-    let listener = listen(configuration.server.listen).await?;
+    let web = listen(configuration.server.listen).await?;
+    let services = if arguments.grpc { listen_for_services(&configuration.services).await? } else { BTreeMap::new() };
+    let doors = Doors { web, services };
     let lock = DataDirLock::acquire(&data_dir).map_err(embedded)?;
     say(format_args!("data directory: {}", lock.folder().display()));
     say(format_args!("starting the database …"));
@@ -69,7 +84,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Error> {
         PostgresOptions { wal_archive: arguments.wal_archive, ..PostgresOptions::new(lock.folder().join("postgres")) };
     let postgres = Postgres::start(cluster).await.map_err(embedded)?;
     let started = tokio::select! {
-        started = start(configuration, listener, &lock, &postgres, &lifecycle, &telemetry, arguments.demo) => started,
+        started = start(configuration, doors, &lock, &postgres, &lifecycle, &telemetry, arguments.demo) => started,
         // Told to stop before everything stood.
         () = lifecycle.stopping() => Ok(()),
     };
@@ -95,9 +110,33 @@ async fn listen(address: SocketAddr) -> Result<TcpListener, Error> {
     })
 }
 
+/// Listens where `services` says that each of them is.
+async fn listen_for_services(services: &Services) -> Result<BTreeMap<&'static str, TcpListener>, Error> {
+    let mut listeners = BTreeMap::new();
+    for context in CONTEXTS {
+        let field = format!("services.{context}");
+        let place = match services.addresses(context) {
+            Some([address]) => address.host().zip(address.port_u16()),
+            _ => None,
+        };
+        let Some((host, port)) = place else {
+            return Err(Error::invalid(
+                &field,
+                "one address with a port is wanted, for instance `http://127.0.0.1:7102`",
+            ));
+        };
+        let listener = TcpListener::bind((host.trim_matches(['[', ']']), port)).await.map_err(|error| {
+            Error::unavailable(format!("cannot listen on {host}:{port}: choose another by `{field}`"))
+                .with_source(error)
+        })?;
+        listeners.insert(context, listener);
+    }
+    Ok(listeners)
+}
+
 async fn start(
     configuration: Everything,
-    listener: TcpListener,
+    mut doors: Doors,
     lock: &DataDirLock,
     postgres: &Postgres,
     lifecycle: &Lifecycle,
@@ -154,8 +193,13 @@ async fn start(
         (clientele_analytics::build(configuration.analytics, analytics.clone()).await?, analytics),
     ];
     let mut readiness = Vec::new();
+    let options = ServerOptions {
+        max_connection_age: configuration.server.max_connection_age,
+        tls: tls(&configuration.server, &[b"h2"], lifecycle)?,
+    };
     for (service, deps) in services {
-        readiness.push(run_service(&host, service, &deps).await?);
+        let door = doors.services.remove(service.name).map(|listener| (listener, options.clone()));
+        readiness.push(run_service(&host, service, &deps, door).await?);
     }
 
     let filler = filler.map(|credential| {
@@ -177,7 +221,7 @@ async fn start(
     for task in edge.tasks {
         lifecycle.spawn(format!("gateway: {}", task.name), (task.work)(lifecycle.soft()));
     }
-    let address = listener.local_addr().map_err(Error::internal)?;
+    let address = doors.web.local_addr().map_err(Error::internal)?;
     if let Some(address) = configuration.server.metrics_listen {
         let (exposition, stop) = (telemetry.exposition(), lifecycle.soft());
         lifecycle.spawn("monitoring", async move { monitor::serve(address, exposition, readiness, stop).await });
@@ -186,7 +230,7 @@ async fn start(
     let scheme = if tls.is_some() { "https" } else { "http" };
     let stop = lifecycle.soft();
     lifecycle.spawn("http server", async move {
-        gateway::serve(listener, edge.router, &configuration.gateway, tls, stop).await
+        gateway::serve(doors.web, edge.router, &configuration.gateway, tls, stop).await
     });
 
     say(format_args!("listening on {scheme}://{address}"));
@@ -234,10 +278,21 @@ impl House<'_> {
 }
 
 /// Health is among the routes: the gateway's readiness asks each service for it.
-async fn run_service(host: &Host, service: Service, deps: &Deps) -> Result<Readiness, Error> {
+async fn run_service(
+    host: &Host,
+    service: Service,
+    deps: &Deps,
+    door: Option<(TcpListener, ServerOptions)>,
+) -> Result<Readiness, Error> {
     let name = service.name;
     let readiness = host.watch(&service, deps).await?;
     let routes = grpc::infrastructure(host.start(service, deps)?, readiness.health())?;
+    if let Some((listener, options)) = door {
+        let (routes, stop) = (routes.clone(), host.lifecycle.soft());
+        say(format_args!("{name} listens on {}", listener.local_addr().map_err(Error::internal)?));
+        host.lifecycle
+            .spawn(format!("{name}: gRPC"), async move { grpc::serve(listener, routes, &options, stop).await });
+    }
     host.network.serve(name, routes);
     Ok(readiness)
 }

@@ -1,5 +1,6 @@
 //! Whom a child runs as. PostgreSQL refuses to run as root, so under root it gets an account of its own.
 
+use std::ffi::OsStr;
 use std::os::unix::fs::{MetadataExt, chown};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
@@ -80,13 +81,8 @@ impl Account {
     /// A command that runs as this account, in a folder it can enter, without our environment: configuration given to
     /// us (the master key among it) is no business of a child, and `PG*` variables would change what it does.
     pub(crate) fn command(&self, program: &Path, folder: &Path) -> Command {
-        let mut command = Command::new(program);
-        command.current_dir(folder).env_clear();
-        for name in ["PATH", "TMPDIR", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH"] {
-            if let Some(value) = std::env::var_os(name) {
-                command.env(name, value);
-            }
-        }
+        let mut command = bare(program);
+        command.current_dir(folder);
         if self.switch {
             command.uid(self.uid).gid(self.gid);
         }
@@ -124,6 +120,18 @@ impl Account {
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         Ok(command.status().map_err(Error::io("enter, as another user,", folder))?.success())
     }
+}
+
+/// A command without our environment but for what finds programs and libraries.
+pub(crate) fn bare(program: impl AsRef<OsStr>) -> Command {
+    let mut command = Command::new(program);
+    command.env_clear();
+    for name in ["PATH", "TMPDIR", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH"] {
+        if let Some(value) = std::env::var_os(name) {
+            command.env(name, value);
+        }
+    }
+    command
 }
 
 fn servant() -> Result<Account> {

@@ -41,6 +41,7 @@ pub use mail::{MailOptions, MailServer, ensure_mail_server};
 pub use nats::{NatsOptions, NatsServer, ensure_nats_server, find_nats_server};
 pub use pgbouncer::{PgBouncer, ensure_pgbouncer, find_pgbouncer};
 pub use postgres::{
-    Postgres, PostgresOptions, PostgresPrograms, Recovery, Running, ensure_postgres, find_postgres, verify_copy,
+    Postgres, PostgresOptions, PostgresPrograms, Recovery, Running, Timeline, ensure_postgres, find_postgres,
+    later_timelines, verify_copy,
 };
 pub use python::{PythonPackages, ensure_python_packages};

@@ -3,14 +3,13 @@
 //! For tests and chores only: a deployment brings its own, and `clientele up` needs none.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
 use nix::unistd::Pid;
 use serde::Deserialize;
 
-use crate::account::Account;
+use crate::account::{Account, bare};
 use crate::child::{Child, Exit, Kind};
 use crate::error::{Error, Result};
 use crate::install::{self, cache_dir, is_program, on_path};
@@ -85,7 +84,7 @@ fn fits(program: &Path) -> std::result::Result<(), String> {
     if !is_program(program) {
         return Err("no program".to_owned());
     }
-    let output = Command::new(program).arg("--version").output().map_err(|error| format!("does not run: {error}"))?;
+    let output = bare(program).arg("--version").output().map_err(|error| format!("does not run: {error}"))?;
     let said = String::from_utf8_lossy(&output.stdout);
     match version(&said) {
         Some(version) if version >= MINIMUM_VERSION => Ok(()),

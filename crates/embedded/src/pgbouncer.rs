@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use nix::sys::signal::Signal;
 
-use crate::account::Account;
+use crate::account::{Account, bare};
 use crate::child::{Child, Exit, Kind};
 use crate::error::{Error, Result};
 use crate::install::{self, cache_dir, is_program, on_path};
@@ -71,11 +71,11 @@ pub async fn ensure_pgbouncer(cache: &Path) -> Result<PathBuf> {
         return Ok(found);
     }
     tracing::info!("PgBouncer is missing on this machine, or too old: building it");
-    install::apt_install(&["gcc", "make", "pkg-config", "libevent-dev"]).await?;
+    install::apt_install(&["gcc", "make", "pkg-config", "libevent-dev", "libssl-dev"]).await?;
     install::apt_source("pgbouncer", SOURCE_RELEASE, &cache.join("pgbouncer"), async |source| {
-        // Tests speak over sockets of the machine: no TLS, no PAM, no resolver of its own.
+        // Tests speak within the machine: no PAM, no resolver of its own.
         let mut build = Command::new("/bin/sh");
-        build.arg("-c").arg("umask 022; ./configure --without-openssl --without-cares && make -j2 pgbouncer");
+        build.arg("-c").arg("umask 022; ./configure --with-openssl --without-cares && make -j2 pgbouncer");
         build.current_dir(source);
         tool::run(build, BUILD_DEADLINE).await.map(drop)
     })
@@ -91,13 +91,19 @@ fn fits(program: &Path) -> std::result::Result<(), String> {
     if !is_program(program) {
         return Err("no program".to_owned());
     }
-    let output = Command::new(program).arg("--version").output().map_err(|error| format!("does not run: {error}"))?;
+    let output = bare(program).arg("--version").output().map_err(|error| format!("does not run: {error}"))?;
     let said = String::from_utf8_lossy(&output.stdout);
     match version(&said) {
+        Some(version) if version >= MINIMUM_VERSION && !speaks_tls(&said) => Err("built without TLS".to_owned()),
         Some(version) if version >= MINIMUM_VERSION => Ok(()),
         Some((major, minor)) => Err(format!("version {major}.{minor}")),
         None => Err(format!("does not tell its version: {}", said.trim())),
     }
+}
+
+/// One of the further lines is `tls: OpenSSL 3.0.19 27 Jan 2026`.
+fn speaks_tls(said: &str) -> bool {
+    said.lines().filter_map(|line| line.strip_prefix("tls: ")).any(|built| built != "unsupported")
 }
 
 /// `PgBouncer 1.24.1`, and further lines.
@@ -170,12 +176,20 @@ fn level(line: &str) -> tracing::Level {
 
 #[cfg(test)]
 mod tests {
-    use super::version;
+    use super::{speaks_tls, version};
 
     #[test]
     fn the_version_is_read_from_what_the_program_says() {
         assert_eq!(version("PgBouncer 1.24.1\nlibevent 2.1.12-stable\n"), Some((1, 24)));
         assert_eq!(version("PgBouncer 1.18.0"), Some((1, 18)));
         assert_eq!(version("pgbouncer: command not found"), None);
+    }
+
+    #[test]
+    fn a_program_that_was_built_without_tls_is_known() {
+        assert!(speaks_tls(
+            "PgBouncer 1.24.1\nlibevent 2.1.12-stable\nadns: evdns2\ntls: OpenSSL 3.0.19 27 Jan 2026\n"
+        ));
+        assert!(!speaks_tls("PgBouncer 1.24.1\nlibevent 2.1.12-stable\nadns: evdns2\ntls: unsupported\n"));
     }
 }

@@ -1,12 +1,12 @@
 //! What the system knows of a process that is not our child: one left over from an earlier run.
 
 use std::path::Path;
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
+use crate::account::bare;
 use crate::error::{Error, Result};
 
 const POLL: Duration = Duration::from_millis(20);
@@ -36,7 +36,7 @@ pub(crate) fn works_on(pid: Pid, folder: &Path) -> bool {
     }
     let needle = folder.as_os_str().as_encoded_bytes();
     let line = std::fs::read(format!("/proc/{pid}/cmdline")).or_else(|_| {
-        let output = Command::new("ps").args(["-ww", "-o", "command=", "-p", &pid.to_string()]).output();
+        let output = bare("ps").args(["-ww", "-o", "command=", "-p", &pid.to_string()]).output();
         output.map(|output| output.stdout)
     });
     line.is_ok_and(|line| line.windows(needle.len()).any(|window| window == needle))

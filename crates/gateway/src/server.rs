@@ -61,7 +61,7 @@ pub async fn serve(
             // Answers are small: waiting to fill a packet would only delay them.
             let ready = match (stream.set_nodelay(true), &tls) {
                 (Ok(()), None) => Ok(Either::Left(stream)),
-                (Ok(()), Some(acceptor)) => acceptor.accept(stream).await.map(Either::Right),
+                (Ok(()), Some(acceptor)) => acceptor.accept(stream, peer.ip()).await.map(Either::Right),
                 (Err(error), _) => Err(error),
             };
             match ready {

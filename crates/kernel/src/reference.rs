@@ -61,7 +61,30 @@ pub fn source(raw: &str, field: &str) -> Result<String, Error> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn any_texts_are_a_reference_that_reads_as_itself_or_refused_by_field(
+            source in "[a-z0-9._-]{0,66}|.{0,70}", external_id in ".{0,210}",
+        ) {
+            match Reference::try_new(&source, &external_id) {
+                Ok(read) => {
+                    let again = Reference::try_new(read.source(), read.external_id()).unwrap();
+                    prop_assert_eq!(&again, &read);
+                    prop_assert_eq!(read.source(), source);
+                    prop_assert!(read.external_id().chars().count() <= Reference::LONGEST_ID);
+                    prop_assert!(!read.external_id().chars().any(crate::text::breaks_line));
+                }
+                Err(error) => {
+                    let known = |field: &str| field == "source" || field == "external_id";
+                    prop_assert!(!error.violations.is_empty() && error.violations.iter().all(|v| known(&v.field)));
+                }
+            }
+        }
+    }
 
     #[test]
     fn both_parts_are_checked_and_named() {

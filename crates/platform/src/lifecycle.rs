@@ -109,15 +109,14 @@ impl Lifecycle {
         let mut interrupt = signal(SignalKind::interrupt())?;
         let (soft, hard) = (self.soft(), self.hard());
         tokio::spawn(async move {
-            for (token, message) in [
-                (soft, "told to stop: finishing what runs, a second signal ends it at once"),
-                (hard, "told to stop a second time: dropping what runs"),
-            ] {
+            for (token, now) in
+                [(soft, "finishing what runs; a second signal ends it at once"), (hard, "dropping what runs")]
+            {
                 tokio::select! {
                     _ = terminate.recv() => {}
                     _ = interrupt.recv() => {}
                 }
-                tracing::info!("{message}");
+                tracing::info!(now, "told to stop");
                 token.cancel();
             }
         });

@@ -2,7 +2,8 @@
 //!
 //! A service becomes ready once its schema has every migration that it needs (further ones, of a newer version, do no
 //! harm), the bus has answered, and its consumers have applied what their sources had written when it began. From then on
-//! only its database counts: neither load nor the trouble of others takes a replica away from its callers.
+//! only its database counts: neither load nor the trouble of others takes a replica away from its callers. It is asked
+//! over a connection of its own, for those of requests may all be taken.
 //!
 //! Nothing is waited for without end. A bus or a source that is away holds a start up for [`Patience::away`], else
 //! services that follow each other would never start; a backlog for [`Patience::behind`], since answers that are behind say
@@ -16,6 +17,7 @@ use std::time::Duration;
 use clientele_kernel::{Error, Partition};
 use futures::future::join_all;
 use sqlx::migrate::Migrator;
+use sqlx::postgres::PgPool;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tonic_health::ServingStatus;
@@ -75,6 +77,8 @@ pub struct Watched {
 #[derive(Debug, Clone)]
 pub struct Readiness {
     db: Database,
+    /// One connection to the same database that no request takes.
+    probe: PgPool,
     /// What is still waited for, and how it stands; empty from the moment it is ready for the first time.
     awaited: Arc<Mutex<BTreeMap<&'static str, String>>>,
     health: HealthReporter,
@@ -91,7 +95,8 @@ impl Readiness {
         let awaited = [SCHEMA, BUS].into_iter().chain(consumers).map(|name| (name, "not looked at yet".to_owned()));
         let health = HealthReporter::new();
         health.set_service_status("", ServingStatus::NotServing).await;
-        Self { db: watched.db.clone(), awaited: Arc::new(Mutex::new(awaited.collect())), health, stop }
+        let probe = probe(watched.db.pool());
+        Self { db: watched.db.clone(), probe, awaited: Arc::new(Mutex::new(awaited.collect())), health, stop }
     }
 
     /// What gRPC health says: `SERVING` while ready.
@@ -110,7 +115,7 @@ impl Readiness {
         if !awaited.is_empty() {
             return Err(awaited);
         }
-        let asked = sqlx::query("select 1 from journal_head where partition = 0").fetch_one(self.db.pool());
+        let asked = sqlx::query("select 1 from journal_head where partition = 0").fetch_one(&self.probe);
         match tokio::time::timeout(DEADLINE, asked).await {
             Ok(Ok(_)) => Ok(()),
             Ok(Err(_)) => Err("the database does not answer".to_owned()),
@@ -234,6 +239,12 @@ impl Readiness {
     fn awaited<T>(&self, work: impl FnOnce(&mut BTreeMap<&'static str, String>) -> T) -> T {
         work(&mut self.awaited.lock().unwrap_or_else(PoisonError::into_inner))
     }
+}
+
+/// A pool like this one, of a single connection, made when it is first used.
+fn probe(pool: &PgPool) -> PgPool {
+    let options = pool.options().clone().min_connections(0).max_connections(1).acquire_timeout(DEADLINE);
+    options.connect_lazy_with((*pool.connect_options()).clone())
 }
 
 async fn heads(feed: &FeedReader) -> Result<BTreeMap<i16, i64>, Error> {

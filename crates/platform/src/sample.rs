@@ -41,7 +41,11 @@ pub(crate) async fn run(
         metrics.journal(context, journal);
         for (consumer, source) in &consumers {
             let state = states.iter().find(|(name, ..)| name == consumer);
-            let state = state.map(|(_, position, parked)| ConsumerState { position: *position, parked: *parked });
+            let state = state.map(|(_, position, parked, halted)| ConsumerState {
+                position: *position,
+                parked: *parked,
+                halted: *halted,
+            });
             metrics.consumer(consumer, source, state, db.clock().now());
         }
         tokio::select! {
@@ -51,7 +55,7 @@ pub(crate) async fn run(
     }
 }
 
-type Cursors = Vec<(String, i64, i64)>;
+type Cursors = Vec<(String, i64, i64, i64)>;
 
 async fn look(db: &Database) -> Result<(JournalState, Cursors), StorageError> {
     let (events, unpublished, oldest): (i64, i64, Option<DateTime<Utc>>) = sqlx::query_as(
@@ -70,7 +74,7 @@ async fn look(db: &Database) -> Result<(JournalState, Cursors), StorageError> {
     .await?;
     let age = oldest.and_then(|oldest| (db.clock().now() - oldest).to_std().ok());
     let cursors = sqlx::query_as(
-        "select consumer, coalesce(sum(position), 0)::bigint, coalesce(sum(parked), 0)::bigint
+        "select consumer, coalesce(sum(position), 0)::bigint, coalesce(sum(parked), 0)::bigint, count(halted_at)
          from cursor group by consumer",
     )
     .fetch_all(db.pool())

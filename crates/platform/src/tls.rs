@@ -1,7 +1,9 @@
 //! TLS: the one implementation of cryptography behind it, whom is trusted, and what a server shows of itself.
 
+use std::collections::HashMap;
+use std::net::{IpAddr, Ipv6Addr};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -19,6 +21,9 @@ use tokio_util::sync::CancellationToken;
 const LOOK: Duration = Duration::from_secs(10);
 /// How long a client may take to agree on keys.
 const HANDSHAKE: Duration = Duration::from_secs(5);
+/// How many clients of one address may be agreeing on keys at once; further ones are hung up on. A server has places for
+/// several times as many, so that nobody who never finishes keeps all others out.
+const HANDSHAKES_OF_ONE: usize = 64;
 
 /// Chooses ring for every TLS connection of the process. To be called first thing in `main`: where several providers
 /// are compiled in, rustls refuses to choose by itself. Calling it again changes nothing.
@@ -75,6 +80,12 @@ where
     connector.connect(name, stream).await.map_err(|error| error.to_string())
 }
 
+/// Looks whether a server shows a certificate that is trusted; what is wrong otherwise, in rustls' words.
+pub async fn greet(trust: &Trust, host: &str, port: u16) -> Result<(), String> {
+    let stream = tokio::net::TcpStream::connect((host, port)).await.map_err(|error| error.to_string())?;
+    tokio::time::timeout(HANDSHAKE, connect(trust, host, stream)).await.map_err(|_late| "no answer in time")?.map(drop)
+}
+
 /// The files in which a server's certificate and key are.
 #[derive(Clone, Debug)]
 pub struct Files {
@@ -90,6 +101,7 @@ pub struct Acceptor {
     config: Arc<ServerConfig>,
     shown: Arc<Shown>,
     files: Files,
+    unfinished: Unfinished,
 }
 
 impl Acceptor {
@@ -98,14 +110,18 @@ impl Acceptor {
         let shown = Arc::new(Shown(RwLock::new(Arc::new(certified(&files)?))));
         let mut config = ServerConfig::builder().with_no_client_auth().with_cert_resolver(shown.clone());
         config.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
-        Ok(Self { config: Arc::new(config), shown, files })
+        Ok(Self { config: Arc::new(config), shown, files, unfinished: Unfinished::default() })
     }
 
-    /// Agrees on keys with a client, or gives up on one that takes too long.
-    pub async fn accept<T>(&self, stream: T) -> std::io::Result<tokio_rustls::server::TlsStream<T>>
+    /// Agrees on keys with a client at this address, or gives up on one that takes too long, and on one beyond those of
+    /// its address that are at it already.
+    pub async fn accept<T>(&self, stream: T, from: IpAddr) -> std::io::Result<tokio_rustls::server::TlsStream<T>>
     where
         T: AsyncRead + AsyncWrite + Unpin,
     {
+        let _place = self.unfinished.enter(from).ok_or_else(|| {
+            std::io::Error::other(format!("{HANDSHAKES_OF_ONE} clients of its address agree on keys already"))
+        })?;
         let acceptor = tokio_rustls::TlsAcceptor::from(self.config.clone());
         tokio::time::timeout(HANDSHAKE, acceptor.accept(stream)).await?
     }
@@ -136,6 +152,49 @@ impl Acceptor {
 impl std::fmt::Debug for Acceptor {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Acceptor").field("files", &self.files).finish_non_exhaustive()
+    }
+}
+
+/// How many clients of each address are agreeing on keys. Cheap to clone.
+#[derive(Clone, Debug, Default)]
+struct Unfinished(Arc<Mutex<HashMap<IpAddr, usize>>>);
+
+impl Unfinished {
+    /// A place until dropped; none where the address has as many as it may.
+    fn enter(&self, from: IpAddr) -> Option<Place> {
+        let from = network(from);
+        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = counts.entry(from).or_default();
+        if *count >= HANDSHAKES_OF_ONE {
+            return None;
+        }
+        *count += 1;
+        Some(Place { unfinished: self.clone(), from })
+    }
+}
+
+struct Place {
+    unfinished: Unfinished,
+    from: IpAddr,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut counts = self.unfinished.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = counts.get_mut(&self.from) {
+            *count -= 1;
+            if *count == 0 {
+                counts.remove(&self.from);
+            }
+        }
+    }
+}
+
+/// Whom an address stands for: of IPv6 one machine has a network of 64 bits to choose from.
+fn network(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX))),
+        IpAddr::V4(address) => IpAddr::V4(address),
     }
 }
 

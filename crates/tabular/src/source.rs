@@ -53,7 +53,19 @@ pub fn unpack<'a>(raw: impl Read + 'a, most: u64) -> Result<Box<dyn Read + 'a>, 
 /// The text of bytes in an encoding, as UTF-8; a byte order mark overrides it. Bytes that are no text of the encoding
 /// show as U+FFFD.
 pub fn decode<'a>(bytes: impl Read + 'a, encoding: &'static Encoding) -> Box<dyn Read + 'a> {
-    Box::new(DecodeReaderBytesBuilder::new().encoding(Some(encoding)).bom_override(true).build(bytes))
+    let text = DecodeReaderBytesBuilder::new().encoding(Some(encoding)).bom_override(true).build(bytes);
+    Box::new(InLargeParts(BufReader::with_capacity(START, text)))
+}
+
+/// Asks for much at once, whoever reads how little: the decoder loses the rest of the last character when that is one that
+/// breaks off and there is no room for all of its replacement.
+struct InLargeParts<R>(BufReader<R>);
+
+// Nothing but this: `read_to_end` of a `BufReader` would pass it by.
+impl<R: Read> Read for InLargeParts<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.0.read(buffer)
+    }
 }
 
 fn filled(reader: &mut impl BufRead) -> Result<&[u8], Error> {
@@ -119,8 +131,55 @@ mod tests {
 
     use flate2::Compression;
     use flate2::write::GzEncoder;
+    use proptest::prelude::*;
 
     use super::*;
+
+    const ENCODINGS: [&Encoding; 6] = [
+        encoding_rs::UTF_8,
+        encoding_rs::UTF_16LE,
+        encoding_rs::UTF_16BE,
+        encoding_rs::WINDOWS_1251,
+        encoding_rs::SHIFT_JIS,
+        encoding_rs::ISO_8859_15,
+    ];
+
+    /// Beginnings of all sorts of files, and what may follow.
+    fn files() -> impl Strategy<Value = Vec<u8>> {
+        let starts: Vec<Vec<u8>> = STRANGERS
+            .iter()
+            .map(|(start, ..)| start.to_vec())
+            .chain([Vec::new(), vec![0x1f, 0x8b], vec![0x1f, 0x8b, 8, 0], vec![0xff, 0xfe], vec![0xfe, 0xff]])
+            .collect();
+        let rest = prop_oneof![
+            prop::collection::vec(any::<u8>(), 0..400),
+            "[a-z;,\"\n]{0,300}".prop_map(String::into_bytes),
+            Just(vec![0; 300]),
+        ];
+        (prop::sample::select(starts), rest).prop_map(|(start, rest)| [start, rest].concat())
+    }
+
+    proptest! {
+        #[test]
+        fn any_file_is_text_of_a_bounded_length_or_refused_by_a_reason(file in files(), pack: bool, cut in 0..40_usize, most in 0..500_u64) {
+            let mut sent = if pack { packed(&file) } else { file.clone() };
+            sent.truncate(sent.len().saturating_sub(cut));
+            match read(&sent, most) {
+                Ok(bytes) => {
+                    prop_assert!(bytes.len() as u64 <= most);
+                    prop_assert!(cut > 0 || bytes == file || bytes == sent);
+                }
+                Err(error) => prop_assert!(error.reason().starts_with("FILE_"), "{error}"),
+            }
+        }
+
+        #[test]
+        fn any_bytes_are_text_in_any_encoding(bytes in prop::collection::vec(any::<u8>(), 0..200), which in 0..ENCODINGS.len()) {
+            let mut text = String::new();
+            decode(bytes.as_slice(), ENCODINGS[which]).read_to_string(&mut text).unwrap();
+            prop_assert_eq!(text, ENCODINGS[which].decode(&bytes).0);
+        }
+    }
 
     fn packed(bytes: &[u8]) -> Vec<u8> {
         let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());

@@ -131,8 +131,30 @@ fn is_email(value: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::Delimiter;
+
+    proptest! {
+        #[test]
+        fn any_text_is_counted_in_each_column_and_never_more_than_there_is(
+            text in "([a-zé0-9@./:\" \t-]{0,9}[,;|\n\r]{1,2}){0,40}", skip in 0..4_u64, has_header: bool, most in 0..400_u64,
+        ) {
+            for delimiter in [Delimiter::COMMA, Delimiter::SEMICOLON, Delimiter::TAB, Delimiter::PIPE, Delimiter::Spaces] {
+                let found = survey(&mut Records::new(text.as_bytes(), delimiter), skip, has_header, most).unwrap();
+                prop_assert!(found.uneven + found.broken <= found.rows && found.garbled <= found.rows);
+                prop_assert_eq!(found.first_uneven.is_some(), found.uneven > 0);
+                prop_assert_eq!(found.first_broken.is_some(), found.broken > 0);
+                for column in &found.columns {
+                    prop_assert!(column.filled <= found.rows && column.emails <= column.filled);
+                    prop_assert!(column.samples.len() as u64 <= column.filled.min(SAMPLES as u64));
+                    prop_assert!(column.samples.iter().all(|sample| sample.chars().count() <= SHOWN));
+                    let _ = (column.date(), column.number());
+                }
+            }
+        }
+    }
 
     fn of(text: &str, has_header: bool) -> Survey {
         survey(&mut Records::new(text.as_bytes(), Delimiter::COMMA), 0, has_header, u64::MAX).unwrap()

@@ -28,6 +28,10 @@ const PROGRAMS: [&str; 8] = [
     "clientele-messaging",
     "clientele-orders",
 ];
+/// The largest that an image of a release may be, in bytes: what is larger has got something that it should not have.
+const LARGEST: u64 = 64 << 20;
+/// The command holds every service.
+const LARGEST_OF_ALL: u64 = 128 << 20;
 /// Who runs in the image, as in `deploy/images/rootfs/etc/passwd`.
 const USER: &str = "65532:65532";
 /// Where the authorities are that the system trusts, by distribution.
@@ -71,7 +75,20 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<()> {
     for program in &programs {
         let file = into.join(format!("{program}.tar"));
         let digest = image(program, &built.join(program), &tag, &file).await?;
-        println!("{program}:{tag} {digest} {}", file.display());
+        let size = fs::metadata(&file).with_context(|| format!("cannot look at {}", file.display()))?.len();
+        println!("{program}:{tag} {digest} {size} bytes {}", file.display());
+        if arguments.profile != "dev" {
+            fits(program, size)?;
+        }
+    }
+    Ok(())
+}
+
+/// Whether an image of a release is no larger than `deploy/images/README.md` says.
+fn fits(program: &str, size: u64) -> anyhow::Result<()> {
+    let largest = if program == PROGRAMS[0] { LARGEST_OF_ALL } else { LARGEST };
+    if size > largest {
+        bail!("the image of {program} has {size} bytes, more than the {largest} it may have: find out what has got in");
     }
     Ok(())
 }
@@ -250,4 +267,25 @@ fn header(kind: EntryType, size: u64, mode: u32) -> Header {
     header.set_gid(0);
     header.set_mtime(0);
     header
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_image_that_has_grown_too_large_is_refused() {
+        assert!(fits("clientele-orders", LARGEST).is_ok());
+        assert!(fits("clientele-orders", LARGEST + 1).is_err());
+        assert!(fits("clientele", LARGEST + 1).is_ok());
+        assert!(fits("clientele", LARGEST_OF_ALL + 1).is_err());
+    }
+
+    #[test]
+    fn the_document_tells_how_large_an_image_may_be() {
+        let text = fs::read_to_string(workspace::root().join("deploy/images/README.md")).unwrap();
+        for largest in [LARGEST, LARGEST_OF_ALL] {
+            assert!(text.contains(&format!("{} MiB", largest >> 20)));
+        }
+    }
 }

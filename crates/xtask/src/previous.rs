@@ -9,10 +9,10 @@ use std::path::Path;
 
 use anyhow::Context;
 
-use crate::release::{self, Previous};
+use crate::release::{self, Previous, WITHOUT_HISTORY};
 use crate::{command, workspace};
 
-/// Where there is this file instead of programs, the commit could not be had.
+/// Where there is this file instead of programs, the commit could not be had, and somebody does without.
 const MISSING: &str = "missing";
 /// Written when all programs are there.
 const BUILT: &str = "built";
@@ -24,7 +24,7 @@ pub(crate) async fn run() -> anyhow::Result<()> {
         Previous::Here(commit) => commit,
         Previous::Missing(commit) => {
             println!(
-                "THE PREVIOUS RELEASE IS NOT BUILT, AND UPGRADES ARE NOT TESTED: this clone has no history, and {commit} cannot be fetched"
+                "THE PREVIOUS RELEASE, {commit}, IS NOT BUILT, AND UPGRADES ARE NOT TESTED: {WITHOUT_HISTORY} is set"
             );
             write(&folder.join(commit), MISSING)?;
             return Ok(());

@@ -28,7 +28,7 @@ certificate() {
 basicConstraints = critical, CA:false
 keyUsage = critical, digitalSignature
 extendedKeyUsage = serverAuth
-subjectAltName = DNS:clientele-$1, DNS:clientele-$1.clientele, DNS:clientele-$1.clientele.svc, DNS:clientele-$1.clientele.svc.cluster.local, DNS:localhost
+subjectAltName = DNS:clientele-$1, DNS:clientele-$1.clientele-dev, DNS:clientele-$1.clientele-dev.svc, DNS:clientele-$1.clientele-dev.svc.cluster.local, DNS:localhost
 EXT
     openssl x509 -req -in "$1.csr" -CA ca.crt -CAkey ca.key -CAcreateserial -days "$days" -sha256 -extfile "$1.ext" \
         -out "$1.crt" 2> openssl.log || { cat openssl.log >&2; exit 1; }
@@ -38,7 +38,7 @@ EXT
 secret() { print "$@" >> secrets.yaml; }
 
 print() {
-    printf -- '---\napiVersion: v1\nkind: Secret\nmetadata:\n  name: %s\n  namespace: clientele\n' "$1"
+    printf -- '---\napiVersion: v1\nkind: Secret\nmetadata:\n  name: %s\n  namespace: clientele-dev\n' "$1"
     printf '  labels:\n    app.kubernetes.io/part-of: clientele\ntype: Opaque\ndata:\n'
     shift
     for pair in "$@"; do

@@ -18,12 +18,22 @@ pub(super) struct Memory {
     values: BTreeMap<String, Vec<String>>,
     messages: BTreeMap<String, Vec<DynamicMessage>>,
     spared: BTreeSet<String>,
+    hidden: Vec<String>,
 }
 
 impl Memory {
     /// Is never spoken of.
     pub(super) fn spare(&mut self, value: &str) {
         self.spared.insert(value.to_owned());
+    }
+
+    /// Neither is anything that holds this text.
+    pub(super) fn spare_with(&mut self, text: &str) {
+        self.hidden.push(text.to_owned());
+    }
+
+    fn is_spared(&self, value: &str) -> bool {
+        self.spared.contains(value) || self.hidden.iter().any(|text| value.contains(text))
     }
 
     /// The id of something of this kind, for instance `customer`.
@@ -36,9 +46,12 @@ impl Memory {
         if kind.package_name().starts_with("google.") {
             return;
         }
-        let spared = message.fields().any(|(_, value)| value.as_str().is_some_and(|text| self.spared.contains(text)));
+        let encoded = message.encode_to_vec();
+        let hidden = self.hidden.iter().any(|text| holds(&encoded, text));
+        let spared =
+            hidden || message.fields().any(|(_, value)| value.as_str().is_some_and(|text| self.is_spared(text)));
         // What is large is not worth the room, and larger ones would be made of it.
-        if !spared && message.encoded_len() <= LARGEST {
+        if !spared && encoded.len() <= LARGEST {
             keep(self.messages.entry(kind.full_name().to_owned()).or_default(), message.clone());
         }
         let own = snake(kind.name());
@@ -66,7 +79,7 @@ impl Memory {
     }
 
     fn keep(&mut self, name: String, value: &str) {
-        if !value.is_empty() && value.len() <= LONGEST && !self.spared.contains(value) {
+        if !value.is_empty() && value.len() <= LONGEST && !self.is_spared(value) {
             keep(self.values.entry(name).or_default(), value.to_owned());
         }
     }
@@ -90,6 +103,11 @@ impl Memory {
     pub(super) fn messages(&self, full_name: &str) -> &[DynamicMessage] {
         self.messages.get(full_name).map_or(&[], Vec::as_slice)
     }
+}
+
+/// Whether the text is somewhere in the bytes.
+pub(super) fn holds(bytes: &[u8], text: &str) -> bool {
+    bytes.windows(text.len()).any(|part| part == text.as_bytes())
 }
 
 fn keep<T: PartialEq>(kept: &mut Vec<T>, value: T) {

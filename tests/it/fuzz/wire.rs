@@ -12,6 +12,7 @@ use tonic::transport::Channel;
 use tonic::{Code, Status};
 
 use super::chance::Chance;
+use super::memory::holds;
 
 /// Longer than any deadline of a service.
 const PATIENCE: Duration = Duration::from_secs(45);
@@ -81,6 +82,18 @@ impl Outcome {
         }
     }
 
+    /// Whether the text is in a message, in what is said, or in the details.
+    pub(super) fn holds(&self, text: &str) -> bool {
+        match self {
+            Self::Answered { status, messages } => {
+                status.message().contains(text)
+                    || holds(status.details(), text)
+                    || messages.iter().any(|message| holds(message, text))
+            }
+            Self::Broken(_) => false,
+        }
+    }
+
     pub(super) fn told(&self) -> String {
         match self {
             Self::Answered { status, .. } => format!("{:?}: {}", status.code(), status.message()),
@@ -105,6 +118,10 @@ impl Call {
     pub(super) fn bearer(&mut self, token: &str) {
         let value = format!("Bearer {token}").parse().expect("a token is metadata");
         self.headers.insert(AUTHORIZATION, value);
+    }
+
+    pub(super) fn holds(&self, text: &str) -> bool {
+        holds(&self.body, text)
     }
 
     pub(super) fn told(&self) -> String {

@@ -14,7 +14,8 @@ use std::time::Duration;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use clientele_embedded::{
-    NatsOptions, NatsServer, Postgres, PostgresOptions, cache_dir, ensure_nats_server, ensure_postgres, scratch_dir,
+    NatsOptions, NatsServer, Postgres, PostgresOptions, Recovery, cache_dir, ensure_nats_server, ensure_postgres,
+    scratch_dir,
 };
 use futures::FutureExt as _;
 use sqlx::postgres::PgConnectOptions;
@@ -24,7 +25,8 @@ use tempfile::TempDir;
 pub(crate) use process::{Ended, Process, built, command, run, run_program, tail};
 pub(crate) use seal::{HOST, Seal, password};
 
-use bouncer::Bouncer;
+pub(crate) use bouncer::statements;
+use bouncer::{Bouncer, Knows};
 
 use crate::rest::Client;
 use crate::rounds::Links;
@@ -65,6 +67,8 @@ pub(crate) struct Options {
     pub(crate) settings: Vec<(&'static str, &'static str, String)>,
     /// With the invented company; for the one process alone.
     pub(crate) demo: bool,
+    /// With the services' gRPC at ports of their own; for the one process, where they have none by default.
+    pub(crate) grpc: bool,
     /// Everything over TLS, with the users of NATS that `deploy/` has and passwords at PostgreSQL; for services apart.
     pub(crate) tls: bool,
     /// With a PostgreSQL whose commits survive a power failure, and which writes its log as JSON; for services apart.
@@ -75,8 +79,10 @@ pub(crate) struct Options {
     pub(crate) faults: Faults,
     /// With a clock that [`House::advance`] drives.
     pub(crate) clock: bool,
-    /// With a `PgBouncer` between services and database; for services apart.
+    /// With a `PgBouncer` between services and database; for services apart, over TLS.
     pub(crate) pooled: bool,
+    /// With a PostgreSQL that keeps its log in [`House::wal_archive`], to be restored to any moment; for services apart.
+    pub(crate) archived: bool,
 }
 
 /// What lets a house be disturbed.
@@ -131,7 +137,15 @@ impl House {
         let listen = format!("127.0.0.1:{port}");
         let mut arguments = vec!["up", "--data-dir", data.to_str().expect("the path is text"), "--listen", &listen];
         arguments.extend(options.demo.then_some("--demo"));
+        arguments.extend(options.grpc.then_some("--grpc"));
         let mut environment = variables(options);
+        let mut ports = vec![(GATEWAY, port)];
+        for service in SERVICES.into_iter().filter(|_| options.grpc) {
+            let port = free_port();
+            let variable = format!("CLIENTELE_SERVICES__{}", service.to_uppercase());
+            environment.push((variable, format!("http://127.0.0.1:{port}")));
+            ports.push((service, port));
+        }
         environment.extend(settings(options, |_| true));
         let process = Process::new(folder.path(), "clientele", ONE, &arguments, environment);
         let mut house = Self {
@@ -139,7 +153,7 @@ impl House {
             base: format!("http://{listen}"),
             password: String::new(),
             processes: vec![process],
-            ports: vec![(GATEWAY, port)],
+            ports,
             postgres: None,
             cluster: None,
             nats: None,
@@ -176,8 +190,12 @@ impl House {
             SERVICES.into_iter().chain([GATEWAY]).chain(twice).map(|service| (service, free_port())).collect();
         let port = |service| ports.iter().find(|(name, _)| *name == service).expect("every service has a port").1;
 
-        let bouncer =
-            if options.pooled { Some(Bouncer::start(folder.path(), &postgres, DATABASE).await) } else { None };
+        let bouncer = match &seal {
+            Some(seal) if options.pooled => {
+                Some(Bouncer::start(folder.path(), &postgres, DATABASE, seal, Knows::File).await)
+            }
+            _ => None,
+        };
         let common = variables_of_all(options, folder.path());
         let mut processes: Vec<Process> = Vec::new();
         let mut metrics = Vec::new();
@@ -200,8 +218,7 @@ impl House {
             }
             if *service != GATEWAY {
                 let role = clientele_platform::postgres::runtime_role(service);
-                let socket = bouncer.as_ref().map_or(ways.postgres.as_path(), Bouncer::folder);
-                set("DATABASE__URL", database_url(socket, &role));
+                set("DATABASE__URL", database_url(&ways.postgres, &role));
             }
             if *service == "identity" {
                 set("IDENTITY__ADMINISTRATOR_PASSWORD", PASSWORD.to_owned());
@@ -211,7 +228,8 @@ impl House {
             }
             if let Some(seal) = &seal {
                 seal.certify(service, HOST);
-                environment.extend(seal.variables(service, &ports, postgres.port(), nats.port()));
+                let database = bouncer.as_ref().map_or(postgres.port(), Bouncer::port);
+                environment.extend(seal.variables(service, &ports, database, nats.port()));
             }
             let program = format!("clientele-{service}");
             processes.push(Process::new(folder.path(), &program, &name, &[], environment));
@@ -259,13 +277,11 @@ impl House {
 
     /// Everything that is kept by events, recomputed and compared.
     pub(crate) async fn verify(&self, more: &[&str]) -> Ended {
-        let mut environment = vec![("CLIENTELE_PASSWORD".to_owned(), self.password.clone())];
-        if let Some(seal) = &self.seal {
-            let authority = seal.authority().to_str().expect("the path is text").to_owned();
-            environment.push(("SSL_CERT_FILE".to_owned(), authority));
-        }
-        let arguments: Vec<&str> = ["verify", "--server", &self.base].iter().chain(more).copied().collect();
-        run("clientele", &arguments, &environment).await
+        let environment = [("CLIENTELE_PASSWORD".to_owned(), self.password.clone())];
+        let authority = self.seal.as_ref().map(Seal::authority);
+        let authority = authority.iter().flat_map(|file| ["--ca-file", file.to_str().expect("the path is text")]);
+        let arguments = ["verify", "--server", &self.base].into_iter().chain(authority).chain(more.iter().copied());
+        run("clientele", &arguments.collect::<Vec<_>>(), &environment).await
     }
 
     /// Where the house keeps its files.
@@ -315,6 +331,13 @@ impl House {
     /// What a house with TLS is sealed with.
     pub(crate) fn seal(&self) -> &Seal {
         self.seal.as_ref().expect("the house was started with TLS")
+    }
+
+    /// Starts NATS anew, with another password for a user.
+    pub(crate) async fn replace_password_at_nats(&mut self, user: &str, new: &str) {
+        self.seal.as_mut().expect("the house was started with TLS").replace_password(user, new);
+        self.nats.take().expect("NATS runs").stop().await;
+        self.start_nats().await;
     }
 
     pub(crate) fn kill9(&mut self, service: &str) {
@@ -372,6 +395,35 @@ impl House {
     pub(crate) async fn start_postgres(&mut self) {
         let cluster = self.cluster.clone().expect("services apart have a cluster");
         self.postgres = Some(Postgres::start(cluster).await.expect("PostgreSQL starts"));
+    }
+
+    /// The folder of the database's files.
+    pub(crate) fn cluster_folder(&self) -> &Path {
+        &self.cluster.as_ref().expect("services apart have a cluster").data_dir
+    }
+
+    /// Where the log of the database is kept.
+    pub(crate) fn wal_archive(&self) -> PathBuf {
+        self.folder.path().join("wal")
+    }
+
+    /// The database is gone with all its files.
+    pub(crate) async fn destroy_postgres(&mut self) {
+        self.kill9_postgres().await;
+        std::fs::remove_dir_all(self.cluster_folder()).expect("nobody works in the folder any more");
+    }
+
+    /// Makes the database anew, where it was.
+    pub(crate) async fn recover_postgres(&mut self, recovery: Recovery) {
+        recovery.run(self.cluster_folder()).await.expect("what was kept can be recovered").stop().await;
+        self.start_postgres().await;
+    }
+
+    /// NATS is gone with all its streams, and comes again without any.
+    pub(crate) async fn empty_nats(&mut self) {
+        self.kill9_nats().await;
+        std::fs::remove_dir_all(&self.nats_folder).expect("nobody works in the folder any more");
+        self.start_nats().await;
     }
 
     /// The process id of PostgreSQL while it runs.
@@ -449,6 +501,14 @@ impl House {
 
     pub(crate) async fn kill9_bouncer(&mut self) {
         self.bouncer.as_mut().expect("the house was started with PgBouncer").kill9().await;
+    }
+
+    /// A second one, which asks PostgreSQL for the passwords, and the address of the database there for a service.
+    pub(crate) async fn asking_bouncer(&self, service: &str) -> (Bouncer, String) {
+        let postgres = self.postgres.as_ref().expect("PostgreSQL runs");
+        let bouncer = Bouncer::start(self.folder.path(), postgres, DATABASE, self.seal(), Knows::Query).await;
+        let url = self.seal().database_url(bouncer.port(), DATABASE, service, "verify-full");
+        (bouncer, url)
     }
 
     pub(crate) async fn start_bouncer(&mut self) {
@@ -619,6 +679,10 @@ async fn cluster(options: &Options, folder: &Path) -> PostgresOptions {
             .setting("max_wal_size", "128MB")
             .setting("log_min_messages", "warning"),
         None if options.durable => durable(folder),
+        None if options.archived => PostgresOptions {
+            wal_archive: Some(folder.join("wal")),
+            ..PostgresOptions::for_tests(folder.join("postgres"))
+        },
         None => PostgresOptions::temporary().expect("the temporary folder is writable"),
     };
     if options.tls {

@@ -1,6 +1,7 @@
 //! What a house is sealed with: an authority and a certificate for each part, NATS with the users that `deploy/` gives it,
 //! a PostgreSQL that speaks TLS alone and wants passwords.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, chown};
@@ -9,7 +10,7 @@ use std::path::{Path, PathBuf};
 use clientele_embedded::Postgres;
 use clientele_platform::postgres::runtime_role;
 use clientele_testkit::eventually;
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, date_time_ymd};
 use sqlx::{Connection as _, PgConnection};
 
 use super::{DATABASE, GATEWAY, SERVICES};
@@ -25,17 +26,21 @@ const STREAMS: &str = "store_dir: /data";
 pub(crate) struct Seal {
     folder: PathBuf,
     issuer: Issuer<'static, KeyPair>,
+    /// Passwords at NATS that are others than at the beginning.
+    replaced: BTreeMap<String, String>,
 }
 
 impl Seal {
     pub(crate) fn new(folder: &Path) -> Self {
         let mut params = CertificateParams::new(Vec::new()).expect("no name is no wrong name");
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        // With the name of those it signs for, OpenSSL would take each of them for its own authority.
+        params.distinguished_name.push(DnType::CommonName, "the authority of the tests");
         let key = KeyPair::generate().expect("a key can be made");
         let certificate = params.self_signed(&key).expect("a certificate can be made");
         fs::create_dir_all(folder).expect("a folder of ours is writable");
         fs::write(folder.join("ca.pem"), certificate.pem()).expect("a folder of ours is writable");
-        Self { folder: folder.to_owned(), issuer: Issuer::new(params, key) }
+        Self { folder: folder.to_owned(), issuer: Issuer::new(params, key), replaced: BTreeMap::new() }
     }
 
     /// The certificate of the authority.
@@ -59,8 +64,19 @@ impl Seal {
 
     /// A new certificate and its key, in PEM.
     pub(crate) fn issue(&self, host: &str) -> (String, String) {
+        self.sign(CertificateParams::new(vec![host.to_owned()]).expect("it is the name of a host"))
+    }
+
+    /// The same, but over at the beginning of a year.
+    pub(crate) fn issue_until(&self, host: &str, year: i32) -> (String, String) {
+        let mut params = CertificateParams::new(vec![host.to_owned()]).expect("it is the name of a host");
+        params.not_before = date_time_ymd(year - 1, 1, 1);
+        params.not_after = date_time_ymd(year, 1, 1);
+        self.sign(params)
+    }
+
+    fn sign(&self, params: CertificateParams) -> (String, String) {
         let key = KeyPair::generate().expect("a key can be made");
-        let params = CertificateParams::new(vec![host.to_owned()]).expect("it is the name of a host");
         let certificate = params.signed_by(&key, &self.issuer).expect("a certificate can be made");
         (certificate.pem(), key.serialize_pem())
     }
@@ -89,8 +105,10 @@ impl Seal {
         set("SERVER__TLS_CERTIFICATE_FILE", text(self.certificate(service)));
         set("SERVER__TLS_KEY_FILE", text(self.key(service)));
         set("SERVICES__CA_FILE", text(self.authority()));
-        for (other, port) in ports.iter().filter(|(other, _)| *other != GATEWAY) {
-            set(&format!("SERVICES__{}", other.to_uppercase()), format!("https://{HOST}:{port}"));
+        for other in SERVICES {
+            let replicas = ports.iter().filter(|(name, _)| *name == other);
+            let addresses: Vec<_> = replicas.map(|(_, port)| format!("https://{HOST}:{port}")).collect();
+            set(&format!("SERVICES__{}", other.to_uppercase()), addresses.join(","));
         }
         // So short that in a test's time callers come back for the certificate of the day.
         set("SERVER__MAX_CONNECTION_AGE", "2s".to_owned());
@@ -129,7 +147,13 @@ impl Seal {
         let text = text.replace(PLACE, &format!("{here}/")).replace(STREAMS, &format!("store_dir: {here}"));
         fs::write(&file, text).expect("a folder of ours is writable");
         let users = SERVICES.into_iter().chain([GATEWAY, "migrate"]);
-        (file, users.map(|user| (format!("{}_PASSWORD", user.to_uppercase()), password(user))).collect())
+        let known = |user: &str| self.replaced.get(user).cloned().unwrap_or_else(|| password(user));
+        (file, users.map(|user| (format!("{}_PASSWORD", user.to_uppercase()), known(user))).collect())
+    }
+
+    /// Gives a user another password at NATS, from its next start on.
+    pub(crate) fn replace_password(&mut self, user: &str, new: &str) {
+        self.replaced.insert(user.to_owned(), new.to_owned());
     }
 
     /// Lets a server be spoken to over TLS by those who know the password of their role, and otherwise by the superuser at

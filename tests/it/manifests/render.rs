@@ -85,6 +85,16 @@ pub(super) async fn rendered(name: &str) -> Vec<Value> {
     objects(&render(&folder().join(name)), &[]).await
 }
 
+/// An overlay with components, as an operator would write it.
+pub(super) fn with_components(overlay: &str, namespace: &str, components: &[String]) -> String {
+    let whole = tempfile::tempdir_in(folder()).expect("the folder of the manifests is writable");
+    let components: Vec<_> = components.iter().map(|component| format!("../{component}")).collect();
+    let components = components.join(", ");
+    let text = format!("namespace: {namespace}\nresources: [../{overlay}]\ncomponents: [{components}]\n");
+    std::fs::write(whole.path().join("kustomization.yaml"), text).expect("the folder is writable");
+    render(whole.path())
+}
+
 /// Text at a place, for instance `/metadata/name`.
 pub(super) fn text<'a>(object: &'a Value, place: &str) -> &'a str {
     object.pointer(place).and_then(Value::as_str).unwrap_or_else(|| panic!("no text at {place} of {object}"))
@@ -126,6 +136,24 @@ pub(super) fn pods(objects: &[Value]) -> Vec<Pod<'_>> {
         .collect()
 }
 
+/// Whether a selector chooses what has these labels. An empty one chooses all.
+pub(super) fn selects(selector: &Value, labels: &Value) -> bool {
+    let all = selector["matchLabels"].as_object();
+    let equal = all.is_none_or(|wanted| wanted.iter().all(|(key, value)| labels[key] == *value));
+    let fits = list(selector, "/matchExpressions").iter().all(|expression| {
+        let label = &labels[text(expression, "/key")];
+        let among = list(expression, "/values").contains(label);
+        match text(expression, "/operator") {
+            "In" => among,
+            "NotIn" => !among,
+            "Exists" => !label.is_null(),
+            "DoesNotExist" => label.is_null(),
+            other => panic!("Kubernetes knows no operator {other}"),
+        }
+    });
+    equal && fits
+}
+
 impl<'a> Pod<'a> {
     /// What part of Clientele it is.
     pub(super) fn part(&self) -> &'a str {
@@ -139,14 +167,7 @@ impl<'a> Pod<'a> {
     }
 
     pub(super) fn is_chosen_by(&self, selector: &Value) -> bool {
-        let labels = &self.template["metadata"]["labels"];
-        let all = selector["matchLabels"].as_object();
-        let equal = all.is_none_or(|wanted| wanted.iter().all(|(key, value)| labels[key] == *value));
-        let among = list(selector, "/matchExpressions").iter().all(|expression| {
-            assert_eq!(expression["operator"], "In", "{expression}");
-            list(expression, "/values").contains(&labels[text(expression, "/key")])
-        });
-        equal && among
+        selects(selector, &self.template["metadata"]["labels"])
     }
 
     /// The number of a port, by its name or itself.

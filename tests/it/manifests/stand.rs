@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -19,7 +19,7 @@ use serde_json::Value;
 use sqlx::{Connection as _, PgConnection};
 use tempfile::TempDir;
 
-use super::arrows;
+use super::arrows::{self, Place, arrow};
 use super::render::{Pod, folder, list, name, named, objects, of_kind, pods, text};
 use crate::house::{GATEWAY, HOST, LOGIN, Process, free_port, run};
 use crate::rest::{Client, http};
@@ -55,7 +55,7 @@ impl Stand {
         for pod in pods(&objects) {
             unpack(&pod, &secrets, folder.path());
         }
-        let postgres = postgres(&pods_of(&objects, "postgres"), folder.path()).await;
+        let postgres = postgres(&objects, folder.path()).await;
         let nats = nats(&objects, &secrets, folder.path()).await;
         let ports = CONTEXTS.iter().chain(&[GATEWAY]).map(|part| ((*part).to_owned(), (free_port(), free_port())));
         Self { ports: ports.collect(), objects, secrets, postgres, nats, processes: Vec::new(), folder }
@@ -180,32 +180,73 @@ impl Stand {
                 (_, None) => Vec::new(),
             };
             let others = calls.into_iter().filter(|other| *other != part);
-            called.extend(others.map(|other| (part.clone(), other, 7100)));
+            called.extend(others.map(|other| arrow(&part, &other, 7100)));
             let variables = pod.variables(&self.objects);
             let speaks_to = |key: &str| variables.iter().any(|(name, _)| name.starts_with(key));
             if speaks_to("CLIENTELE_DATABASE__") {
-                called.insert((part.clone(), "postgres".to_owned(), 5432));
+                called.insert(arrow(&part, "postgres", 5432));
             }
             if speaks_to("CLIENTELE_BUS__URL") {
-                called.insert((part.clone(), "nats".to_owned(), 4222));
+                called.insert(arrow(&part, "nats", 4222));
             }
         }
-        assert_eq!(arrows::allowed(&self.objects, &all), called);
+        let places: Vec<_> = all.iter().map(Place::of).collect();
+        assert_eq!(arrows::allowed(&self.objects, &places), called);
     }
 
-    /// Each certificate is for the name by which the Service is called.
-    pub(super) fn certificates_bear_the_names_of_services(&self) {
-        for service in of_kind(&self.objects, "Service").map(name) {
+    /// Each part shows a certificate of its own, for the names by which its Service is called and for nobody else's.
+    pub(super) fn certificates_are_of_their_parts_alone(&self) {
+        let services: Vec<_> = of_kind(&self.objects, "Service").map(name).collect();
+        let mut seen = BTreeSet::new();
+        for service in &services {
             let part = service.strip_prefix("clientele-").expect("our names begin so");
-            let place = self.folder.path().join(format!("{part}.crt"));
-            let certificate = secret(&self.secrets, &format!("clientele-tls-{part}"), "tls.crt");
-            fs::write(&place, certificate).expect("the folder is writable");
-            let mut shown = Command::new("openssl");
-            shown.args(["x509", "-noout", "-checkhost", service, "-in"]).arg(&place);
-            let output = shown.output().expect("openssl runs");
-            let said = String::from_utf8_lossy(&output.stdout);
-            assert!(said.contains("does match"), "{service}: {said}");
+            for key in ["tls.crt", "tls.key"] {
+                let own = secret(&self.secrets, &format!("clientele-tls-{part}"), key);
+                assert!(seen.insert(own), "{service} has the {key} of another");
+            }
+            let listens = match part {
+                "postgres" => self.postgres.port(),
+                "nats" => self.nats.port(),
+                part => self.ports[part].0,
+            };
+            for called in &services {
+                assert_eq!(self.is_believed(part, listens, called), called == service, "{service}, called {called}");
+            }
+            for end in [".clientele-dev", ".clientele-dev.svc", ".clientele-dev.svc.cluster.local"] {
+                assert!(self.is_believed(part, listens, &format!("{service}{end}")), "{service}{end}");
+            }
+            assert!(!self.is_believed(part, listens, &format!("{service}.clientele")), "that is another house");
         }
+    }
+
+    /// Whether who calls by this name believes what listens at the port.
+    fn is_believed(&self, part: &str, listens: u16, called: &str) -> bool {
+        let authority =
+            root(self.folder.path(), &pods_of(&self.objects, GATEWAY)).join("run/secrets/clientele/authority/ca.crt");
+        let mut openssl = Command::new("openssl");
+        openssl.args(["s_client", "-connect", &format!("127.0.0.1:{listens}"), "-verify_return_error"]);
+        openssl.args(["-verify_hostname", called, "-CAfile"]).arg(authority).stdin(Stdio::null());
+        match part {
+            "postgres" => openssl.args(["-starttls", "postgres"]),
+            // It says its name before it speaks TLS, which openssl has no word for: its certificate is looked at as it is.
+            "nats" => return self.is_named(part, called),
+            _ => openssl.args(["-alpn", "h2"]),
+        };
+        let output = openssl.output().expect("openssl runs");
+        let said = [output.stdout, output.stderr].concat();
+        let said = String::from_utf8_lossy(&said);
+        assert!(said.contains("CONNECTED("), "{part}: {said}");
+        output.status.success()
+    }
+
+    fn is_named(&self, part: &str, called: &str) -> bool {
+        let place = self.folder.path().join(format!("{part}.crt"));
+        let certificate = secret(&self.secrets, &format!("clientele-tls-{part}"), "tls.crt");
+        fs::write(&place, certificate).expect("the folder is writable");
+        let mut shown = Command::new("openssl");
+        shown.args(["x509", "-noout", "-checkhost", called, "-in"]).arg(&place);
+        let output = shown.output().expect("openssl runs");
+        String::from_utf8_lossy(&output.stdout).contains("does match")
     }
 
     pub(super) async fn stop(mut self) {
@@ -262,8 +303,9 @@ fn listen(pod: &Pod<'_>, said: &str, names: &[&str], port: u16) -> String {
     format!("127.0.0.1:{port}")
 }
 
-/// PostgreSQL as the image sets it up: TLS, passwords, and the script that is run once.
-async fn postgres(pod: &Pod<'_>, folder: &Path) -> Postgres {
+/// PostgreSQL as the image sets it up: TLS, passwords, its rules, and the script that is run once.
+async fn postgres(objects: &[Value], folder: &Path) -> Postgres {
+    let pod = &pods_of(objects, "postgres");
     let programs = ensure_postgres(&cache_dir()).await.expect("PostgreSQL is there or can be installed");
     let mut options = PostgresOptions::temporary().expect("the temporary folder is writable");
     options.port = free_port();
@@ -277,10 +319,10 @@ async fn postgres(pod: &Pod<'_>, folder: &Path) -> Postgres {
     let rules: String = sqlx::query_scalar("show hba_file").fetch_one(&mut server).await.expect("it has rules");
     let rules = PathBuf::from(rules);
     let superuser = postgres.superuser();
-    let said = format!("local all {superuser} trust\nhostssl all all 127.0.0.1/32 scram-sha-256\n");
-    fs::write(&rules, said).expect("the rules can be written");
-    let owner = fs::metadata(&rules).expect("the rules are there");
     let arguments: Vec<_> = list(pod.container, "/args").iter().filter_map(Value::as_str).collect();
+    let own_rules = arguments.iter().find_map(|argument| argument.strip_prefix("hba_file="));
+    fs::write(&rules, mounted(objects, pod, own_rules.expect("it has rules of its own"))).expect("they can be written");
+    let owner = fs::metadata(&rules).expect("the rules are there");
     let mut statements = vec![format!("alter role {superuser} password '{password}'")];
     for setting in
         arguments.iter().filter_map(|argument| argument.split_once('=')).filter(|(key, _)| key.starts_with("ssl"))
@@ -310,10 +352,38 @@ async fn postgres(pod: &Pod<'_>, folder: &Path) -> Postgres {
     shell.args(["-e", "-c", &script.replace(SECRETS, &place)]);
     let path = std::env::var("PATH").unwrap_or_default();
     shell.env("PATH", format!("{}:{path}", programs.folder.display()));
+    // As the image gives it to the scripts that it runs.
+    shell.env("PGPASSWORD", &password);
     shell.env("PGHOST", postgres.socket_dir()).env("PGPORT", postgres.port().to_string());
     let output = shell.output().expect("a shell can be started");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+
+    // Nobody comes in without a password, not even the superuser at the socket, nor over the network without TLS.
+    let error = PgConnection::connect(&url).await.map(drop).expect_err("the socket lets in whoever comes");
+    assert!(error.to_string().contains("password"), "{error}");
+    let address = format!("postgres://postgres:{password}@{HOST}:{}/clientele", postgres.port());
+    let plain = format!("{address}?sslmode=disable");
+    let error = PgConnection::connect(&plain).await.map(drop).expect_err("PostgreSQL speaks without TLS");
+    assert!(error.to_string().contains("no encryption"), "{error}");
+    let encrypted = format!("{address}?sslmode=require");
+    PgConnection::connect(&encrypted)
+        .await
+        .expect("who knows the password is let in")
+        .close()
+        .await
+        .expect("it closes");
     postgres
+}
+
+/// A file that a pod has from a `ConfigMap`.
+fn mounted(objects: &[Value], pod: &Pod<'_>, file: &str) -> String {
+    let (place, file) = file.rsplit_once('/').expect("the path is whole");
+    let mounts = list(pod.container, "/volumeMounts");
+    let mount = mounts.iter().find(|mount| mount["mountPath"] == place).unwrap_or_else(|| panic!("nothing at {place}"));
+    let mut volumes = list(pod.template, "/spec/volumes").iter();
+    let volume = volumes.find(|volume| volume["name"] == mount["name"]).expect("what is mounted is there");
+    let map = named(objects, "ConfigMap", text(volume, "/configMap/name"));
+    map["data"][file].as_str().unwrap_or_else(|| panic!("no {file} at {place}")).to_owned()
 }
 
 /// NATS with its configuration and the passwords of its Secret.

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use nix::errno::Errno;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use tokio::task::JoinHandle;
 
 use super::dice::Dice;
 use super::disks::{Disk, Disks};
@@ -36,6 +37,8 @@ enum What {
     Pause(String),
     KillNats,
     PauseNats,
+    /// NATS stands still nine tenths of the time, a moment at once, as it does when each write waits for its disk.
+    SlowNats,
     /// PostgreSQL's first process is killed, and started again.
     KillPostgres,
     /// One of PostgreSQL's other processes is killed: it ends all sessions and recovers by itself.
@@ -62,40 +65,154 @@ impl fmt::Display for Fault {
 pub(crate) struct Parts {
     pub(crate) programs: Vec<String>,
     pub(crate) ways: Vec<String>,
+    /// Whether there are disks that can be full.
+    pub(crate) disks: bool,
 }
 
-/// The faults of a round.
-pub(crate) fn plan(seed: u64, round: usize, parts: &Parts) -> Vec<Fault> {
-    let mut dice = Dice::new(seed, &format!("faults of round {round}"));
-    (0..=dice.below(MOST_AT_ONCE)).map(|_| fault(&mut dice, parts)).collect()
+/// The kinds of faults.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Kill,
+    Restart,
+    Pause,
+    KillNats,
+    PauseNats,
+    SlowNats,
+    KillPostgres,
+    KillPart,
+    PausePart,
+    Cut,
+    Shut,
+    Silent,
+    Slow,
+    Mute,
+    Brittle,
+    FullPostgres,
+    FullNats,
+    SlowDisk,
 }
 
-fn fault(dice: &mut Dice, parts: &Parts) -> Fault {
+/// What a kind of fault befalls.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Victim {
+    Program,
+    Nats,
+    Postgres,
+    Way,
+}
+
+impl Kind {
+    /// Each with how often it comes among a hundred once every kind has come.
+    const ALL: [(Self, usize); 18] = [
+        (Self::Kill, 23),
+        (Self::Restart, 6),
+        (Self::Pause, 15),
+        (Self::KillNats, 6),
+        (Self::PauseNats, 4),
+        (Self::SlowNats, 3),
+        (Self::KillPostgres, 5),
+        (Self::KillPart, 5),
+        (Self::PausePart, 6),
+        (Self::Cut, 6),
+        (Self::Shut, 3),
+        (Self::Silent, 2),
+        (Self::Slow, 2),
+        (Self::Mute, 2),
+        (Self::Brittle, 3),
+        (Self::FullPostgres, 3),
+        (Self::FullNats, 3),
+        (Self::SlowDisk, 3),
+    ];
+
+    fn victim(self) -> Victim {
+        match self {
+            Self::Kill | Self::Restart | Self::Pause => Victim::Program,
+            Self::KillNats | Self::PauseNats | Self::SlowNats | Self::FullNats => Victim::Nats,
+            Self::KillPostgres | Self::KillPart | Self::PausePart | Self::FullPostgres | Self::SlowDisk => {
+                Victim::Postgres
+            }
+            Self::Cut | Self::Shut | Self::Silent | Self::Slow | Self::Mute | Self::Brittle => Victim::Way,
+        }
+    }
+
+    fn wants_disk(self) -> bool {
+        matches!(self, Self::FullPostgres | Self::FullNats)
+    }
+}
+
+/// The faults of all rounds. Kinds are drawn from a bag: the first one holds each kind once, so that all have come before any
+/// comes again; the later ones hold each as often as it weighs.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    seed: u64,
+    parts: Parts,
+    round: usize,
+    dice: Dice,
+    bag: Vec<Kind>,
+    first_bag: bool,
+}
+
+impl Plan {
+    pub(crate) fn new(seed: u64, parts: Parts) -> Self {
+        let mut plan =
+            Self { seed, parts, round: 0, dice: Dice::new(seed, "kinds of faults"), bag: Vec::new(), first_bag: true };
+        plan.fill(|_| 1);
+        plan
+    }
+
+    /// The faults of the next round.
+    pub(crate) fn next_round(&mut self) -> Vec<Fault> {
+        self.round += 1;
+        let mut dice = Dice::new(self.seed, &format!("faults of round {}", self.round));
+        let mut kinds: Vec<Kind> = Vec::new();
+        for _ in 0..=dice.below(MOST_AT_ONCE) {
+            if self.bag.is_empty() {
+                self.first_bag = false;
+                self.fill(|weight| weight);
+            }
+            // One that befalls what is down already would not have come; later that is welcome too.
+            let comes = |kind: &Kind| !self.first_bag || kinds.iter().all(|other| other.victim() != kind.victim());
+            let Some(at) = self.bag.iter().rposition(comes) else { break };
+            kinds.push(self.bag.remove(at));
+        }
+        kinds.into_iter().map(|kind| fault(&mut dice, kind, &self.parts)).collect()
+    }
+
+    fn fill(&mut self, number: impl Fn(usize) -> usize) {
+        for (kind, weight) in Kind::ALL.into_iter().filter(|(kind, _)| self.parts.disks || !kind.wants_disk()) {
+            self.bag.extend(std::iter::repeat_n(kind, number(weight)));
+        }
+        for place in (1..self.bag.len()).rev() {
+            let other = self.dice.below(place + 1);
+            self.bag.swap(place, other);
+        }
+    }
+}
+
+fn fault(dice: &mut Dice, kind: Kind, parts: &Parts) -> Fault {
     let ms = Duration::from_millis;
     let at = BEGINNING.mul_f64(dice.part());
-    let (what, least, most) = match dice.below(100) {
-        0..24 => (What::Kill(dice.of(&parts.programs).clone()), ms(1), ms(2_000)),
-        24..30 => (What::Restart(dice.of(&parts.programs).clone()), ms(1), ms(1_000)),
-        30..46 => (What::Pause(dice.of(&parts.programs).clone()), ms(100), ms(8_000)),
-        46..52 => (What::KillNats, ms(1), ms(3_000)),
-        52..56 => (What::PauseNats, ms(100), ms(8_000)),
-        56..61 => (What::KillPostgres, ms(1), ms(1_000)),
-        61..66 => (What::KillPart(dice.number()), ms(1), ms(2)),
-        66..72 => (What::PausePart(dice.number()), ms(100), ms(8_000)),
-        72..78 => (What::Cut(dice.of(&parts.ways).clone()), ms(1), ms(2)),
-        78..91 => {
-            let weather = match dice.below(5) {
-                0 => Weather::Shut,
-                1 => Weather::Silent,
-                2 => Weather::Slow(dice.time(ms(10), ms(1_000))),
-                3 => Weather::Mute,
-                _ => Weather::Brittle(dice.below(400)),
-            };
-            (What::Weather(dice.of(&parts.ways).clone(), weather), ms(100), ms(8_000))
-        }
-        91..94 => (What::Full(Disk::Postgres), ms(200), ms(2_000)),
-        94..97 => (What::Full(Disk::Nats), ms(200), ms(2_000)),
-        _ => (What::SlowDisk, ms(500), ms(5_000)),
+    let (program, way) = (dice.of(&parts.programs).clone(), dice.of(&parts.ways).clone());
+    let weather = |weather| (What::Weather(way.clone(), weather), ms(100), ms(8_000));
+    let (what, least, most) = match kind {
+        Kind::Kill => (What::Kill(program), ms(1), ms(2_000)),
+        Kind::Restart => (What::Restart(program), ms(1), ms(1_000)),
+        Kind::Pause => (What::Pause(program), ms(100), ms(8_000)),
+        Kind::KillNats => (What::KillNats, ms(1), ms(3_000)),
+        Kind::PauseNats => (What::PauseNats, ms(100), ms(8_000)),
+        Kind::SlowNats => (What::SlowNats, ms(500), ms(5_000)),
+        Kind::KillPostgres => (What::KillPostgres, ms(1), ms(1_000)),
+        Kind::KillPart => (What::KillPart(dice.number()), ms(1), ms(2)),
+        Kind::PausePart => (What::PausePart(dice.number()), ms(100), ms(8_000)),
+        Kind::Cut => (What::Cut(way), ms(1), ms(2)),
+        Kind::Shut => weather(Weather::Shut),
+        Kind::Silent => weather(Weather::Silent),
+        Kind::Slow => weather(Weather::Slow(dice.time(ms(10), ms(1_000)))),
+        Kind::Mute => weather(Weather::Mute),
+        Kind::Brittle => weather(Weather::Brittle(dice.below(400))),
+        Kind::FullPostgres => (What::Full(Disk::Postgres), ms(200), ms(2_000)),
+        Kind::FullNats => (What::Full(Disk::Nats), ms(200), ms(2_000)),
+        Kind::SlowDisk => (What::SlowDisk, ms(500), ms(5_000)),
     };
     Fault { at, lasts: dice.time(least, most), what }
 }
@@ -105,7 +222,7 @@ pub(crate) async fn happen(house: &mut House, links: &Links, disks: &Disks, faul
     let mut steps: Vec<(Duration, bool, &Fault)> =
         faults.iter().flat_map(|fault| [(fault.at, true, fault), (fault.at + fault.lasts, false, fault)]).collect();
     steps.sort_by_key(|(at, ..)| *at);
-    let mut scene = Scene { house, links, disks, still: BTreeSet::new(), ending: BTreeSet::new() };
+    let mut scene = Scene { house, links, disks, still: BTreeSet::new(), slow: None, ending: BTreeSet::new() };
     let begun = Instant::now();
     for (at, begins, fault) in steps {
         tokio::time::sleep(at.saturating_sub(begun.elapsed())).await;
@@ -124,6 +241,8 @@ struct Scene<'a> {
     disks: &'a Disks,
     /// Processes that stand still.
     still: BTreeSet<i32>,
+    /// Who makes NATS slow.
+    slow: Option<JoinHandle<()>>,
     /// Programs that were told to end.
     ending: BTreeSet<String>,
 }
@@ -144,6 +263,7 @@ impl Scene<'_> {
             What::Pause(program) => self.pause(self.house.pid_of(program)),
             What::KillNats if self.house.nats_pid().is_some() => self.house.kill9_nats().await,
             What::PauseNats => self.pause(self.house.nats_pid()),
+            What::SlowNats => self.slow_nats(),
             What::KillPostgres if self.house.postgres_pid().is_some() => self.house.kill9_postgres().await,
             What::KillPart(number) => {
                 if let Some(pid) = self.part(*number) {
@@ -163,6 +283,7 @@ impl Scene<'_> {
         match what {
             What::Kill(_) => self.house.start_if_down(),
             What::Pause(_) | What::PauseNats | What::PausePart(_) => self.go_on(),
+            What::SlowNats => self.quick_nats().await,
             What::KillNats if self.house.nats_pid().is_none() => self.house.start_nats().await,
             What::KillPostgres if self.house.postgres_pid().is_none() => {
                 // It cannot come back while one of the old is left, or on a full disk.
@@ -187,6 +308,7 @@ impl Scene<'_> {
 
     /// Puts everything right.
     async fn heal(mut self) -> Vec<String> {
+        self.quick_nats().await;
         self.go_on();
         self.links.clear();
         self.disks.free_all();
@@ -204,6 +326,28 @@ impl Scene<'_> {
     fn go_on(&mut self) {
         for pid in std::mem::take(&mut self.still) {
             signal(pid.unsigned_abs(), Signal::SIGCONT);
+        }
+    }
+
+    fn slow_nats(&mut self) {
+        let (Some(pid), None) = (self.house.nats_pid(), &self.slow) else { return };
+        let (still, moving) = (Duration::from_millis(90), Duration::from_millis(10));
+        self.slow = Some(tokio::spawn(async move {
+            // Until it is killed, at the latest.
+            while signal(pid, Signal::SIGSTOP) {
+                tokio::time::sleep(still).await;
+                signal(pid, Signal::SIGCONT);
+                tokio::time::sleep(moving).await;
+            }
+        }));
+    }
+
+    async fn quick_nats(&mut self) {
+        let Some(slow) = self.slow.take() else { return };
+        slow.abort();
+        let _ = slow.await;
+        if let Some(pid) = self.house.nats_pid() {
+            signal(pid, Signal::SIGCONT);
         }
     }
 
@@ -249,37 +393,55 @@ fn signal(pid: u32, signal: Signal) -> bool {
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_seed_tells_the_faults_of_a_round_again() {
-        let parts = Parts {
+    fn parts(disks: bool) -> Parts {
+        Parts {
             programs: ["customers", "orders", "gateway"].map(str::to_owned).to_vec(),
             ways: ["orders to postgres", "gateway to orders"].map(str::to_owned).to_vec(),
-        };
-        let rounds = |seed| (0..100).map(|round| plan(seed, round, &parts)).collect::<Vec<_>>();
-        assert_eq!(rounds(7), rounds(7));
-        assert_ne!(rounds(7), rounds(8));
-        // Every kind comes in some hundred faults.
-        let told = format!("{:?}", rounds(7));
-        for kind in [
-            "Kill(",
-            "Restart(",
-            "Pause(",
-            "KillNats",
-            "PauseNats",
-            "KillPostgres",
-            "KillPart(",
-            "PausePart(",
-            "Cut(",
-            "Shut",
-            "Silent",
-            "Slow(",
-            "Mute",
-            "Brittle(",
-            "Full(Postgres)",
-            "Full(Nats)",
-            "SlowDisk",
-        ] {
-            assert!(told.contains(kind), "{kind} never comes");
+            disks,
+        }
+    }
+
+    fn rounds(seed: u64, number: usize, disks: bool) -> Vec<Vec<Fault>> {
+        let mut plan = Plan::new(seed, parts(disks));
+        (0..number).map(|_| plan.next_round()).collect()
+    }
+
+    #[test]
+    fn a_seed_tells_the_faults_of_its_rounds_again() {
+        assert_eq!(rounds(7, 100, true), rounds(7, 100, true));
+        assert_eq!(rounds(7, 20, true), rounds(7, 100, true)[..20], "more rounds change nothing in the first");
+        assert_ne!(rounds(7, 100, true), rounds(8, 100, true));
+    }
+
+    #[test]
+    fn whatever_the_seed_every_kind_of_fault_comes_in_as_many_rounds_as_all_tests_have() {
+        for seed in 0..200 {
+            for disks in [true, false] {
+                let told = format!("{:?}", rounds(seed, super::super::ROUNDS, disks));
+                for kind in [
+                    "Kill(",
+                    "Restart(",
+                    "Pause(",
+                    "KillNats",
+                    "PauseNats",
+                    "SlowNats",
+                    "KillPostgres",
+                    "KillPart(",
+                    "PausePart(",
+                    "Cut(",
+                    "Shut",
+                    "Silent",
+                    "Slow(",
+                    "Mute",
+                    "Brittle(",
+                    "SlowDisk",
+                ] {
+                    assert!(told.contains(kind), "{kind} does not come with seed {seed}");
+                }
+                for kind in ["Full(Postgres)", "Full(Nats)"] {
+                    assert_eq!(told.contains(kind), disks, "{kind} with seed {seed}");
+                }
+            }
         }
     }
 }

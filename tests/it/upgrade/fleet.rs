@@ -23,6 +23,9 @@ use crate::rest::Client;
 /// A start, on a machine that is busy with other tests.
 const STARTING: Duration = Duration::from_secs(90);
 
+/// Says that upgrades need not be tested where the release before cannot be had; it is told and then passes.
+pub(super) const WITHOUT_HISTORY: &str = "CLIENTELE_WITHOUT_HISTORY";
+
 /// Whose program it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Release {
@@ -39,16 +42,22 @@ pub(super) struct Programs {
 }
 
 impl Programs {
-    /// Finds them; `None` where those of the release before cannot be had. Whatever else is missing is a failure.
+    /// Finds them; `None` where those of the release before cannot be had and somebody does without. Whatever else is missing
+    /// is a failure.
     pub(super) fn find() -> Option<Self> {
         let test = std::env::current_exe().expect("a process knows its program");
         let now = test.parent().and_then(Path::parent).expect("tests lie in target/<profile>/deps").to_owned();
         let home = now.parent().expect("a profile lies in the target folder").join("previous").join(commit());
-        if home.join("missing").exists() {
+        let without = std::env::var(WITHOUT_HISTORY).is_ok_and(|value| !["", "0"].contains(&value.as_str()));
+        if without && home.join("missing").exists() {
             return None;
         }
         let built = home.join("built").exists();
-        assert!(built, "the programs of the release before are missing: `cargo xtask previous` builds them");
+        assert!(
+            built,
+            "the programs of the release before are missing: `cargo xtask previous` builds them, or says why it cannot; \
+             with {WITHOUT_HISTORY}=1 set for both, upgrades are not tested"
+        );
         Some(Self { before: home.join("debug"), now })
     }
 
@@ -140,7 +149,7 @@ impl Fleet {
         };
         let rotation = Rotation::default();
         let mut fleet = Self { programs, groups, rotation, around, _nats: nats, postgres, folder };
-        fleet.migrate(Release::Before).await;
+        fleet.migrate(Release::Before, &[]).await;
         let (programs, around) = (&fleet.programs, &fleet.around);
         for replica in fleet.groups.iter_mut().flatten() {
             replica.launch(programs, around, Release::Before);
@@ -167,11 +176,12 @@ impl Fleet {
     }
 
     /// Migrates as that release does before it is rolled out.
-    pub(super) async fn migrate(&self, release: Release) {
+    pub(super) async fn migrate(&self, release: Release, more: &[&str]) {
         let superuser = database_url(self.postgres.socket_dir(), self.postgres.superuser());
         let environment = [("CLIENTELE_DATABASE__MIGRATION_URL".to_owned(), superuser)];
         let program = self.programs.of(release, "clientele");
-        run_program(&program, &["migrate"], &environment).await.succeeded();
+        let arguments: Vec<&str> = ["migrate"].iter().chain(more).copied().collect();
+        run_program(&program, &arguments, &environment).await.succeeded();
     }
 
     /// What is kept by events agrees with what it is kept of.
@@ -183,9 +193,42 @@ impl Fleet {
 
     /// Replaces the replicas of each service one by one, all services at the same time.
     pub(super) async fn roll_services(&mut self, release: Release, working: &Working) {
+        let (services, _) = self.parts();
+        services.roll(release, working).await;
+    }
+
+    /// Replaces the gateways one by one.
+    pub(super) async fn roll_gateway(&mut self, release: Release, working: &Working) {
+        let (_, gateways) = self.parts();
+        gateways.roll(release, working).await;
+    }
+
+    /// Replaces the replicas of everything one by one, everything at the same time.
+    pub(super) async fn roll(&mut self, release: Release, working: &Working) {
+        let (services, gateways) = self.parts();
+        tokio::join!(services.roll(release, working), gateways.roll(release, working));
+    }
+
+    fn parts(&mut self) -> (Services<'_>, Gateways<'_>) {
         let (programs, around) = (&self.programs, &self.around);
-        let services = self.groups.iter_mut().filter(|group| group[0].service != GATEWAY);
-        join_all(services.map(|group| async move {
+        let (gateways, services) = self.groups.split_last_mut().expect("the gateway is the last group");
+        (
+            Services { groups: services, programs, around },
+            Gateways { group: gateways, rotation: &self.rotation, programs, around },
+        )
+    }
+}
+
+struct Services<'a> {
+    groups: &'a mut [Vec<Replica>],
+    programs: &'a Programs,
+    around: &'a Around,
+}
+
+impl Services<'_> {
+    async fn roll(self, release: Release, working: &Working) {
+        let (programs, around) = (self.programs, self.around);
+        join_all(self.groups.iter_mut().map(|group| async move {
             for replica in group {
                 replica.replace(programs, around, release).await;
                 working.wait_for(1).await;
@@ -193,12 +236,20 @@ impl Fleet {
         }))
         .await;
     }
+}
 
-    /// Replaces the gateways one by one. Each is taken from those that get requests, and told to stop when nobody waits for
-    /// an answer of it: a proxy in front does as much. Those who follow its stream it tells itself.
-    pub(super) async fn roll_gateway(&mut self, release: Release, working: &Working) {
-        let (programs, around) = (&self.programs, &self.around);
-        for replica in self.groups.last_mut().expect("the gateway is the last group") {
+struct Gateways<'a> {
+    group: &'a mut [Replica],
+    rotation: &'a Rotation,
+    programs: &'a Programs,
+    around: &'a Around,
+}
+
+impl Gateways<'_> {
+    /// Each is taken from those that get requests, and told to stop when nobody waits for an answer of it: a proxy in front
+    /// does as much. Those who follow its stream it tells itself.
+    async fn roll(self, release: Release, working: &Working) {
+        for replica in self.group {
             let base = Arc::new(replica.base());
             let gone: Vec<_> = self
                 .rotation
@@ -210,7 +261,7 @@ impl Fleet {
                 (Arc::strong_count(&gone[0]) == 1).then_some(())
             })
             .await;
-            replica.replace(programs, around, release).await;
+            replica.replace(self.programs, self.around, release).await;
             self.rotation.write().unwrap_or_else(PoisonError::into_inner).push(base);
             working.wait_for(1).await;
         }

@@ -24,6 +24,12 @@ const CUSTOMERS: usize = 12;
 const VISITORS: usize = 10;
 /// How many work at the same time, each at one thing after the other.
 const WORKERS: usize = 3;
+/// Rows of a file that is brought in.
+const ROWS: usize = 40;
+/// Of so many files one is kept, the others are taken back.
+const KEPT: usize = 8;
+/// Between two looks at how far a file has come.
+const LOOK: Duration = Duration::from_millis(100);
 /// What a worker rests between two requests: it is not the machine that is tested.
 const REST: Duration = Duration::from_millis(15);
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -42,8 +48,10 @@ struct Shared {
     visitors: Vec<Value>,
     /// The messages of the first visitor's dialog.
     dialog: String,
-    segment: String,
+    /// One for each worker, who changes its rule.
+    segments: Vec<String>,
     turn: AtomicUsize,
+    files: AtomicUsize,
     round: AtomicUsize,
     done: Mutex<Done>,
 }
@@ -51,7 +59,7 @@ struct Shared {
 #[derive(Default)]
 struct Done {
     failures: Vec<String>,
-    /// Whatever was acknowledged: ids of orders, letters, and messages.
+    /// Whatever was acknowledged: ids of orders, letters, and customers, what credit notes refer to, and so on.
     acknowledged: BTreeMap<&'static str, Vec<Value>>,
 }
 
@@ -97,10 +105,12 @@ impl Load {
         client.send(first).await.ok();
         let dialogs = client.all("/v1/dialogs", "dialogs").await;
         let dialog = format!("/v1/dialogs/{}/messages", dialogs[0]["id"].as_str().expect("a dialog has an id"));
-        let rule = json!({"all": {"rules": [{"condition": {"field": "metrics.gross", "operator": "OPERATOR_MORE",
-                          "money": {"minor": "5000", "currency": "EUR"}}}]}});
-        let segment = client.post("/v1/segments", &json!({"segment": {"name": "Buyers", "rule": rule}})).await.ok();
-        let segment = segment["id"].as_str().expect("a segment has an id").to_owned();
+        let mut segments = Vec::new();
+        for worker in 0..WORKERS {
+            let segment = json!({"segment": {"name": format!("Buyers {worker}"), "rule": buyers_of_more_than(5000)}});
+            let segment = client.post("/v1/segments", &segment).await.ok();
+            segments.push(segment["id"].as_str().expect("a segment has an id").to_owned());
+        }
         Self(Arc::new(Shared {
             client,
             rotation,
@@ -109,8 +119,9 @@ impl Load {
             widget,
             visitors,
             dialog,
-            segment,
+            segments,
             turn: AtomicUsize::default(),
+            files: AtomicUsize::default(),
             round: AtomicUsize::default(),
             done: Mutex::default(),
         }))
@@ -119,14 +130,20 @@ impl Load {
     /// Begins to work.
     pub(super) fn begin(&self) -> Working {
         let (stop, heard) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
-        let rounds: Vec<_> = (0..WORKERS).map(|_| Arc::new(AtomicUsize::new(0))).collect();
+        // Whoever brings in files goes round and round as well.
+        let rounds: Vec<_> = (0..=WORKERS).map(|_| Arc::new(AtomicUsize::new(0))).collect();
         let mut tasks: Vec<_> = rounds
             .iter()
-            .map(|rounds| {
+            .enumerate()
+            .map(|(worker, rounds)| {
                 let (load, stop, rounds) = (self.clone(), stop.clone(), rounds.clone());
                 tokio::spawn(async move {
                     while !stop.load(Ordering::Acquire) {
-                        load.round().await;
+                        if worker == WORKERS {
+                            load.bring_in().await;
+                        } else {
+                            load.round(worker).await;
+                        }
                         rounds.fetch_add(1, Ordering::Release);
                     }
                 })
@@ -137,7 +154,7 @@ impl Load {
     }
 
     /// Everything once.
-    async fn round(&self) {
+    async fn round(&self, worker: usize) {
         let shared = &self.0;
         let n = shared.turn.fetch_add(1, Ordering::Relaxed);
         let (customer, address) = &shared.customers[n % CUSTOMERS];
@@ -169,6 +186,10 @@ impl Load {
             self.fail(format!("one key, two orders: {} and {}", first["id"], again["id"]));
         }
         self.acknowledge("orders", first.as_ref().map(|order| &order["id"]));
+        if let Some(order) = &first {
+            self.after_the_sale(order, customer, &key, n).await;
+        }
+        self.somebody_new(&key).await;
 
         let letter = json!({"customerId": customer, "toAddress": address, "subject": "Hello", "text": "Good day.",
                             "requestId": key});
@@ -187,10 +208,111 @@ impl Load {
         }
         self.ask(Method::GET, "/v1/dialogs?pageSize=10", None).await;
 
-        self.ask(Method::GET, &format!("/v1/segments/{}", shared.segment), None).await;
-        self.ask(Method::GET, &format!("/v1/segments/{}/members?pageSize=20", shared.segment), None).await;
+        let segment = format!("/v1/segments/{}", shared.segments[worker]);
+        if let Some(found) = self.ask(Method::GET, &segment, None).await {
+            let least = 1_000 + i64::try_from(n % 50).expect("it is small") * 100;
+            let changed = json!({"rule": buyers_of_more_than(least), "etag": found["etag"]});
+            self.ask(Method::PATCH, &format!("{segment}?updateMask=rule"), Some(&changed)).await;
+        }
+        self.ask(Method::GET, &format!("{segment}/members?pageSize=20"), None).await;
         self.ask(Method::GET, "/v1/session", None).await;
         self.ask(Method::GET, "/v1/users?pageSize=10", None).await;
+    }
+
+    /// What becomes of an order: paid, part of it given back, or opened again.
+    async fn after_the_sale(&self, order: &Value, customer: &str, key: &str, n: usize) {
+        let id = order["id"].as_str().unwrap_or_default();
+        match n % 3 {
+            0 => {
+                let payment = json!({"payment": {"method": "card", "amount": {"minor": "100", "currency": "EUR"}}});
+                self.keyed(&format!("/v1/orders/{id}/payments"), &payment, &format!("paid-{key}")).await;
+            }
+            1 => {
+                let note = json!({"creditNotes": [{
+                    "reference": {"source": "upgrade", "externalId": key}, "orderId": id, "customerId": customer,
+                    "issuedAt": moment(301), "currency": "EUR",
+                    "lines": [{"productId": self.0.product, "quantity": "1", "unitPrice": "0.50"}],
+                }]});
+                let answer = self.ask(Method::POST, "/v1/creditNotes:batchUpsert", Some(&note)).await;
+                let outcome = answer.map(|answer| answer["results"][0]["outcome"].clone());
+                match outcome {
+                    Some(outcome) if outcome == "UPSERT_OUTCOME_CREATED" => {
+                        self.acknowledge("credit notes", Some(&json!(key)));
+                    }
+                    Some(outcome) => self.fail(format!("a credit note came to {outcome}")),
+                    None => {}
+                }
+            }
+            _ => {
+                let path = format!("/v1/orders/{id}:changeStatus");
+                self.keyed(&path, &json!({"status": "new"}), &format!("opened-{key}")).await;
+            }
+        }
+    }
+
+    /// A customer is entered, called by another name, and agrees to be written to.
+    async fn somebody_new(&self, key: &str) {
+        let address = format!("{key}@upgrade.example");
+        let new = json!({"customer": {"displayName": format!("New {key}"), "emails": [{ "address": address }]}});
+        let Some(new) = self.keyed("/v1/customers", &new, &format!("new-{key}")).await else { return };
+        self.acknowledge("customers", Some(&new["id"]));
+        let path = format!("/v1/customers/{}", new["id"].as_str().unwrap_or_default());
+        let renamed = json!({"displayName": format!("Renamed {key}"), "etag": new["etag"]});
+        self.ask(Method::PATCH, &format!("{path}?updateMask=displayName"), Some(&renamed)).await;
+        let consent = json!({"channel": "CONSENT_CHANNEL_EMAIL", "purpose": "CONSENT_PURPOSE_MARKETING",
+                             "granted": true, "evidence": key});
+        self.keyed(&format!("{path}/consents"), &consent, &format!("agreed-{key}")).await;
+    }
+
+    /// A file of customers is brought in, and most often taken back, whoever of the replicas begins with it and whoever ends.
+    async fn bring_in(&self) {
+        let key = Uuid::new_v4();
+        let names: Vec<String> = (0..ROWS).map(|row| format!("Brought {key} {row}")).collect();
+        let rows: Vec<String> =
+            (0..).zip(&names).map(|(row, name)| format!("{name};{key}.{row}@upgrade.example\n")).collect();
+        let file = format!("Name;E-mail\n{}", rows.concat());
+        let made = json!({"kind": "IMPORT_KIND_CUSTOMERS", "fileName": format!("{key}.csv")});
+        let Some(made) = self.ask(Method::POST, "/v1/imports", Some(&made)).await else { return };
+        let path = format!("/v1/imports/{}", made["id"].as_str().unwrap_or_default());
+        {
+            let (client, _held) = self.client();
+            let put =
+                client.request(Method::PUT, &format!("{path}/file")).header("content-type", "text/csv").body(file);
+            if self.answer(&format!("PUT {path}/file"), put).await.is_none() {
+                return;
+            }
+        }
+        let (mut started, all) = (false, json!(ROWS.to_string()));
+        loop {
+            let Some(import) = self.ask(Method::GET, &path, None).await else { return };
+            match import["state"].as_str().unwrap_or_default() {
+                "IMPORT_STATE_READY" if !started => {
+                    started = true;
+                    if self.ask(Method::POST, &format!("{path}:start"), Some(&json!({}))).await.is_none() {
+                        return;
+                    }
+                }
+                "IMPORT_STATE_READY"
+                | "IMPORT_STATE_AWAITING_FILE"
+                | "IMPORT_STATE_RUNNING"
+                | "IMPORT_STATE_UNDOING" => {}
+                "IMPORT_STATE_DONE" if import["progress"]["created"] == all => {
+                    // Only so many files of one person are kept; what was taken back has none.
+                    if self.0.files.fetch_add(1, Ordering::Relaxed).is_multiple_of(KEPT) {
+                        for name in &names {
+                            self.acknowledge("brought in", Some(&json!(name)));
+                        }
+                        return;
+                    }
+                    if self.ask(Method::POST, &format!("{path}:undo"), Some(&json!({}))).await.is_none() {
+                        return;
+                    }
+                }
+                "IMPORT_STATE_UNDONE" if import["undo"]["removed"] == all => return,
+                _ => return self.fail(format!("a file came to {import}")),
+            }
+            tokio::time::sleep(LOOK).await;
+        }
     }
 
     async fn keyed(&self, path: &str, body: &Value, key: &str) -> Option<Value> {
@@ -289,27 +411,45 @@ impl Load {
         done.acknowledged.entry(what).or_default().extend(id.cloned());
     }
 
-    /// The messages of the dialog, from the first to the last.
+    /// The messages of the dialog, part by part, the newest part first.
     async fn messages(&self, client: &Client) -> Vec<Value> {
         let mut found: Vec<Value> = Vec::new();
-        loop {
-            let after = found.last().and_then(|last| last["sequence"].as_str()).unwrap_or("0").to_owned();
-            let part = client.get(&format!("{}?after={after}&pageSize=200", self.0.dialog)).await.ok();
-            found.extend(part["messages"].as_array().into_iter().flatten().cloned());
-            if part["more"] != true {
-                return found;
-            }
+        let mut before = "0".to_owned();
+        while before != "1" {
+            let part = client.get(&format!("{}?before={before}&pageSize=200", self.0.dialog)).await.ok();
+            let part = part["messages"].as_array().expect("a part has messages").clone();
+            let first = part.first().and_then(|first| first["sequence"].as_str());
+            first.unwrap_or_else(|| panic!("the dialog begins with {before}")).clone_into(&mut before);
+            found.extend(part);
         }
+        found
     }
 
     /// Whatever was acknowledged, by either release, is there, once.
     pub(super) async fn assert_all_is_there_once(&self, client: &Client) {
         let acknowledged = std::mem::take(&mut self.0.done.lock().unwrap_or_else(PoisonError::into_inner).acknowledged);
         let ids = |list: &[Value], id: &str| list.iter().map(|one| one[id].clone()).collect::<Vec<_>>();
+        let customers = client.all("/v1/customers", "customers").await;
+        let (imported, entered): (Vec<Value>, Vec<Value>) = customers
+            .into_iter()
+            .partition(|customer| customer["displayName"].as_str().is_some_and(|name| name.starts_with("Brought ")));
+        let entered: Vec<Value> = entered
+            .into_iter()
+            .filter(|customer| !self.0.customers.iter().any(|(id, _)| customer["id"] == *id))
+            .inspect(|customer| {
+                let name = customer["displayName"].as_str().unwrap_or_default();
+                assert!(name.starts_with("Renamed "), "a name that was changed is the old one: {customer}");
+            })
+            .collect();
+        let notes = client.all("/v1/creditNotes", "creditNotes").await;
+        let notes: Vec<Value> = notes.iter().map(|note| note["reference"]["externalId"].clone()).collect();
         for (what, there) in [
             ("orders", ids(&client.all("/v1/orders", "orders").await, "id")),
             ("emails", ids(&client.all("/v1/emails", "emails").await, "id")),
             ("messages", ids(&self.messages(client).await, "sequence")),
+            ("customers", ids(&entered, "id")),
+            ("brought in", ids(&imported, "displayName")),
+            ("credit notes", notes),
         ] {
             let wanted = &acknowledged[what];
             assert!(!wanted.is_empty(), "no {what}");
@@ -321,6 +461,11 @@ impl Load {
             }
         }
     }
+}
+
+fn buyers_of_more_than(minor: i64) -> Value {
+    json!({"all": {"rules": [{"condition": {"field": "metrics.gross", "operator": "OPERATOR_MORE",
+           "money": {"minor": minor.to_string(), "currency": "EUR"}}}]}})
 }
 
 impl Working {

@@ -194,20 +194,38 @@ fn literals_in_order(source: &str) -> Vec<&str> {
     source.lines().flat_map(literals).collect()
 }
 
-/// The tables of `deploy/logs.md` are the warnings and errors in the sources.
+/// The tables of `deploy/logs.md` are the lines in the sources, by level.
 pub(super) fn lines_are_told() {
-    let crates =
-        ["analytics", "campaigns", "clientele", "customers", "gateway", "identity", "messaging", "orders", "platform"];
+    let crates = [
+        "analytics",
+        "campaigns",
+        "clientele",
+        "customers",
+        "embedded",
+        "gateway",
+        "identity",
+        "messaging",
+        "orders",
+        "platform",
+    ];
+    let page = read("deploy/logs.md");
     let mut logged: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
     for (file, source) in sources(&crates) {
-        for (level, call) in [("error", "tracing::error!("), ("warn", "tracing::warn!(")] {
+        for (level, call) in [("error", "tracing::error!("), ("warn", "tracing::warn!("), ("info", "tracing::info!(")] {
             for (at, _) in source.match_indices(call) {
-                let line = message(&source[at + call.len()..]).unwrap_or_else(|| panic!("{file} logs no text"));
+                let arguments = &source[at + call.len()..];
+                let line = message(arguments).unwrap_or_else(|| panic!("{file} logs no text"));
+                if let Some(target) = arguments.trim_start().strip_prefix("target: \"").filter(|_| line == "{line}") {
+                    // What another program says, in its own words.
+                    let target = target.split('"').next().unwrap_or_default();
+                    assert!(page.contains(&format!("`{target}`")), "{file} logs others' lines as {target}");
+                    continue;
+                }
+                assert!(!line.starts_with('{'), "{file}: nobody could look `{line}` up");
                 logged.entry(level).or_default().insert(line);
             }
         }
     }
-    let page = read("deploy/logs.md");
     for (level, lines) in logged {
         let (_, told, _) = section(&page, level);
         let cells = told.lines().filter_map(|line| line.strip_prefix("| ")?.split_once(" | "));

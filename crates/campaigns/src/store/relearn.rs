@@ -1,7 +1,9 @@
 //! What is being learned once more.
 
 use chrono::{DateTime, Utc};
-use sqlx::{PgConnection, PgPool};
+use clientele_kernel::CustomerId;
+use sqlx::{PgConnection, PgExecutor};
+use uuid::Uuid;
 
 use crate::Error;
 
@@ -10,7 +12,7 @@ pub(crate) async fn begin(conn: &mut PgConnection, consumer: &str) -> Result<(),
     sqlx::query!(
         "insert into campaigns.relearning (partition, until_position)
          select partition, position from campaigns.cursor where consumer = $1
-         on conflict (partition) do update set until_position = excluded.until_position",
+         on conflict (partition) do update set until_position = excluded.until_position, cleared_to = null",
         consumer
     )
     .execute(&mut *conn)
@@ -27,7 +29,7 @@ pub(crate) async fn is_on(conn: &mut PgConnection) -> Result<bool, Error> {
 }
 
 /// Whether figures were being learned once more, and all have been.
-pub(crate) async fn is_over(pool: &PgPool, consumer: &str) -> Result<bool, Error> {
+pub(crate) async fn is_over(db: impl PgExecutor<'_>, consumer: &str) -> Result<bool, Error> {
     let over = sqlx::query_scalar!(
         r#"select exists(select from campaigns.relearning)
               and not exists(select from campaigns.relearning r
@@ -35,34 +37,49 @@ pub(crate) async fn is_over(pool: &PgPool, consumer: &str) -> Result<bool, Error
                              where c.position is null or c.position < r.until_position) as "over!""#,
         consumer
     )
-    .fetch_one(pool)
+    .fetch_one(db)
     .await?;
     Ok(over)
 }
 
-/// Ends it where all have been learned: figures that were not told again are no longer so. False where there was nothing
-/// to end.
-pub(crate) async fn end(conn: &mut PgConnection, consumer: &str) -> Result<bool, Error> {
-    let ended = sqlx::query!(
-        "delete from campaigns.relearning
-         where not exists(select from campaigns.relearning r
-                          left join campaigns.cursor c on c.partition = r.partition and c.consumer = $1
-                          where c.position is null or c.position < r.until_position)",
-        consumer
+/// Up to which customer it has been looked whose figures were told again. Whoever else wants to go on, or to begin it all
+/// anew, waits until the transaction ends.
+pub(crate) async fn lock_place(conn: &mut PgConnection) -> Result<Uuid, Error> {
+    let place = sqlx::query_scalar!("select cleared_to from campaigns.relearning order by partition for update")
+        .fetch_all(conn)
+        .await?;
+    Ok(place.into_iter().flatten().max().unwrap_or_else(Uuid::nil))
+}
+
+/// It has been looked up to this customer.
+pub(crate) async fn put_place(conn: &mut PgConnection, place: CustomerId) -> Result<(), Error> {
+    sqlx::query!("update campaigns.relearning set cleared_to = $1", place.uuid()).execute(conn).await?;
+    Ok(())
+}
+
+/// The next customers of whom there are figures.
+pub(crate) async fn with_figures(conn: &mut PgConnection, after: Uuid, limit: i64) -> Result<Vec<CustomerId>, Error> {
+    let ids = sqlx::query_scalar!(
+        "select distinct customer_id from campaigns.figure where customer_id > $1 order by customer_id limit $2",
+        after,
+        limit
     )
-    .execute(&mut *conn)
+    .fetch_all(conn)
     .await?;
-    if ended.rows_affected() == 0 {
-        return Ok(false);
-    }
-    sqlx::query!(
-        "delete from campaigns.figure f
-         using campaigns.customer c
-         where c.customer_id = f.customer_id and c.figures_version = 0"
-    )
-    .execute(conn)
-    .await?;
-    Ok(true)
+    Ok(ids.into_iter().map(CustomerId::from).collect())
+}
+
+/// Takes away the figures of customers.
+pub(crate) async fn clear(conn: &mut PgConnection, customers: &[CustomerId]) -> Result<(), Error> {
+    let customers: Vec<Uuid> = customers.iter().map(|id| id.uuid()).collect();
+    sqlx::query!("delete from campaigns.figure where customer_id = any($1)", &customers).execute(conn).await?;
+    Ok(())
+}
+
+/// Ends it: from now on is decided by figures again.
+pub(crate) async fn end(conn: &mut PgConnection) -> Result<(), Error> {
+    sqlx::query!("delete from campaigns.relearning").execute(conn).await?;
+    Ok(())
 }
 
 /// Wants the facts of everybody, in whatever version they are.

@@ -6,6 +6,7 @@ mod agreement;
 mod build;
 mod event;
 mod history;
+mod relearn;
 mod scale;
 mod segment;
 mod source;

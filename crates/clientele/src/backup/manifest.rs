@@ -106,7 +106,33 @@ fn known_migrations() -> BTreeMap<String, i64> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn any_file_is_a_manifest_or_refused_by_the_name_of_the_backup(
+            bytes in prop_oneof![
+                prop::collection::vec(any::<u8>(), 0..80),
+                "\\{(\"(format|program|postgres|began_at|ended_at|migrations)\":(-?[0-9]{1,12}|\"[0-9TZ:.+-]{0,25}\"|\\{(\"orders\":[0-9]{1,20})?\\}|null),?){0,7}\\}".prop_map(String::into_bytes),
+            ],
+            cut in 0..400_usize,
+        ) {
+            let folder = tempfile::tempdir().unwrap();
+            std::fs::write(folder.path().join(FILE), &bytes).unwrap();
+            if let Err(error) = Manifest::read(folder.path()) {
+                prop_assert!(error.to_string().contains(&*folder.path().to_string_lossy()), "{error}");
+            }
+            // One that broke off is never taken for whole.
+            Manifest::new(15, DateTime::UNIX_EPOCH, DateTime::UNIX_EPOCH).write(folder.path()).unwrap();
+            let whole = std::fs::read(folder.path().join(FILE)).unwrap();
+            if cut < whole.len() {
+                std::fs::write(folder.path().join(FILE), &whole[..cut]).unwrap();
+                prop_assert!(Manifest::read(folder.path()).is_err());
+            }
+        }
+    }
 
     fn written(change: impl FnOnce(&mut Manifest)) -> Result<Manifest, Error> {
         let folder = tempfile::tempdir().unwrap();

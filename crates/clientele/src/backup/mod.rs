@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use clientele_embedded::{DataDirLock, Postgres, Recovery, Running, verify_copy};
+use clientele_embedded::{DataDirLock, Postgres, Recovery, Running, Timeline, later_timelines, verify_copy};
 use clientele_kernel::{Clock, Error, SystemClock, SystemEntropy};
 use clientele_platform::config::FILE_VARIABLE;
 use clientele_platform::postgres::{self, Database, Error as StorageError};
@@ -51,6 +51,10 @@ pub(crate) struct RestoreArguments {
     /// Last moment to be restored, for instance `2026-11-22T14:05:00Z` [default: the last there is]
     #[arg(long, requires = "wal_archive")]
     to: Option<DateTime<Utc>>,
+    /// Which line of the log to follow, where a house that was restored before has kept its own in the same folder: `own`
+    /// (of the house that was backed up), `latest`, or a number [default: own]
+    #[arg(long, requires = "wal_archive")]
+    timeline: Option<Timeline>,
     /// Configuration file (TOML), as for `up`
     #[arg(long, env = FILE_VARIABLE)]
     config: Option<PathBuf>,
@@ -110,8 +114,24 @@ pub(crate) async fn restore(arguments: RestoreArguments) -> Result<(), Error> {
         Error::invalid("backup", format!("{} is damaged or was not copied whole", arguments.folder.display()))
             .with_source(error)
     })?;
+    let timeline = arguments.timeline.unwrap_or_default();
+    if let (Timeline::Own, Some(archive)) = (timeline, &arguments.wal_archive) {
+        let later = later_timelines(&copy, archive).map_err(|error| {
+            Error::invalid("wal_archive", format!("{} cannot be read", archive.display())).with_source(error)
+        })?;
+        if !later.is_empty() {
+            let later: Vec<_> = later.iter().map(u32::to_string).collect();
+            up::say(format_args!(
+                "note: houses that were restored earlier have kept their log in {} too, on timeline {}: it is not followed \
+                 (`--timeline latest` or a number follows it)",
+                archive.display(),
+                later.join(", ")
+            ));
+        }
+    }
     let made = make_empty("data_dir", &arguments.data_dir)?;
     let recovery = Recovery {
+        timeline,
         copy,
         version: manifest.postgres,
         wal_archive: arguments.wal_archive.clone(),
@@ -181,9 +201,16 @@ fn not_recovered(error: clientele_embedded::Error, to: Option<DateTime<Utc>>) ->
     if told.contains("recovery ended before configured recovery target was reached") {
         return Error::invalid(
             "to",
-            format!("the log that was kept ends before {to}: name an earlier moment, or none"),
+            format!(
+                "the log that was kept ends before {to}: name an earlier moment or none, or another `--timeline` if it is \
+                 a moment in the life of a house that was restored"
+            ),
         )
         .with_source(error);
+    }
+    if told.contains("recovery target timeline") || told.contains("is not a child of this server's history") {
+        return Error::invalid("timeline", "is not in the archive, or does not descend from that of the backup")
+            .with_source(error);
     }
     up::embedded(error)
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use clientele_embedded::postgres::MINIMUM_VERSION;
-use clientele_kernel::{Clock, SystemClock, SystemEntropy};
+use clientele_kernel::{SystemClock, SystemEntropy};
 use clientele_platform::postgres::{self, Database, PLATFORM_MIGRATIONS};
 use sqlx::PgPool;
 
@@ -74,11 +74,14 @@ async fn look_with(
 }
 
 async fn clock(report: &mut Report, pool: &PgPool) -> Result<(), sqlx::Error> {
+    let clock = clientele_platform::clock();
+    let asked = clock.now();
     let theirs: DateTime<Utc> =
         sqlx::query_scalar("select query_start from pg_stat_activity where pid = pg_backend_pid()")
             .fetch_one(pool)
             .await?;
-    let skew = (SystemClock.now() - theirs).as_seconds_f64();
+    // It was at some moment between the question and the answer, which may be long.
+    let skew = (theirs.clamp(asked, clock.now().max(asked)) - theirs).as_seconds_f64();
     if skew.abs() > LARGEST_SKEW_S {
         report.find(
             "clock",
@@ -103,7 +106,8 @@ async fn connections(report: &mut Report, configuration: &Everything, pool: &PgP
     .fetch_one(pool)
     .await?;
     let own = i64::from(configuration.database.max_connections);
-    let all = own * i64::try_from(CONTEXTS.len()).unwrap_or(i64::MAX);
+    // One more of each tells whether the database answers.
+    let all = (own + 1) * i64::try_from(CONTEXTS.len()).unwrap_or(i64::MAX);
     let offered = i64::from(most - reserved);
     if offered < all && !configuration.database.pooled {
         report.find(
@@ -136,6 +140,22 @@ async fn role(report: &mut Report, context: &'static str, pool: &PgPool) -> Resu
     .bind(context)
     .fetch_one(pool)
     .await?;
+    let unreadable: Vec<String> = sqlx::query_scalar(
+        "select c.relname::text from pg_class c
+         where c.relnamespace = to_regnamespace($1) and c.relkind in ('r', 'p') and not has_table_privilege(c.oid, 'select')
+         order by c.relname",
+    )
+    .bind(context)
+    .fetch_all(pool)
+    .await?;
+    if let Some(first) = unreadable.first() {
+        report.find(
+            "database_rights",
+            format!("the role {role} may not read {} tables of {context}, {first} first", unreadable.len()),
+            "what the service asks of them fails",
+            format!("run `clientele migrate`, which gives {wanted} its rights"),
+        );
+    }
     if superuser || owns {
         report.find(
             "role",

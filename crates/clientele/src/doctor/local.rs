@@ -1,10 +1,12 @@
 //! What can be seen on this machine: files with secrets, the data directory, ports, the disk, programs.
 
+use std::io::Read as _;
 use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use clientele_embedded::{PostgresOptions, Running, find_postgres};
+use clientele_platform::tls::Acceptor;
 use tokio::net::TcpListener;
 
 use super::{Report, causes};
@@ -35,8 +37,30 @@ pub(super) fn files(report: &mut Report, configuration: &Everything) {
     }
 }
 
+/// What a server shows of itself over TLS.
+pub(super) fn certificate(report: &mut Report, configuration: &Everything) {
+    let files = configuration.server.tls().map_err(|error| causes(&error));
+    let read = files.and_then(|files| {
+        let Some(files) = files else { return Ok(None) };
+        Acceptor::read(files.clone(), &[]).map_err(|error| causes(&error))?;
+        Ok(Some(files))
+    });
+    match read {
+        Ok(None) => {}
+        Ok(Some(files)) => report.fine(format!("{} and its key belong together", files.certificate.display())),
+        Err(error) => report.find(
+            "certificate",
+            error,
+            "a program that cannot prove who it is does not start",
+            "give `server.tls_certificate_file` and `server.tls_key_file` a certificate and its key, both in PEM",
+        ),
+    }
+}
+
 fn secret_file(report: &mut Report, key: &str, path: &Path) {
-    match std::fs::metadata(path) {
+    // That it is there does not mean that it can be read: it may be another user's, or a folder.
+    let read = std::fs::File::open(path).and_then(|mut file| file.read(&mut [0])).and_then(|_| std::fs::metadata(path));
+    match read {
         Ok(metadata) if metadata.permissions().mode() & 0o007 != 0 => report.find(
             "secret_file_open",
             format!("`{key}` names {}, which every user of this machine can read", path.display()),
@@ -134,20 +158,23 @@ fn disk(report: &mut Report, data_dir: &Path) {
         Ok(found) => {
             #[expect(clippy::useless_conversion, reason = "these are narrower on other systems")]
             let free = u64::from(found.blocks_available()) * u64::from(found.fragment_size());
-            let told =
-                format!("{}.{} GiB are free at {}", free >> 30, (((free >> 20) & 1023) * 10) >> 10, there.display());
-            if free < LEAST_FREE {
-                report.find(
-                    "disk",
-                    told,
-                    "PostgreSQL stops when the disk is full",
-                    "make room, or choose a data directory elsewhere",
-                );
-            } else {
-                report.fine(told);
-            }
+            room(report, free, there);
         }
         Err(error) => tracing::debug!(%error, "free space is not told"),
+    }
+}
+
+fn room(report: &mut Report, free: u64, folder: &Path) {
+    let told = format!("{}.{} GiB are free at {}", free >> 30, (((free >> 20) & 1023) * 10) >> 10, folder.display());
+    if free < LEAST_FREE {
+        report.find(
+            "disk",
+            told,
+            "PostgreSQL stops when the disk is full",
+            "make room, or choose a data directory elsewhere",
+        );
+    } else {
+        report.fine(told);
     }
 }
 
@@ -174,5 +201,24 @@ fn master_key(report: &mut Report, data_dir: &Path, configuration: &Everything) 
             "without the key nothing that is sealed can be read: past states, private payloads, secrets of the services",
             "put the copy back that was kept apart, or set `secrets.master_key`",
         );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_disk_with_less_than_two_gibibytes_free_is_found() {
+        let told = |free| {
+            let mut report = Report::default();
+            room(&mut report, free, Path::new("/data"));
+            report
+        };
+        let short = told(LEAST_FREE - 1);
+        assert_eq!((short.fine.len(), short.findings.len()), (0, 1));
+        assert_eq!((short.findings[0].id, short.findings[0].what.as_str()), ("disk", "1.9 GiB are free at /data"));
+        assert_eq!(told(LEAST_FREE).fine, ["2.0 GiB are free at /data"]);
+        assert_eq!(told((5 << 30) + (1 << 29)).fine, ["5.5 GiB are free at /data"]);
     }
 }

@@ -1,6 +1,5 @@
 //! `clientele doctor`: what is wrong with a configuration, or with the machine and the servers that it names, in plain words:
-//! what was found, why it matters, what to do. It tries things for real and changes nothing but one thing: on the bus it
-//! sees to the stream of the service it is asked about, as that service does when it starts.
+//! what was found, why it matters, what to do. It tries things for real, and changes nothing.
 //!
 //! - [`local`]: files, folders, ports, disk, programs
 //! - [`database`]: PostgreSQL as the service's own role meets it
@@ -115,6 +114,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Error> {
                 configuration.server.listen = listen;
             }
             local::files(&mut report, &configuration);
+            local::certificate(&mut report, &configuration);
             match arguments.service.as_deref() {
                 None => local::house(&mut report, &configuration, arguments.data_dir).await,
                 Some(service) => {

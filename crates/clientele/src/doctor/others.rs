@@ -8,9 +8,12 @@ use clientele_contracts::identity::v1::issue_token_request::Proof;
 use clientele_contracts::identity::v1::tokens_client::TokensClient;
 use clientele_contracts::identity::v1::{IssueTokenRequest, ServiceCredential};
 use clientele_kernel::Code;
-use clientele_platform::bus::{Bus as _, JetStream};
+use clientele_platform::bus::{Found, JetStream};
 use clientele_platform::config::BusKind;
 use clientele_platform::grpc::{self, Network, Transport};
+use clientele_platform::tls::{self, Trust};
+use http::Uri;
+use http::uri::Scheme;
 use secrecy::ExposeSecret;
 use tonic::codegen::http::uri::PathAndQuery;
 use tonic_prost::ProstCodec;
@@ -20,7 +23,7 @@ use crate::configuration::Everything;
 
 const DEADLINE: Duration = Duration::from_secs(10);
 
-/// NATS: reached, new enough, with JetStream, and the right to the service's stream.
+/// NATS: reached, new enough, with JetStream, and the service's stream as it is to be.
 pub(super) async fn bus(report: &mut Report, configuration: &Everything, service: &str) {
     if configuration.bus.kind == BusKind::InProcess {
         return report.find(
@@ -48,14 +51,30 @@ pub(super) async fn bus(report: &mut Report, configuration: &Everything, service
     if !CONTEXTS.contains(&service) {
         return;
     }
-    match bus.prepare(service).await {
-        Ok(()) => report.fine(format!("the stream of {service} is there")),
+    // Where NATS knows its users, services may look at streams only.
+    let knows_us = !configuration.bus.user.is_empty() || configuration.bus.credentials_file.is_some();
+    match bus.look(service).await {
+        Ok(Found::Declared) => report.fine(format!("the stream of {service} is there")),
+        Ok(Found::Missing) if !knows_us => {
+            report.fine(format!("NATS has no stream of {service} yet: the service makes it when it starts"));
+        }
+        Ok(Found::Otherwise) if !knows_us => {
+            report.fine(format!("the stream of {service} has other settings: the service changes it when it starts"));
+        }
+        Ok(found) => report.find(
+            "bus_stream",
+            match found {
+                Found::Missing => format!("NATS has no stream of {service}"),
+                _ => format!("the stream of {service} differs from what `bus` says"),
+            },
+            why,
+            "run `clientele migrate`, which makes and changes streams; the service may only look",
+        ),
         Err(error) => report.find(
             "bus_stream",
-            format!("the stream of {service} cannot be seen to: {}", causes(&error)),
+            format!("the stream of {service} is not shown: {}", causes(&error)),
             why,
-            "see that JetStream is on, that the user has the rights that deploy/security.md lists, and that NATS has as many \
-             servers as `bus.replicas` says",
+            "see that JetStream is on, and that the user has the rights that deploy/security.md lists",
         ),
     }
 }
@@ -71,13 +90,36 @@ pub(super) async fn services(report: &mut Report, configuration: &Everything, se
     for other in CONTEXTS.iter().filter(|other| **other != service) {
         match tokio::time::timeout(DEADLINE, health(network.transport(other))).await {
             Ok(Ok(())) => report.fine(format!("{other} answers")),
-            Ok(Err(error)) => unreachable(report, other, &causes(&error)),
+            Ok(Err(error)) => {
+                let distrusted = distrusted(configuration, other).await;
+                unreachable(report, other, &distrusted.unwrap_or_else(|| causes(&error)));
+            }
             Err(_) => unreachable(report, other, "it does not answer in time"),
         }
     }
     if service != "identity" {
         secret(report, configuration, service, &network).await;
     }
+}
+
+/// What is wrong with the certificate that a service shows, if that is what is wrong.
+async fn distrusted(configuration: &Everything, other: &str) -> Option<String> {
+    let trust = Trust::read(configuration.services.ca_file.as_deref()).ok()?;
+    for address in configuration.services.addresses(other)? {
+        if address.scheme() != Some(&Scheme::HTTPS) {
+            continue;
+        }
+        let (host, port) = (address.host()?.trim_matches(['[', ']']), address.port_u16().unwrap_or(443));
+        if let Err(error) = tls::greet(&trust, host, port).await {
+            return Some(format!("{}: {error}", shown(address)));
+        }
+    }
+    None
+}
+
+/// An address without what it must not have, a password for instance.
+fn shown(address: &Uri) -> String {
+    format!("{}:{}", address.host().unwrap_or_default(), address.port_u16().unwrap_or(443))
 }
 
 fn unreachable(report: &mut Report, other: &str, error: &str) {

@@ -189,8 +189,24 @@ fn moment(text: &str, mapping: &Mapping) -> Result<DateTime<Utc>, String> {
 #[cfg(test)]
 mod tests {
     use chrono::TimeZone;
+    use proptest::prelude::*;
 
     use super::*;
+
+    proptest! {
+        #[test]
+        fn any_row_is_read_or_refused_by_the_name_of_a_column(
+            cells in prop::array::uniform8("[0-9A-Z. -]{0,12}|.{0,30}|-?[0-9]{1,40}(\\.[0-9]{1,30})?|20[0-9]{2}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}"),
+        ) {
+            match read(cells.each_ref().map(String::as_str)) {
+                Ok(row) => prop_assert!(!row.order.is_empty() && !row.sku.is_empty()),
+                Err(refusal) => prop_assert!(
+                    ["InvoiceNo", "StockCode", "Description", "Quantity", "InvoiceDate", "UnitPrice", "CustomerID", "Country"]
+                        .contains(&refusal.field.as_str())
+                ),
+            }
+        }
+    }
 
     fn read(cells: [&str; 8]) -> Result<Row, Refusal> {
         let mapping = Mapping::open("online-retail").unwrap();

@@ -2,7 +2,9 @@
 //! `pg_verifybackup` finds out whether a copy is whole, recovery replays the log over it, archived or copied along.
 
 use std::fs::{self, File};
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 use std::time::Duration;
 
 use super::cluster;
@@ -75,6 +77,58 @@ pub async fn verify_copy(copy: &Path, version: u32) -> Result<()> {
     tool::run(command, COPY_DEADLINE).await.map(drop)
 }
 
+/// Which line of the log a recovery follows. Each recovery begins a line of its own where it ends, and an archive may hold
+/// several: what was before that moment, what went on after it until all was lost, what was done in the restored cluster.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Timeline {
+    /// The one on which the copy was made.
+    #[default]
+    Own,
+    /// The newest that descends from it.
+    Latest,
+    /// That of a number, as the names of its files begin with it in hexadecimal.
+    Number(NonZeroU32),
+}
+
+impl Timeline {
+    /// As `recovery_target_timeline` wants it.
+    fn setting(self) -> String {
+        match self {
+            Self::Own => "current".to_owned(),
+            Self::Latest => "latest".to_owned(),
+            Self::Number(number) => number.to_string(),
+        }
+    }
+}
+
+impl FromStr for Timeline {
+    type Err = String;
+
+    fn from_str(text: &str) -> std::result::Result<Self, String> {
+        match text {
+            "own" => Ok(Self::Own),
+            "latest" => Ok(Self::Latest),
+            number => number.parse().map(Self::Number).map_err(|_| "`own`, `latest`, or a number is wanted".to_owned()),
+        }
+    }
+}
+
+/// The numbers of the timelines that recoveries have begun in an archive, above that on which a copy was made.
+pub fn later_timelines(copy: &Path, archive: &Path) -> Result<Vec<u32>> {
+    let label = copy.join("backup_label");
+    let text = fs::read_to_string(&label).map_err(Error::io("read", &label))?;
+    let own = text.lines().find_map(|line| line.strip_prefix("START TIMELINE: "));
+    let own = own.and_then(|number| number.trim().parse::<u32>().ok()).unwrap_or(1);
+    let mut found = Vec::new();
+    for entry in fs::read_dir(archive).map_err(Error::io("read", archive))? {
+        let name = entry.map_err(Error::io("read", archive))?.file_name();
+        let number = name.to_str().and_then(|name| name.strip_suffix(".history"));
+        found.extend(number.and_then(|number| u32::from_str_radix(number, 16).ok()).filter(|number| *number > own));
+    }
+    found.sort_unstable();
+    Ok(found)
+}
+
 /// What a new cluster is made from.
 #[derive(Debug, Clone)]
 pub struct Recovery {
@@ -84,6 +138,8 @@ pub struct Recovery {
     pub version: u32,
     /// The folder with the log archived since; without it recovery ends where the copy does.
     pub wal_archive: Option<PathBuf>,
+    /// Which of the lines in the archive.
+    pub timeline: Timeline,
     /// The last moment to be in it, as PostgreSQL writes one; all there is, if not said.
     pub to: Option<String>,
 }
@@ -99,11 +155,10 @@ impl Recovery {
             account.can_reach(&data)?;
             let fresh = cluster.with_extension("new");
             copy_folder(&self.copy, &fresh, &account)?;
-            if self.wal_archive.is_some() {
-                let signal = fresh.join("recovery.signal");
-                File::create(&signal).map_err(Error::io("create", &signal))?;
-                account.own(&signal)?;
-            }
+            // Also without an archive: what is written from now on is another line of the log than the one that was copied.
+            let signal = fresh.join("recovery.signal");
+            File::create(&signal).map_err(Error::io("create", &signal))?;
+            account.own(&signal)?;
             fs::rename(&fresh, &cluster).map_err(Error::io("rename", &fresh))?;
             data
         };
@@ -112,11 +167,19 @@ impl Recovery {
         options.ready_within = RECOVERY_DEADLINE;
         // Nobody is let in before the recovery has come to its end: only then is the server ready.
         options = options.setting("hot_standby", "off");
-        if let Some(archive) = &self.wal_archive {
-            let archive = archive.canonicalize().map_err(Error::io("read", archive))?;
-            options = options.setting("restore_command", &format!("cp {}/%f \"%p\"", quoted(&archive)));
-            options = options.setting("recovery_target_action", "promote");
-        }
+        let fetch = match &self.wal_archive {
+            Some(archive) => {
+                let archive = archive.canonicalize().map_err(Error::io("read", archive))?;
+                format!("cp {}/%f \"%p\"", quoted(&archive))
+            }
+            None => "false".to_owned(),
+        };
+        options = options.setting("restore_command", &fetch);
+        options = options.setting("recovery_target_action", "promote");
+        options = options.setting("recovery_target_timeline", &self.timeline.setting());
+        // Kept for whoever runs the cluster with an archive later: where its line begins is told in a file that is archived
+        // once, and only by a server that archives when it begins the line. Without it nobody could follow that line.
+        options = options.setting("archive_mode", "on").setting("archive_command", "");
         if let Some(to) = &self.to {
             options = options.setting("recovery_target_time", to);
         }
@@ -185,5 +248,15 @@ mod tests {
     #[test]
     fn a_path_with_quotes_spaces_and_percent_signs_stays_one_path_in_the_command() {
         assert_eq!(quoted(Path::new("/b/it's 100%")), r"'/b/it'\''s 100%%'");
+    }
+
+    #[test]
+    fn a_timeline_is_the_own_one_the_latest_or_a_number() {
+        assert_eq!("own".parse(), Ok(Timeline::Own));
+        assert_eq!("latest".parse(), Ok(Timeline::Latest));
+        assert_eq!("12".parse::<Timeline>().unwrap().setting(), "12");
+        for wrong in ["", "0", "-1", "current", "newest"] {
+            assert!(wrong.parse::<Timeline>().is_err(), "{wrong}");
+        }
     }
 }

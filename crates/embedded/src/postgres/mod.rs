@@ -6,7 +6,7 @@
 //! | `programs` | finding PostgreSQL's programs: [`find_postgres`], [`PostgresPrograms`] |
 //! | `fetch` | installing them: [`ensure_postgres`] |
 //! | `cluster` | the data folder: first start, leftovers of a crash, the socket's folder |
-//! | `backup` | copies of a running cluster, and clusters made from copies: [`Running`], [`Recovery`] |
+//! | `backup` | copies of a running cluster, and clusters made from copies: [`Running`], [`Recovery`], [`Timeline`] |
 //! | `server` | the running server: [`Postgres`], [`PostgresOptions`] |
 
 mod backup;
@@ -15,7 +15,7 @@ mod fetch;
 mod programs;
 mod server;
 
-pub use backup::{Recovery, Running, verify_copy};
+pub use backup::{Recovery, Running, Timeline, later_timelines, verify_copy};
 pub use fetch::ensure_postgres;
 pub use programs::{MINIMUM_VERSION, PostgresPrograms, find_postgres};
 pub use server::{Postgres, PostgresOptions};

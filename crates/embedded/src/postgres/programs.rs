@@ -1,8 +1,8 @@
 //! Finding PostgreSQL's programs.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
+use crate::account::bare;
 use crate::error::{Error, Result};
 use crate::install::{self, cache_dir, is_program, on_path};
 
@@ -45,7 +45,7 @@ impl PostgresPrograms {
         if !is_program(&home.join("initdb")) {
             return Err(described("no initdb"));
         }
-        let output = Command::new(&postgres)
+        let output = bare(&postgres)
             .arg("--version")
             .output()
             .map_err(|error| described(&format!("postgres does not run: {error}")))?;

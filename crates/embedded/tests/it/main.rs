@@ -1,6 +1,7 @@
 //! The supervisor against the real programs: PostgreSQL and nats-server.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking, its helpers too")]
 
+mod backup;
 mod nats;
 mod postgres;
 

@@ -43,7 +43,25 @@ fn admits(accepted: &str, name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn whatever_is_accepted_nothing_is_sent_that_is_not_named_or_starred(
+            accepted in "((br|gzip|BR|x-gzip|identity|\\*|.{0,3})(;? ?q ?= ?(0|1|0\\.[0-9]{0,3}|NaN|inf|-1|.{0,3}))?,? ?){0,5}",
+        ) {
+            let sent = preferred(&accepted);
+            let lower = accepted.to_ascii_lowercase();
+            for encoding in &sent {
+                prop_assert!(lower.contains(encoding.name()) || lower.contains('*'), "{accepted}: {sent:?}");
+            }
+            prop_assert!(sent.is_sorted_by_key(|encoding| *encoding == Encoding::Gzip));
+            let none = format!("br;q=0, gzip;q=0, {accepted}");
+            prop_assert_eq!(preferred(&none), []);
+        }
+    }
 
     #[test]
     fn the_smallest_file_that_the_client_takes_is_sent() {

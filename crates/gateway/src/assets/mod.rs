@@ -159,7 +159,31 @@ fn media_type(path: &str) -> &'static str {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn any_path_and_headers_get_a_file_as_it_is_or_word_that_it_is_unchanged(
+            path in "(assets/|\\.\\./|/|[a-z%]{0,5}){0,4}[a-z.%é]{0,9}\\.?(js|css|svg|x)?",
+            names in prop::collection::vec((0..3_usize, prop::collection::vec(any::<u8>(), 0..40)), 0..4),
+        ) {
+            let mut request = HeaderMap::new();
+            for (name, value) in names {
+                if let Ok(value) = HeaderValue::from_bytes(&value) {
+                    request.append([ACCEPT, ACCEPT_ENCODING, IF_NONE_MATCH][name].clone(), value);
+                }
+            }
+            let answer = file(&path, embedded(b"1"), &request);
+            prop_assert!(matches!(answer.status(), StatusCode::OK | StatusCode::NOT_MODIFIED));
+            let etag = answer.headers()[ETAG].clone();
+            prop_assert!(answer.status() == StatusCode::OK || request.get(IF_NONE_MATCH).is_some());
+            request.insert(IF_NONE_MATCH, etag);
+            prop_assert_eq!(file(&path, embedded(b"1"), &request).status(), StatusCode::NOT_MODIFIED);
+            prop_assert!(!(path.starts_with(ASSETS) && wants_page(&path, &request)));
+        }
+    }
 
     fn headers(name: http::HeaderName, value: &str) -> HeaderMap {
         HeaderMap::from_iter([(name, value.parse().unwrap())])

@@ -194,8 +194,19 @@ fn is_plain(name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use clientele_kernel::{SystemClock, SystemEntropy};
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn a_plain_name_stays_within_its_folder(name in "[a-zA-Z0-9._/\\\\-]{0,12}|.{0,8}") {
+            let place = Path::new("/folder").join(&name);
+            let within = place.parent() == Some(Path::new("/folder")) && place.file_name() == Some(name.as_ref());
+            prop_assert!(!is_plain(&name) || within, "{name}");
+        }
+    }
 
     /// A release of another build, started so many minutes ago, with one file.
     fn other(folder: &Path, id: char, minutes: u64) -> PathBuf {

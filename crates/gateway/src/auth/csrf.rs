@@ -68,6 +68,8 @@ fn refused(why: &str) -> Problem {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use std::net::{IpAddr, Ipv4Addr};
 
@@ -107,6 +109,24 @@ mod tests {
             ("sec-fetch-site", "cross-site", false),
         ] {
             assert_eq!(admitted(&[("x-csrf-token", &right), (name, value)]), good, "{name}: {value}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_header_but_the_session_s_token_lets_a_request_in(
+            given in prop::collection::vec(any::<u8>(), 0..60), origin in "(https?://)?(crm\\.example(:8080)?|.{0,12})", site in "(same|cross)-(origin|site)|none|[a-z]{0,5}",
+        ) {
+            let mut headers = HeaderMap::new();
+            for (name, value) in [(HEADER, given.as_slice()), ("origin", origin.as_bytes()), ("sec-fetch-site", site.as_bytes())] {
+                if let Ok(value) = http::HeaderValue::from_bytes(value) {
+                    headers.append(http::HeaderName::from_static(name), value);
+                }
+            }
+            let host = Some("crm.example:8080".to_owned());
+            let client = Client { address: IpAddr::V4(Ipv4Addr::LOCALHOST), secure: false, host };
+            let refused = check(&Method::POST, &headers, &client, Some(&"cls_1".into())).unwrap_err();
+            prop_assert_eq!(refused.status, StatusCode::FORBIDDEN);
         }
     }
 

@@ -12,6 +12,9 @@ use serde_json::{Map, Value};
 use super::template::field_of;
 use super::unknown;
 
+/// Beyond it not each whole number has a float of its own: 2 to the 53.
+const EXACT: f64 = 9_007_199_254_740_992.0;
+
 /// Parses the bytes of a body, which must be a JSON object. `place` names it in errors.
 pub(crate) fn parse(json: &[u8], place: &str) -> Result<Map<String, Value>, Error> {
     let value = serde_json::from_slice(json)
@@ -118,6 +121,12 @@ fn check_value(value: &mut Value, field: &FieldDescriptor, place: &str, found: &
         }
         (Kind::Enum(known), Value::String(name)) if known.get_value_by_name(name).is_none() => {
             found.push(place, format!("`{}` is none of {}", shorten(name), names_of(&known)));
+        }
+        // What is beyond 64 bits comes as the nearest float, and the nearest float of a number just outside is inside.
+        (Kind::Int64 | Kind::Sint64 | Kind::Sfixed64 | Kind::Uint64 | Kind::Fixed64, Value::Number(number))
+            if number.as_f64().is_some_and(|near| number.is_f64() && near.abs() > EXACT) =>
+        {
+            found.push(place, format!("`{number}` may not be the number that is meant: write one so large as text"));
         }
         _ => {}
     }
@@ -235,6 +244,16 @@ mod tests {
         assert_eq!(money["minor"], "9223372036854775807");
         assert_eq!(printed("platform.v1.Money", r#"{"minor":12}"#)["minor"], "12");
         assert!(read_text("platform.v1.Money", r#"{"minor":"9223372036854775808"}"#).is_err());
+        assert_eq!(printed("platform.v1.Money", r#"{"minor":-9223372036854775808}"#)["minor"], "-9223372036854775808");
+        assert_eq!(printed("platform.v1.Money", r#"{"minor":1.2e3}"#)["minor"], "1200");
+    }
+
+    #[test]
+    fn a_number_just_beyond_64_bits_is_not_taken_for_its_neighbour_within() {
+        for minor in ["-9223372036854775809", "9223372036854775808", "1e18", "-1e300"] {
+            let error = read_text("platform.v1.Money", &format!(r#"{{"minor":{minor}}}"#)).unwrap_err();
+            assert_eq!(fields(error), ["minor"], "{minor}");
+        }
     }
 
     #[test]

@@ -117,6 +117,13 @@ const PLACES = {
       await page.locator('iframe').waitFor();
     },
   },
+  outbox: {
+    open: async (page) => {
+      await page.goto('/outbox');
+      await page.locator('main select').waitFor();
+      await until('the answer is there', async () => (await page.locator('main [class*="Skeleton"]').count()) === 0);
+    },
+  },
   templates: {
     open: async (page) => {
       await correspondence();

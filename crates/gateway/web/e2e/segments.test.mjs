@@ -87,11 +87,17 @@ test('two who change the same segment both see it, and neither overwrites unaske
       etag: present.etag,
       description: 'written elsewhere',
     });
-    await page.getByRole('button', { name: 'Save' }).click();
+    // It is told by itself, and takes nothing away from what is being written.
     await page.getByText('Somebody else changed this segment meanwhile').waitFor();
     assert.equal(await page.getByLabel('What it is for').inputValue(), 'written here');
+    const answered = page.waitForResponse((response) => response.request().method() === 'PATCH');
+    await page.getByRole('button', { name: 'Save' }).click();
+    assert.equal((await answered).status(), 409);
+    await page.getByRole('button', { name: 'Keep mine' }).waitFor();
+    assert.equal(await page.getByLabel('What it is for').inputValue(), 'written here');
     await page.getByRole('button', { name: 'Keep mine' }).click();
-    await page.getByRole('button', { name: 'Keep mine' }).waitFor({ state: 'detached' });
+    // The form goes once it is saved; until then what is typed stands in it, and the name above it.
+    await page.getByRole('button', { name: 'Change' }).waitFor();
     await page.getByRole('heading', { level: 1, name }).waitFor();
     await page.getByText('written here').waitFor();
     assert.equal((await api.call('GET', `/v1/segments/${segment.id}`)).description, 'written here');

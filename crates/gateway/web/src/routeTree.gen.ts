@@ -20,6 +20,7 @@ import { Route as AppImportsImportIdRouteImport } from './routes/_app/imports/$i
 import { Route as AppImportsNewRouteImport } from './routes/_app/imports/new';
 import { Route as AppInboxIndexRouteImport } from './routes/_app/inbox/index';
 import { Route as AppMailboxIndexRouteImport } from './routes/_app/mailbox/index';
+import { Route as AppOutboxIndexRouteImport } from './routes/_app/outbox/index';
 import { Route as AppSegmentsIndexRouteImport } from './routes/_app/segments/index';
 import { Route as AppSegmentsSegmentIdRouteImport } from './routes/_app/segments/$segmentId';
 import { Route as AppSegmentsNewRouteImport } from './routes/_app/segments/new';
@@ -81,6 +82,11 @@ const AppMailboxIndexRoute = AppMailboxIndexRouteImport.update({
   path: '/mailbox/',
   getParentRoute: () => AppRoute,
 } as any);
+const AppOutboxIndexRoute = AppOutboxIndexRouteImport.update({
+  id: '/outbox/',
+  path: '/outbox/',
+  getParentRoute: () => AppRoute,
+} as any);
 const AppSegmentsIndexRoute = AppSegmentsIndexRouteImport.update({
   id: '/segments/',
   path: '/segments/',
@@ -127,6 +133,7 @@ export interface FileRoutesByFullPath {
   '/imports/': typeof AppImportsIndexRoute;
   '/inbox/': typeof AppInboxIndexRoute;
   '/mailbox/': typeof AppMailboxIndexRoute;
+  '/outbox/': typeof AppOutboxIndexRoute;
   '/segments/': typeof AppSegmentsIndexRoute;
   '/templates/': typeof AppTemplatesIndexRoute;
 }
@@ -145,6 +152,7 @@ export interface FileRoutesByTo {
   '/imports': typeof AppImportsIndexRoute;
   '/inbox': typeof AppInboxIndexRoute;
   '/mailbox': typeof AppMailboxIndexRoute;
+  '/outbox': typeof AppOutboxIndexRoute;
   '/segments': typeof AppSegmentsIndexRoute;
   '/templates': typeof AppTemplatesIndexRoute;
 }
@@ -165,6 +173,7 @@ export interface FileRoutesById {
   '/_app/imports/': typeof AppImportsIndexRoute;
   '/_app/inbox/': typeof AppInboxIndexRoute;
   '/_app/mailbox/': typeof AppMailboxIndexRoute;
+  '/_app/outbox/': typeof AppOutboxIndexRoute;
   '/_app/segments/': typeof AppSegmentsIndexRoute;
   '/_app/templates/': typeof AppTemplatesIndexRoute;
 }
@@ -185,6 +194,7 @@ export interface FileRouteTypes {
     | '/imports/'
     | '/inbox/'
     | '/mailbox/'
+    | '/outbox/'
     | '/segments/'
     | '/templates/';
   fileRoutesByTo: FileRoutesByTo;
@@ -203,6 +213,7 @@ export interface FileRouteTypes {
     | '/imports'
     | '/inbox'
     | '/mailbox'
+    | '/outbox'
     | '/segments'
     | '/templates';
   id:
@@ -222,6 +233,7 @@ export interface FileRouteTypes {
     | '/_app/imports/'
     | '/_app/inbox/'
     | '/_app/mailbox/'
+    | '/_app/outbox/'
     | '/_app/segments/'
     | '/_app/templates/';
   fileRoutesById: FileRoutesById;
@@ -311,6 +323,13 @@ declare module '@tanstack/react-router' {
       preLoaderRoute: typeof AppMailboxIndexRouteImport;
       parentRoute: typeof AppRoute;
     };
+    '/_app/outbox/': {
+      id: '/_app/outbox/';
+      path: '/outbox';
+      fullPath: '/outbox/';
+      preLoaderRoute: typeof AppOutboxIndexRouteImport;
+      parentRoute: typeof AppRoute;
+    };
     '/_app/segments/': {
       id: '/_app/segments/';
       path: '/segments';
@@ -369,6 +388,7 @@ interface AppRouteChildren {
   AppImportsIndexRoute: typeof AppImportsIndexRoute;
   AppInboxIndexRoute: typeof AppInboxIndexRoute;
   AppMailboxIndexRoute: typeof AppMailboxIndexRoute;
+  AppOutboxIndexRoute: typeof AppOutboxIndexRoute;
   AppSegmentsIndexRoute: typeof AppSegmentsIndexRoute;
   AppTemplatesIndexRoute: typeof AppTemplatesIndexRoute;
 }
@@ -386,6 +406,7 @@ const AppRouteChildren: AppRouteChildren = {
   AppImportsIndexRoute: AppImportsIndexRoute,
   AppInboxIndexRoute: AppInboxIndexRoute,
   AppMailboxIndexRoute: AppMailboxIndexRoute,
+  AppOutboxIndexRoute: AppOutboxIndexRoute,
   AppSegmentsIndexRoute: AppSegmentsIndexRoute,
   AppTemplatesIndexRoute: AppTemplatesIndexRoute,
 };

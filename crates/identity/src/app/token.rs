@@ -1,5 +1,6 @@
 //! Tokens: whoever proves who they are gets one; signing keys and their rotation.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -25,10 +26,6 @@ use crate::domain::token::{self, Principal, Schedule, Slot};
 use crate::events::publish;
 use crate::store;
 use crate::store::token::StoredKey;
-
-/// How long a replica goes by the keys it has read: far less than a new key is published before it signs, and for as long
-/// as that a replica may still sign with a key that another has revoked.
-const REREAD: TimeDelta = TimeDelta::seconds(5);
 
 /// What a token says: what every service reads, and what identity alone reads back.
 #[derive(Debug, Serialize, Deserialize)]
@@ -156,28 +153,29 @@ pub(crate) struct SigningKeys {
     db: Database,
     entropy: Arc<dyn Entropy>,
     clock: Arc<dyn Clock>,
-    known: RwLock<Option<Arc<Known>>>,
+    /// Keys that were opened. Which of them are still in use the table says, each time one is to sign.
+    opened: RwLock<HashMap<Uuid, Arc<Opened>>>,
 }
 
-/// The keys as they were last read.
-struct Known {
-    read_at: DateTime<Utc>,
-    schedule: Schedule,
-    keys: Vec<(PublicKey, EncodingKey)>,
+/// Both halves of a key.
+struct Opened {
+    public: [u8; 32],
+    private: EncodingKey,
 }
 
 impl SigningKeys {
     pub(crate) fn new(db: Database, entropy: Arc<dyn Entropy>) -> Self {
         let clock = db.clock().clone();
-        Self { db, entropy, clock, known: RwLock::default() }
+        Self { db, entropy, clock, opened: RwLock::default() }
     }
 
-    /// Signs a token for this principal.
+    /// Signs a token for this principal, with the key that the table names at this moment: another replica may have revoked
+    /// the one that signed the token before.
     async fn sign(&self, principal: Principal) -> Result<Issued, Error> {
         let now = self.clock.now();
-        let known = self.known(now).await?;
-        let slot = known.schedule.signer(now).ok_or_else(no_key)?;
-        let (_, key) = known.keys.iter().find(|(public, _)| public.id == slot.id).ok_or_else(no_key)?;
+        let schedule = Schedule::new(store::token::slots(self.db.pool()).await?);
+        let slot = schedule.signer(now).ok_or_else(no_key)?;
+        let key = self.opened(slot.id).await?.ok_or_else(no_key)?;
         let lifetime_ends = now + token::LIFETIME;
         let expires_at = principal.ends_at.map_or(lifetime_ends, |end| end.min(lifetime_ends));
         let claims = SessionClaims {
@@ -194,7 +192,7 @@ impl SigningKeys {
             sid: principal.session,
         };
         let header = Header { kid: Some(slot.id.to_string()), ..Header::new(Algorithm::EdDSA) };
-        let token = jsonwebtoken::encode(&header, &claims, key).map_err(KernelError::internal)?;
+        let token = jsonwebtoken::encode(&header, &claims, &key.private).map_err(KernelError::internal)?;
         // Whole seconds, as the token says it.
         let expires_at = DateTime::from_timestamp(expires_at.timestamp(), 0).unwrap_or(expires_at);
         Ok(Issued { token, expires_at, principal })
@@ -204,13 +202,12 @@ impl SigningKeys {
     async fn read(&self, token: &str) -> Result<SessionClaims, Error> {
         let refused = |_| Error::ProofRefused;
         let header = jsonwebtoken::decode_header(token).map_err(refused)?;
-        let known = self.known(self.clock.now()).await?;
-        let key = known.keys.iter().find(|(public, _)| header.kid.as_deref() == Some(public.id.to_string().as_str()));
-        let (public, _) = key.ok_or(Error::ProofRefused)?;
+        let kid = header.kid.and_then(|kid| kid.parse().ok()).ok_or(Error::ProofRefused)?;
+        let key = self.opened(kid).await?.ok_or(Error::ProofRefused)?;
         let mut validation = Validation::new(Algorithm::EdDSA);
         validation.validate_exp = false;
         validation.set_issuer(&[ISSUER]);
-        Ok(jsonwebtoken::decode(token, &DecodingKey::from_ed_der(&public.bytes), &validation).map_err(refused)?.claims)
+        Ok(jsonwebtoken::decode(token, &DecodingKey::from_ed_der(&key.public), &validation).map_err(refused)?.claims)
     }
 
     /// The public keys, as the table has them now: who asks may have seen a token of a key made a moment ago.
@@ -269,7 +266,6 @@ impl SigningKeys {
             store::token::delete(uow.conn(), &ended).await?;
         }
         uow.commit().await?;
-        *self.known.write().await = None;
         Ok(())
     }
 
@@ -281,21 +277,19 @@ impl SigningKeys {
         StoredKey { slot: Slot { id, signs_from }, public_key, sealed_private_key }
     }
 
-    async fn known(&self, now: DateTime<Utc>) -> Result<Arc<Known>, Error> {
-        let fresh = |known: &&Arc<Known>| now - known.read_at < REREAD;
-        if let Some(known) = self.known.read().await.as_ref().filter(fresh) {
-            return Ok(known.clone());
+    /// The halves of a key; none where the table has no such key. What is opened anew takes the place of all that was: the
+    /// private halves of keys that are gone are not kept.
+    async fn opened(&self, id: Uuid) -> Result<Option<Arc<Opened>>, Error> {
+        if let Some(key) = self.opened.read().await.get(&id) {
+            return Ok(Some(key.clone()));
         }
-        let mut slot = self.known.write().await;
-        if let Some(known) = slot.as_ref().filter(fresh) {
-            return Ok(known.clone());
+        let mut opened = self.opened.write().await;
+        if !opened.contains_key(&id) {
+            let stored = store::token::list(self.db.pool()).await?;
+            let keys = stored.iter().map(|key| Ok((key.slot.id, Arc::new(open(self.db.keyring(), key)?))));
+            *opened = keys.collect::<Result<_, Error>>()?;
         }
-        let stored = store::token::list(self.db.pool()).await?;
-        let schedule = Schedule::new(stored.iter().map(|key| key.slot).collect());
-        let keys = stored.iter().map(|key| open(self.db.keyring(), key)).collect::<Result<_, Error>>()?;
-        let known = Arc::new(Known { read_at: now, schedule, keys });
-        *slot = Some(known.clone());
-        Ok(known)
+        Ok(opened.get(&id).cloned())
     }
 }
 
@@ -310,7 +304,7 @@ pub(crate) fn purpose(id: Uuid) -> String {
     format!("identity signing key {id}")
 }
 
-fn open(keyring: &Keyring, stored: &StoredKey) -> Result<(PublicKey, EncodingKey), Error> {
+fn open(keyring: &Keyring, stored: &StoredKey) -> Result<Opened, Error> {
     let seed = keyring.open_secret(&purpose(stored.slot.id), &stored.sealed_private_key)?;
     let seed = <[u8; 32]>::try_from(seed.as_slice()).map(Zeroizing::new);
     let seed = seed.map_err(|_| StorageError::corrupt("signing_key", "the private key has the wrong length"))?;
@@ -319,7 +313,7 @@ fn open(keyring: &Keyring, stored: &StoredKey) -> Result<(PublicKey, EncodingKey
         return Err(StorageError::corrupt("signing_key", "the halves of a key do not belong together").into());
     }
     let der = key.to_pkcs8_der().map_err(KernelError::internal)?;
-    Ok((PublicKey { id: stored.slot.id, bytes: stored.public_key }, EncodingKey::from_ed_der(der.as_bytes())))
+    Ok(Opened { public: stored.public_key, private: EncodingKey::from_ed_der(der.as_bytes()) })
 }
 
 fn no_key() -> Error {

@@ -76,7 +76,18 @@ fn readable(user_agent: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn whatever_a_browser_calls_itself_is_kept_without_control_characters_and_short(name in ".{0,400}") {
+            let kept = readable(&name);
+            prop_assert!(kept.chars().count() <= LONGEST_USER_AGENT && !kept.contains(char::is_control));
+            prop_assert_eq!(readable(&kept), kept);
+        }
+    }
 
     const LIFETIMES: Lifetimes =
         Lifetimes { idle: TimeDelta::hours(12), absolute: TimeDelta::days(30), notice: TimeDelta::minutes(5) };

@@ -123,9 +123,10 @@ impl Schedule {
         Self(slots)
     }
 
-    /// The key that signs now: the latest whose time has come.
+    /// The key that signs now: the latest whose time has come. Where no time has come yet, the first: a key has revoked all
+    /// others on a replica whose clock is ahead of ours, or ours was set back.
     pub(crate) fn signer(&self, now: DateTime<Utc>) -> Option<Slot> {
-        self.0.iter().rev().find(|slot| slot.signs_from <= now).copied()
+        self.0.iter().rev().find(|slot| slot.signs_from <= now).or(self.0.first()).copied()
     }
 
     /// The key that is published and does not sign yet.
@@ -196,6 +197,15 @@ mod tests {
     fn the_first_key_signs_at_once_and_later_ones_after_the_lead() {
         assert_eq!(Schedule::default().start_of_new(at(0)), at(0));
         assert_eq!(Schedule::new(vec![slot(1, 0)]).start_of_new(at(5)), at(15));
+    }
+
+    #[test]
+    fn a_clock_that_is_behind_signs_with_what_there_is_and_makes_no_further_key() {
+        let schedule = Schedule::new(vec![slot(1, 100)]);
+        assert_eq!(schedule.signer(at(98)), Some(slot(1, 100)));
+        assert!(!schedule.is_due(TimeDelta::days(30), at(98)));
+        assert!(schedule.ended(at(98)).is_empty());
+        assert_eq!(Schedule::default().signer(at(98)), None);
     }
 
     #[test]

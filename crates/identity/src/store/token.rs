@@ -35,7 +35,12 @@ pub(crate) async fn list(db: impl PgExecutor<'_>) -> Result<Vec<StoredKey>, Erro
 /// The schedule of the keys. Whoever else wants to change it waits until the transaction ends; readers do not.
 pub(crate) async fn lock(conn: &mut PgConnection) -> Result<Vec<Slot>, Error> {
     sqlx::query!("lock table identity.signing_key in share row exclusive mode").execute(&mut *conn).await?;
-    let rows = sqlx::query!("select id, signs_from from identity.signing_key").fetch_all(conn).await?;
+    slots(conn).await
+}
+
+/// The schedule of the keys.
+pub(crate) async fn slots(db: impl PgExecutor<'_>) -> Result<Vec<Slot>, Error> {
+    let rows = sqlx::query!("select id, signs_from from identity.signing_key").fetch_all(db).await?;
     Ok(rows.into_iter().map(|row| Slot { id: row.id, signs_from: row.signs_from }).collect())
 }
 

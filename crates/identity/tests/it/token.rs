@@ -1,12 +1,16 @@
 //! Tokens and the keys that sign them.
 
+use std::sync::Arc;
+
 use chrono::TimeDelta;
 use clientele_contracts::identity::v1 as pb;
 use clientele_contracts::identity::v1::issue_token_request::Proof;
 use clientele_contracts::identity::v1::tokens_client::TokensClient;
-use clientele_identity::build;
-use clientele_kernel::ActorKind;
-use clientele_platform::grpc::Verifier;
+use clientele_identity::{NAME, build};
+use clientele_kernel::{ActorKind, Clock as _, SystemEntropy};
+use clientele_platform::grpc::{Credential, Verifier};
+use clientele_platform::postgres::Database;
+use clientele_testkit::{Harness, TestClock};
 use tonic::{Code, Response};
 
 use crate::house::{Answer, House, SERVICE_SECRET, because, config, refused};
@@ -133,6 +137,83 @@ async fn a_revoked_key_signs_nothing_more_and_what_it_signed_is_refused_within_h
         because(Code::Unauthenticated, "UNAUTHENTICATED")
     );
     house.knock(&house.with_token(&after)).await.unwrap();
+}
+
+/// A further replica on the house's database, by a clock of its own.
+struct Replica {
+    harness: Harness,
+}
+
+impl Replica {
+    async fn start(house: &House, clock: Arc<TestClock>) -> Self {
+        let pool = house.database.replica().pool().clone();
+        let keyring = house.database.db.keyring().clone();
+        let db = Database::new(pool, NAME, clock.clone(), Arc::new(SystemEntropy), keyring);
+        let harness = Harness::new(clock);
+        let credential = Credential { service: NAME.to_owned(), secret: SERVICE_SECRET.to_owned().into() };
+        let deps = harness.host.deps(db, credential);
+        harness.start(build(config(), deps.clone()).await.expect("identity can be built"), &deps);
+        Self { harness }
+    }
+
+    async fn issue(&self, session: &str) -> Answer<pb::IssueTokenResponse> {
+        let request = pb::IssueTokenRequest { proof: Some(Proof::SessionSecret(session.to_owned())) };
+        TokensClient::new(self.harness.anonymous(NAME)).issue_token(request).await.map(Response::into_inner)
+    }
+}
+
+async fn revoke(house: &House) -> String {
+    let mut tokens = TokensClient::new(house.administrator().await);
+    let request = pb::RotateSigningKeysRequest { revoke: true };
+    let left = tokens.rotate_signing_keys(request).await.expect("keys can be revoked").into_inner().keys;
+    assert_eq!(left.len(), 1);
+    left[0].kid.clone()
+}
+
+#[tokio::test]
+async fn a_replica_signs_nothing_with_a_key_that_another_revoked_a_moment_ago() {
+    let house = House::new().await;
+    let somebody = house.somebody("anna@example.org", &["identity.store.read"]).await;
+    let replica = Replica::start(&house, house.database.clock.clone()).await;
+    let before = replica.issue(&somebody.secret).await.unwrap().token;
+    let new = revoke(&house).await;
+    assert_ne!(signer(&before), new);
+    let after = replica.issue(&somebody.secret).await.unwrap().token;
+    assert_eq!(signer(&after), new);
+    // Both replicas take it at once, the one that never heard of the key too.
+    house.knock(&house.with_token(&after)).await.unwrap();
+    house.knock(&replica.harness.client_as(NAME, &after)).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_replica_whose_clock_is_behind_signs_with_the_key_that_revoked_all_others() {
+    let house = House::new().await;
+    let somebody = house.somebody("anna@example.org", &["identity.store.read"]).await;
+    let behind = Arc::new(TestClock::at(house.database.clock.now() - TimeDelta::minutes(1)));
+    let replica = Replica::start(&house, behind.clone()).await;
+    replica.issue(&somebody.secret).await.unwrap();
+    let new = revoke(&house).await;
+    let issued = replica.issue(&somebody.secret).await.unwrap();
+    assert_eq!(signer(&issued.token), new);
+    house.knock(&house.with_token(&issued.token)).await.unwrap();
+    house.knock(&replica.harness.client_as(NAME, &issued.token)).await.unwrap();
+    // Starting by that clock makes no key of its own.
+    let _another = Replica::start(&house, behind).await;
+    assert_eq!(keys(&house).await, [new]);
+}
+
+#[tokio::test]
+async fn a_clock_that_is_set_back_keeps_neither_fresh_tokens_out_nor_revoked_keys_alive() {
+    let house = House::new().await;
+    let somebody = house.somebody("anna@example.org", &["identity.store.read"]).await;
+    house.knock(&somebody.transport).await.unwrap();
+    house.database.clock.advance(-TimeDelta::hours(1));
+    let old = house.of_session(&somebody.secret).await.unwrap().token;
+    let new = revoke(&house).await;
+    let fresh = house.of_session(&somebody.secret).await.unwrap().token;
+    assert_eq!(signer(&fresh), new);
+    house.knock(&house.with_token(&fresh)).await.unwrap();
+    assert_eq!(refused(house.knock(&house.with_token(&old)).await).0, Code::Unauthenticated);
 }
 
 #[tokio::test]

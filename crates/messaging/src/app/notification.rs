@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use clientele_kernel::{Code, Error, EventId, NotificationId, UserId, paging};
 use clientele_platform::Caller;
 use clientele_platform::postgres::{Database, UnitOfWork};
@@ -11,6 +11,10 @@ use uuid::Uuid;
 use crate::domain::notification::{Kind, MOST_KEPT, Notification};
 use crate::events::publish;
 use crate::store;
+
+/// What happened longer ago nobody is called for: it is told late because a database was restored or long away, and whoever
+/// waited for it has looked by themselves. Somebody who began on Friday is still told on Monday.
+const NEWS: TimeDelta = TimeDelta::days(3);
 
 /// Something that happened, for one colleague to know.
 #[derive(Debug)]
@@ -26,8 +30,9 @@ pub(crate) struct News {
     pub(crate) happened_at: DateTime<Utc>,
 }
 
-/// Tells a colleague, once for each event. What is older than their newest thousand is forgotten.
+/// Tells a colleague, once for each event. Old news is among what is told, and counts as read. What is older than their newest thousand is forgotten.
 pub(crate) async fn tell(uow: &mut UnitOfWork, news: News) -> Result<(), Error> {
+    let now = uow.now();
     let notification = Notification {
         id: uow.id(),
         user_id: news.user_id,
@@ -37,7 +42,7 @@ pub(crate) async fn tell(uow: &mut UnitOfWork, news: News) -> Result<(), Error> 
         event_id: news.event_id,
         version: 1,
         created_at: news.happened_at,
-        read_at: None,
+        read_at: (now - news.happened_at > NEWS).then_some(now),
     };
     if store::notification::insert(uow.conn(), &notification).await? {
         store::notification::forget_oldest(uow.conn(), notification.user_id, MOST_KEPT).await?;

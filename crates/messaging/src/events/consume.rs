@@ -44,7 +44,7 @@ impl Handler for CustomerEvents {
         Ok(())
     }
 
-    /// What was told stays told: each event is told of once, however often it comes.
+    /// What was told stays told: each event is told of once, however often it comes, and old ones call nobody.
     async fn forget(&self, _: &mut UnitOfWork) -> Result<(), Error> {
         Ok(())
     }

@@ -390,6 +390,19 @@ mod tests {
 
     proptest! {
         #[test]
+        fn any_line_is_a_part_of_an_answer_with_a_code_there_is_or_none(
+            line in prop_oneof!["[0-9+-]{0,4}[ -]?.{0,20}\r?\n?".prop_map(String::into_bytes), prop::collection::vec(any::<u8>(), 0..30)],
+        ) {
+            match Line::parse(&line) {
+                Ok(Line { code, text, .. }) => {
+                    prop_assert!((200..600).contains(&code) && line.starts_with(code.to_string().as_bytes()));
+                    prop_assert!(!text.ends_with(['\r', '\n']));
+                }
+                Err(fault) => prop_assert!(matches!(fault, Fault::Unreadable(_))),
+            }
+        }
+
+        #[test]
         fn a_letter_has_one_end_and_comes_out_as_it_went_in(letter in "[.ab\r\n]{0,40}") {
             let wire = String::from_utf8(stuffed(letter.as_bytes())).unwrap();
             let lines: Vec<&str> = wire.strip_suffix("\r\n").unwrap().split("\r\n").collect();

@@ -2,12 +2,13 @@
 
 use std::collections::HashMap;
 
+use chrono::TimeDelta;
 use clientele_contracts::customers::v1::{ImportRecorded, ImportState};
 use clientele_contracts::messaging::v1 as pb;
 use clientele_contracts::messaging::v1::NotificationKind::{ImportChecked, ImportFailed, ImportFinished, ImportUndone};
 use clientele_contracts::messaging::v1::notifications_client::NotificationsClient;
 use clientele_contracts::platform::v1::Event;
-use clientele_kernel::{ActorKind, EventId};
+use clientele_kernel::{ActorKind, Clock as _, EventId};
 use clientele_platform::{event, grpc};
 use clientele_testkit::eventually_within;
 use prost::{Message, Name};
@@ -15,8 +16,13 @@ use prost_types::{Any, Timestamp};
 
 use crate::desk::{Colleague, Desk, fields, new_id, reason};
 
-/// Lets customers tell of an import.
+/// Lets customers tell of an import that came to this state by now.
 fn tell(desk: &Desk, user_id: &str, state: ImportState, trial: bool) -> Event {
+    tell_of(desk, user_id, state, trial, TimeDelta::zero())
+}
+
+/// Lets customers tell of an import that came to this state so long ago.
+fn tell_of(desk: &Desk, user_id: &str, state: ImportState, trial: bool, ago: TimeDelta) -> Event {
     let mut known = desk.others.0.lock().unwrap();
     let position = i64::try_from(known.events.len()).unwrap() + 1;
     let import_id = new_id();
@@ -35,7 +41,7 @@ fn tell(desk: &Desk, user_id: &str, state: ImportState, trial: bool) -> Event {
         aggregate_type: "import".into(),
         aggregate_id: import_id,
         aggregate_version: 1,
-        recorded_at: Some(Timestamp { seconds: 1_700_000_000 + position, nanos: 0 }),
+        recorded_at: Some(Timestamp { seconds: (desk.database.clock.now() - ago).timestamp() + position, nanos: 0 }),
         data: Some(Any { type_url: ImportRecorded::type_url(), value: recorded.encode_to_vec() }),
         ..Event::default()
     };
@@ -98,6 +104,22 @@ async fn a_colleague_is_told_once_how_an_import_ended() {
     let recorded = desk.events_of(&told[1].id).await.remove(0);
     let recorded = event::decode::<pb::NotificationRecorded>(&recorded).unwrap().unwrap();
     assert_eq!((recorded.user_id.as_str(), recorded.kind(), recorded.read), (ana.id.as_str(), ImportFinished, false));
+}
+
+#[tokio::test]
+async fn old_news_is_kept_and_calls_nobody() {
+    let desk = Desk::new().await;
+    let ana = desk.colleague(&[]);
+    // As a restored house tells it once more.
+    let old = tell_of(&desk, &ana.id, ImportState::Done, false, TimeDelta::days(3) + TimeDelta::minutes(5));
+    let late = tell_of(&desk, &ana.id, ImportState::Failed, false, TimeDelta::days(3) - TimeDelta::minutes(5));
+    let told = told_after_all(&desk, &ana).await;
+    assert_eq!(told.iter().map(|told| &told.subject_id).collect::<Vec<_>>(), [&late.aggregate_id, &old.aggregate_id]);
+    assert_eq!(told.iter().map(|told| told.read_at.is_some()).collect::<Vec<_>>(), [false, true]);
+    let page = ana.told(pb::ListNotificationsRequest::default()).await;
+    assert_eq!(page.unread_count, 1);
+    let recorded = desk.events_of(&told[1].id).await.remove(0);
+    assert!(event::decode::<pb::NotificationRecorded>(&recorded).unwrap().unwrap().read);
 }
 
 #[tokio::test]

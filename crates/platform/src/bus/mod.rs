@@ -23,7 +23,7 @@ use futures::stream::BoxStream;
 use crate::config;
 
 pub use self::in_process::InProcess;
-pub use self::jetstream::JetStream;
+pub use self::jetstream::{Found, JetStream};
 
 /// Carries events from the context that wrote them to those who follow it.
 #[async_trait]

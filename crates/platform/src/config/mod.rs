@@ -189,7 +189,8 @@ fn resolve_files(mut figment: Figment, known: &Dict) -> Result<(Figment, Vec<Pat
             if default.as_str() != Some(text(&path).as_str()) {
                 return Err(Error::SetTwice { key: path, file_key: file_path });
             }
-            let content = std::fs::read_to_string(&file).map_err(|error| Error::file(&file, error))?;
+            let content = std::fs::read_to_string(&file)
+                .map_err(|error| Error::file(&format!("{file}, which `{file_path}` names"), error))?;
             figment = figment.merge(Serialized::default(&path, content.trim_end_matches(['\r', '\n'])));
             secrets.push(PathBuf::from(file));
         }

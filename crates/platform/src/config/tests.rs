@@ -1,6 +1,7 @@
 use std::io::Write as _;
 use std::time::Duration;
 
+use proptest::prelude::*;
 use secrecy::ExposeSecret as _;
 use serde::Deserialize;
 
@@ -18,6 +19,47 @@ fn read(file: Option<&str>, environment: &[(&str, &str)]) -> Result<Common, Erro
         .environment(environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())))
         .read()?
         .common()
+}
+
+/// Names of variables, of sections and keys that exist and of such that do not.
+fn variables() -> impl Strategy<Value = Vec<(String, String)>> {
+    let name = prop_oneof![
+        "CLIENTELE_(SERVER|DATABASE|BUS|SECRETS|SERVICES|TELEMETRY|.{0,4})(_|__|___)(LISTEN|URL|KIND|ORDERS|MAX_CONNECTIONS|MASTER_KEY(_FILE)?|SERVICE_SECRET|[A-Z_]{0,9})",
+        ".{0,30}",
+    ];
+    let value = prop_oneof![".{0,40}", "-?[0-9.e_]{0,22}", "true|false|[0-9]{1,4}(ms|s|h|y)", "/[a-z/]{0,9}"];
+    prop::collection::vec((name, value), 0..6)
+}
+
+proptest! {
+    #[test]
+    fn any_variables_are_settings_or_refused_by_the_name_of_one(variables in variables()) {
+        let given: Vec<_> = variables.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        match read(None, &given) {
+            Ok(common) => {
+                let _ = (common.secrets.master_key(), common.secrets.other_master_keys());
+            }
+            Err(error) => {
+                let told = error.to_string();
+                let key = |name: &str| name.trim_start_matches("CLIENTELE_").to_lowercase().replace("__", ".");
+                // A file that cannot be read is named itself.
+                let file = |name: &str, value: &str| name.ends_with("_FILE") && told.contains(value.trim());
+                let named = variables.iter().any(|(name, value)| {
+                    told.contains(name.as_str()) || told.contains(&key(name)) || file(name, value)
+                });
+                prop_assert!(named, "{told}");
+            }
+        }
+    }
+
+    #[test]
+    fn any_file_is_settings_or_refused(
+        lines in prop::collection::vec("\\[{0,2}(server|bus|secrets|.{0,5})\\]{0,2}|(listen|url|kind|master_key|.{0,6}) ?= ?('.{0,12}'|-?[0-9]{1,20}|\\[.{0,6}\\]|true|.{0,8})", 0..8),
+    ) {
+        if let Err(error) = read(Some(&lines.join("\n")), &[]) {
+            prop_assert!(!error.to_string().is_empty());
+        }
+    }
 }
 
 #[test]
@@ -197,7 +239,7 @@ fn a_secret_can_be_the_content_of_a_file_but_not_both() {
     assert_eq!(error, "both `secrets.service_secret` and `secrets.service_secret_file` are set; keep one of them");
 
     let error = read(None, &[("CLIENTELE_SECRETS__SERVICE_SECRET_FILE", "/nowhere")]).unwrap_err().to_string();
-    assert!(error.starts_with("cannot read /nowhere"), "{error}");
+    assert!(error.starts_with("cannot read /nowhere, which `secrets.service_secret_file` names: "), "{error}");
 }
 
 #[test]

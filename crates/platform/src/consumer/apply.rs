@@ -124,6 +124,21 @@ pub(super) async fn still_held(db: &Database, consumer: &Consumer, place: Place)
     lock_cursor(&mut work, consumer, place).await.map(drop)
 }
 
+/// Notes that the partition is not followed any more, for whoever takes it up and for the people who look.
+pub(super) async fn halt(db: &Database, consumer: &Consumer, place: Place) -> Result<(), Failure> {
+    let mut work = begin(db, consumer).await?;
+    lock_cursor(&mut work, consumer, place).await?;
+    sqlx::query("update cursor set halted_at = $3 where consumer = $1 and partition = $2")
+        .bind(consumer.name)
+        .bind(place.partition.number())
+        .bind(work.now())
+        .execute(work.conn())
+        .await
+        .map_err(StorageError::from)?;
+    work.commit().await?;
+    Ok(())
+}
+
 /// Has the consumer forget what it has built of a journal that was restored from a backup, and begin again at the first
 /// event: in all partitions, for what it has built is made of all of them. `heads` are the ends of the restored journal's
 /// partitions: while the handler forgets, the cursors stand there, which is how far it has to come to know everything again,
@@ -165,8 +180,8 @@ pub(super) async fn begin_anew(
     }
     sqlx::query(
         "update cursor
-         set position = 0, recorded_at = null, parked = 0, incarnation = null, epoch = epoch + 1, owner = null,
-             leased_until = null
+         set position = 0, recorded_at = null, parked = 0, incarnation = null, halted_at = null, epoch = epoch + 1,
+             owner = null, leased_until = null
          where consumer = $1",
     )
     .bind(consumer.name)

@@ -16,9 +16,11 @@ pub(super) struct Held {
     pub(super) position: i64,
     /// The incarnation of the source's journal that the position belongs to.
     pub(super) incarnation: Option<Uuid>,
+    /// The journal ended before the position: nothing is applied before it is told what became of it.
+    pub(super) halted: bool,
 }
 
-type Row = (i16, i64, i64, Option<Uuid>);
+type Row = (i16, i64, i64, Option<Uuid>, bool);
 
 /// The partitions of a consumer, as one replica sees them.
 #[derive(Debug)]
@@ -73,7 +75,8 @@ impl Partitions {
         let share = (i64::from(PARTITIONS) + members - 1) / members;
 
         let mut held: Vec<Row> = sqlx::query_as(
-            "update cursor set leased_until = $3 where consumer = $1 and owner = $2 returning partition, epoch, position, incarnation",
+            "update cursor set leased_until = $3 where consumer = $1 and owner = $2
+             returning partition, epoch, position, incarnation, halted_at is not null",
         )
         .bind(self.consumer)
         .bind(self.owner)
@@ -88,7 +91,7 @@ impl Partitions {
                        where consumer = $1 and (owner is null or leased_until < $4)
                        order by partition limit $5 for update skip locked) as free
                  where c.consumer = $1 and c.partition = free.partition
-                 returning c.partition, c.epoch, c.position, c.incarnation",
+                 returning c.partition, c.epoch, c.position, c.incarnation, c.halted_at is not null",
             )
             .bind(self.consumer)
             .bind(self.owner)
@@ -103,10 +106,10 @@ impl Partitions {
         // The highest ones go first when there are too many, so that replicas agree on what moves.
         held.truncate(usize::try_from(share).unwrap_or_default());
         held.into_iter()
-            .map(|(number, epoch, position, incarnation)| {
+            .map(|(number, epoch, position, incarnation, halted)| {
                 let partition =
                     Partition::try_new(number.into()).ok_or_else(|| Error::corrupt("cursor", number.to_string()))?;
-                Ok(Held { partition, epoch, position, incarnation })
+                Ok(Held { partition, epoch, position, incarnation, halted })
             })
             .collect()
     }

@@ -34,6 +34,8 @@ pub(super) struct Worker {
     feed: FeedReader,
     consumer: Consumer,
     place: Place,
+    /// Nothing is applied before the source tells what became of its journal.
+    halted: bool,
     signals: mpsc::Receiver<Signal>,
     missed: Arc<AtomicBool>,
     /// Held by the one worker of the consumer that forgets: all notice a restore at once, and those who wait take no connection.
@@ -54,9 +56,9 @@ impl Worker {
         stop: CancellationToken,
     ) -> Self {
         let Follower { db, feed, consumer, metrics, .. } = follower.clone();
-        let Held { partition, epoch, position, incarnation } = held;
+        let Held { partition, epoch, position, incarnation, halted } = held;
         let place = Place { partition, epoch, position, incarnation };
-        Self { db, feed, consumer, place, signals, missed, forgetting, look: FIRST_LOOK, metrics, stop }
+        Self { db, feed, consumer, place, halted, signals, missed, forgetting, look: FIRST_LOOK, metrics, stop }
     }
 
     /// Works until stopped, or until another replica has taken the partition over.
@@ -75,7 +77,8 @@ impl Worker {
 
     async fn follow(&mut self) -> Lost {
         loop {
-            if let Err(lost) = self.catch_up().await {
+            let caught_up = if self.halted { self.await_word().await } else { self.catch_up().await };
+            if let Err(lost) = caught_up {
                 return lost;
             }
             if let Err(lost) = self.listen().await {
@@ -97,20 +100,13 @@ impl Worker {
                         partition = partition.number(),
                         position,
                         head = page.head,
-                        "the journal that is followed ends before what was applied of it: it was restored without \
-                         `clientele restored`, run that now"
+                        "the journal that is followed ends before what was applied of it, which is followed no further: \
+                         if it was restored, run `clientele restored`"
                     );
-                    return self.begin_anew().await;
+                    self.halt().await?;
+                    return self.await_word().await;
                 }
-                Err(error) if feed::was_restored(&error) => {
-                    tracing::warn!(
-                        consumer = self.consumer.name,
-                        partition = partition.number(),
-                        position,
-                        "the journal that is followed was restored from a backup to a moment before what was applied of it"
-                    );
-                    return self.begin_anew().await;
-                }
+                Err(error) if feed::was_restored(&error) => return self.restored().await,
                 Ok(page) if page.events.is_empty() => {
                     self.adopt(&page.incarnation);
                     return Ok(());
@@ -137,11 +133,63 @@ impl Worker {
         self.place.incarnation = told.or(self.place.incarnation);
     }
 
+    /// Follows the partition no further, whichever replica has it: what was built may be right and the journal wrong, and
+    /// soon other events may stand at the positions that were applied.
+    async fn halt(&mut self) -> Result<(), Lost> {
+        let mut backoff = backoff();
+        loop {
+            match apply::halt(&self.db, &self.consumer, self.place).await {
+                Ok(()) => {
+                    self.halted = true;
+                    return Ok(());
+                }
+                Err(Failure::Lost) => return Err(Lost),
+                Err(Failure::Transient(error) | Failure::Poison(error)) => {
+                    tracing::debug!(consumer = self.consumer.name, %error, "a halt could not be noted; trying again");
+                    backoff.pause().await;
+                }
+            }
+        }
+    }
+
+    /// Waits until the source has begun a new incarnation: then what was built of its journal is to be built anew, even where
+    /// the journal has grown beyond the position meanwhile.
+    async fn await_word(&mut self) -> Result<(), Lost> {
+        let mut backoff = backoff();
+        loop {
+            backoff.pause().await;
+            let Place { partition, position, incarnation, .. } = self.place;
+            match self.feed.read(partition, position, incarnation, 1).await {
+                Ok(page) => {
+                    let told = feed::incarnation(&page.incarnation).ok().flatten();
+                    if told.is_some() && told != incarnation {
+                        return self.restored().await;
+                    }
+                }
+                Err(error) if feed::was_restored(&error) => return self.restored().await,
+                Err(error) => {
+                    tracing::debug!(consumer = self.consumer.name, %error, "the feed cannot be read; trying again");
+                }
+            }
+        }
+    }
+
+    async fn restored(&mut self) -> Result<(), Lost> {
+        tracing::warn!(
+            consumer = self.consumer.name,
+            partition = self.place.partition.number(),
+            position = self.place.position,
+            "the journal that is followed was restored from a backup to a moment before what was applied of it"
+        );
+        self.begin_anew().await
+    }
+
     /// Forgets what was built of events that are no longer so. The partition is then taken up anew, as all others are.
     async fn begin_anew(&mut self) -> Result<(), Lost> {
         let forgetting = self.forgetting.clone();
         let _forgetting = forgetting.lock().await;
         let mut backoff = backoff();
+        let mut failing = None;
         loop {
             let begun = self.forget().await;
             match begun {
@@ -155,6 +203,7 @@ impl Worker {
                 Err(Failure::Lost) => return Err(Lost),
                 Err(Failure::Transient(error) | Failure::Poison(error)) => {
                     self.metrics.task_failed(self.db.context(), self.consumer.name);
+                    failing.get_or_insert_with(|| Unforgotten::new(&self.metrics, &self.consumer));
                     tracing::warn!(consumer = self.consumer.name, %error, "what was built could not be forgotten; trying again");
                     backoff.pause().await;
                 }
@@ -318,6 +367,25 @@ fn backoff() -> Backoff {
 
 /// Another replica works on the partition now.
 struct Lost;
+
+/// Shows that what was built cannot be forgotten, until dropped.
+struct Unforgotten {
+    metrics: Metrics,
+    consumer: Consumer,
+}
+
+impl Unforgotten {
+    fn new(metrics: &Metrics, consumer: &Consumer) -> Self {
+        metrics.unforgotten(consumer.name, consumer.source, Partition::all().count());
+        Self { metrics: metrics.clone(), consumer: consumer.clone() }
+    }
+}
+
+impl Drop for Unforgotten {
+    fn drop(&mut self) {
+        self.metrics.unforgotten(self.consumer.name, self.consumer.source, 0);
+    }
+}
 
 /// Shows since when the events are recorded that are being worked on, until dropped.
 struct AtWork {

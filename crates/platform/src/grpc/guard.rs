@@ -26,6 +26,10 @@ pub const HEADER_ORIGIN: &str = "x-clientele-origin";
 /// Metadata with the label of the integration that calls.
 pub const HEADER_INTEGRATION: &str = "x-clientele-integration";
 
+/// Why a call is turned away because too many are under way.
+pub(super) const OVERLOADED: &str = "OVERLOADED";
+/// Calls whose tokens could not be looked at, as they are counted.
+const UNPROVEN: &str = "unproven";
 /// What followers call, in every context.
 const FEED: &str = ".Feed/Read";
 const LONGEST_INTEGRATION: usize = 100;
@@ -102,6 +106,7 @@ impl Guard {
         for kind in [Kind::Calls, Kind::Feeds, Kind::Uploads] {
             metrics.shed(kind.name(), 0);
         }
+        metrics.shed(UNPROVEN, 0);
         for reason in ["UNAUTHENTICATED", "TOKEN_EXPIRED", "UNAVAILABLE"] {
             metrics.token_refused(reason, 0);
         }
@@ -132,7 +137,10 @@ impl Guard {
             return Ok(None);
         }
         let verified = self.verifier.verify(token).await;
-        let claims = verified.inspect_err(|error| self.metrics.token_refused(error.reason, 1))?;
+        let claims = verified.inspect_err(|error| match error.reason {
+            OVERLOADED => self.metrics.shed(UNPROVEN, 1),
+            reason => self.metrics.token_refused(reason, 1),
+        })?;
         let caller = Caller {
             actor: Actor { kind: claims.actor_kind()?, id: claims.sub.clone() },
             display_name: claims.name.clone(),
@@ -201,13 +209,15 @@ async fn admit(State(guard): State<Guard>, mut request: Request, next: Next) -> 
     metrics.serving(&method);
     let work = async move {
         let kind = Kind::of(&path);
-        let Ok(_permit) = guard.capacity.of(kind).try_acquire_owned() else {
+        let room = guard.capacity.of(kind);
+        let full = || {
             guard.metrics.shed(kind.name(), 1);
-            return status(
-                Error::unavailable("the service has more to do than it can: try again").with_reason("OVERLOADED"),
-            )
-            .into_http();
+            let error = Error::unavailable("the service has more to do than it can: try again");
+            status(error.with_reason(OVERLOADED)).into_http()
         };
+        if room.available_permits() == 0 {
+            return full();
+        }
         // The deadline holds for all of it: proving who calls may have to wait for identity.
         let answer = async {
             match guard.caller(&path, request.headers()).await {
@@ -217,6 +227,8 @@ async fn admit(State(guard): State<Guard>, mut request: Request, next: Next) -> 
                 Ok(None) => {}
                 Err(refused) => return status(refused).into_http(),
             }
+            // Only now: who has proven nothing takes no place of those who have.
+            let Ok(_permit) = room.try_acquire_owned() else { return full() };
             explained(next.run(request).await)
         };
         match tokio::time::timeout(deadline, std::panic::AssertUnwindSafe(answer).catch_unwind()).await {

@@ -2,12 +2,13 @@
 //!
 //! One task looks the names up; each address has a task that keeps a connection to it. A call goes to the next replica in
 //! turn, or to the one after it where that has fewer calls under way. What a connection did not take any more, because it
-//! has aged or broke, goes to another replica: it was not sent, so nothing is done twice.
+//! has aged or broke, goes to another replica: it was not sent, so nothing is done twice. A replica is one as soon as it has
+//! begun to speak HTTP/2: who only takes connections gets no calls.
 
 use std::collections::HashMap;
 use std::future::Future;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -25,9 +26,13 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
+use tokio::time::Instant;
 use tokio_util::sync::{CancellationToken, DropGuard};
+use tokio_util::task::AbortOnDropHandle;
 use tonic::body::Body;
 
+use self::greeting::Greeted;
+use crate::backoff::Backoff;
 use crate::tls::{self, Trust};
 
 /// How often the names are looked up while all is well. Cluster DNS forgets a replica that is not ready within this time.
@@ -38,6 +43,8 @@ const PATIENCE: Duration = Duration::from_secs(2);
 const SHORTEST_PAUSE: Duration = Duration::from_millis(50);
 /// While nobody wants anything.
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// A connection that has lasted so long, or answered a call, was a good one: the next is made at once when it ends.
+const STEADY: Duration = Duration::from_secs(2);
 /// How often a replica is asked whether it still listens, and how long it may take to say so. A process that hangs keeps
 /// its port open and takes requests as before: only this tells it from a slow one, and whoever waits for it learns so in
 /// seconds, not when their deadline ends.
@@ -107,9 +114,16 @@ struct Replica {
     address: SocketAddr,
     sender: SendRequest<Body>,
     /// Each call under way holds a clone: their number is the load.
-    load: Arc<()>,
+    load: Arc<Load>,
     /// The connection takes no more calls, though it may last until those under way have ended.
     aged: CancellationToken,
+}
+
+/// What a connection carries.
+#[derive(Default)]
+struct Load {
+    /// It has brought an answer.
+    answered: AtomicBool,
 }
 
 impl Replicas {
@@ -153,10 +167,13 @@ impl Replicas {
         for _ in 0..OFFERS {
             let Some(mut replica) = self.shared.next().await else { break };
             let Some(body) = message.body() else { break };
-            let _load = replica.load.clone();
+            let load = replica.load.clone();
             let request = replica.host.addressed(Request::from_parts(head.clone(), body));
             match replica.sender.try_send_request(request).await {
-                Ok(answer) => return answer.map(Body::new),
+                Ok(answer) => {
+                    load.answered.store(true, Ordering::Relaxed);
+                    return answer.map(Body::new);
+                }
                 Err(mut error) => {
                     let unsent = error.take_message().map(Request::into_body);
                     let error = error.into_error();
@@ -304,11 +321,12 @@ impl Shared {
     }
 }
 
-/// Begins HTTP/2 on a connection. The token is cancelled when it has ended.
+/// Begins HTTP/2 on a connection and waits until the replica has, too. The token is cancelled when it has ended.
 async fn converse<T>(host: Arc<Host>, address: SocketAddr, stream: T) -> Result<(Replica, CancellationToken), String>
 where
     T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
+    let (stream, greeted) = Greeted::new(stream);
     let (sender, connection) = http2::Builder::new(TokioExecutor::new())
         .timer(TokioTimer::new())
         .keep_alive_interval(LISTENING)
@@ -319,12 +337,14 @@ where
         .map_err(|error| error.to_string())?;
     let ended = CancellationToken::new();
     let end = ended.clone().drop_guard();
-    tokio::spawn(async move {
+    let conversation = AbortOnDropHandle::new(tokio::spawn(async move {
         if let Err(error) = connection.await {
             tracing::debug!(%address, %error, "a connection ended");
         }
         drop(end);
-    });
+    }));
+    greeted.await.map_err(|_| "it does not speak HTTP/2")?;
+    conversation.detach();
     Ok((Replica { host, address, sender, load: Arc::default(), aged: CancellationToken::new() }, ended))
 }
 
@@ -374,7 +394,7 @@ async fn look_up(shared: Weak<Shared>, stop: CancellationToken) {
 /// Keeps a connection to one address until it is gone from the name.
 async fn keep(shared: Weak<Shared>, host: Arc<Host>, address: SocketAddr, gone: CancellationToken) {
     let Some(mut wanted) = shared.upgrade().map(|shared| shared.wanted.subscribe()) else { return };
-    let mut wait = SHORTEST_PAUSE;
+    let mut backoff = Backoff::new(SHORTEST_PAUSE, LONGEST_PAUSE);
     loop {
         let Some(strong) = shared.upgrade() else { return };
         let connecting = tokio::time::timeout(PATIENCE, host.clone().connect(address));
@@ -382,7 +402,7 @@ async fn keep(shared: Weak<Shared>, host: Arc<Host>, address: SocketAddr, gone: 
         let Some(connected) = connected else { return };
         match connected.unwrap_or_else(|_late| Err("no answer in time".to_owned())) {
             Ok((replica, ended)) => {
-                wait = SHORTEST_PAUSE;
+                let since = Instant::now();
                 strong.live.send_modify(|live| live.replicas.push(replica.clone()));
                 drop(strong);
                 let over = async {
@@ -399,16 +419,19 @@ async fn keep(shared: Weak<Shared>, host: Arc<Host>, address: SocketAddr, gone: 
                 if removed {
                     return;
                 }
+                if replica.load.answered.load(Ordering::Relaxed) || since.elapsed() >= STEADY {
+                    backoff.reset();
+                    continue;
+                }
             }
             Err(error) => {
                 tracing::debug!(service = strong.service, %address, error, "a replica cannot be reached; trying again");
                 strong.failed(1);
                 drop(strong);
-                if or_gone(&gone, pause(wait, &mut wanted)).await.is_none() {
-                    return;
-                }
-                wait = (wait * 2).min(LONGEST_PAUSE);
             }
+        }
+        if or_gone(&gone, pause(backoff.grow(), &mut wanted)).await.is_none() {
+            return;
         }
     }
 }
@@ -430,5 +453,6 @@ impl std::fmt::Debug for Replicas {
     }
 }
 
+mod greeting;
 #[cfg(test)]
 mod tests;

@@ -57,7 +57,8 @@ pub async fn serve(
                 .map(|stream| async {
                     let stream = stream?;
                     stream.set_nodelay(true)?;
-                    acceptor.accept(stream).await
+                    let peer = stream.peer_addr()?;
+                    acceptor.accept(stream, peer.ip()).await
                 })
                 .buffer_unordered(HANDSHAKES)
                 .filter_map(|agreed| {

@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -11,9 +12,10 @@ use clientele_contracts::identity::v1::tokens_client::TokensClient;
 use clientele_kernel::{ActorKind, Clock, Error};
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use serde::{Deserialize, Serialize};
-use tokio::sync::{Mutex, RwLock};
+use tokio::sync::{Mutex, RwLock, Semaphore};
 
 use super::Transport;
+use super::guard::OVERLOADED;
 use crate::caller::Permissions;
 
 /// Who issues our tokens.
@@ -27,6 +29,9 @@ const LONGEST_KEPT: TimeDelta = TimeDelta::seconds(30);
 /// How long identity is left alone after it could not be asked, where a key is known.
 const REST: TimeDelta = TimeDelta::seconds(5);
 const FETCH_DEADLINE: Duration = Duration::from_secs(2);
+/// How many tokens of keys that are not known may wait for identity to be asked; further ones are turned away. Those of keys
+/// that are known wait for nobody.
+const STRANGERS: usize = 256;
 
 /// What a token says.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -69,11 +74,16 @@ pub struct Verifier {
     keys: Arc<RwLock<Keys>>,
     /// Held while identity is asked, so that many requests ask once.
     asking: Arc<Mutex<()>>,
+    /// How often identity has been asked so far; not told by the clock, which may be set back.
+    begun: Arc<AtomicU64>,
+    strangers: Arc<Semaphore>,
 }
 
 #[derive(Default)]
 struct Keys {
     by_id: HashMap<String, DecodingKey>,
+    /// Which time of asking they come from.
+    asked: u64,
     /// When identity was asked for them.
     fetched_at: Option<DateTime<Utc>>,
     failed_at: Option<DateTime<Utc>>,
@@ -88,7 +98,8 @@ enum Age {
 impl Verifier {
     /// A verifier that asks identity over this transport for its keys.
     pub fn new(identity: Transport, clock: Arc<dyn Clock>) -> Self {
-        Self { identity, clock, keys: Arc::default(), asking: Arc::default() }
+        let strangers = Arc::new(Semaphore::new(STRANGERS));
+        Self { identity, clock, keys: Arc::default(), asking: Arc::default(), begun: Arc::default(), strangers }
     }
 
     /// What the token says, if it is genuine and has not ended.
@@ -113,8 +124,15 @@ impl Verifier {
     }
 
     async fn key(&self, kid: &str) -> Result<DecodingKey, Error> {
-        let came = self.clock.now();
-        let known = self.known(kid, came).await;
+        let came = self.begun.load(Ordering::Acquire);
+        let known = self.known(kid).await;
+        let _place = match known {
+            Some(_) => None,
+            None => Some(self.strangers.try_acquire().map_err(|_| {
+                Error::unavailable("too many tokens of unknown keys are being looked at: try again")
+                    .with_reason(OVERLOADED)
+            })?),
+        };
         let _asking = match &known {
             Some((key, Age::Fresh)) => return Ok(key.clone()),
             // What is known still serves; tokens end by themselves. One request asks, the others do not wait for it.
@@ -124,16 +142,21 @@ impl Verifier {
             },
             None => self.asking.lock().await,
         };
-        let fetched_at = self.keys.read().await.fetched_at;
+        let (asked, fetched_at) = {
+            let keys = self.keys.read().await;
+            (keys.asked, keys.fetched_at)
+        };
         // Identity may have been asked since the token came, by those who waited for it before.
-        if fetched_at.is_none_or(|at| at < came) {
+        if asked <= came {
             if let (None, Some(at)) = (&known, fetched_at) {
-                tokio::time::sleep((SHORTEST_REFRESH - (self.clock.now() - at)).to_std().unwrap_or_default()).await;
+                let rest = (SHORTEST_REFRESH - (self.clock.now() - at)).min(SHORTEST_REFRESH);
+                tokio::time::sleep(rest.to_std().unwrap_or_default()).await;
             }
             let asked_at = self.clock.now();
+            let asked = self.begun.fetch_add(1, Ordering::AcqRel) + 1;
             match self.fetch().await {
                 Ok(by_id) => {
-                    *self.keys.write().await = Keys { by_id, fetched_at: Some(asked_at), failed_at: None };
+                    *self.keys.write().await = Keys { by_id, asked, fetched_at: Some(asked_at), failed_at: None };
                 }
                 Err(error) => {
                     let Some((key, _)) = known else { return Err(error) };
@@ -143,15 +166,17 @@ impl Verifier {
                 }
             }
         }
-        let known = self.known(kid, came).await;
+        let known = self.known(kid).await;
         known.map(|(key, _)| key).ok_or_else(|| Error::unauthenticated("the token is not one of ours"))
     }
 
     /// The key of this id, if it is known, and whether it is time to ask for the keys again.
-    async fn known(&self, kid: &str, now: DateTime<Utc>) -> Option<(DecodingKey, Age)> {
+    async fn known(&self, kid: &str) -> Option<(DecodingKey, Age)> {
+        let now = self.clock.now();
         let keys = self.keys.read().await;
         let key = keys.by_id.get(kid)?.clone();
-        let within = |moment: Option<DateTime<Utc>>, span: TimeDelta| moment.is_some_and(|at| now - at < span);
+        // A moment that is yet to come was noted before the clock was set back.
+        let within = |moment: Option<DateTime<Utc>>, span: TimeDelta| moment.is_some_and(|at| (now - at).abs() < span);
         let fresh = within(keys.fetched_at, LONGEST_KEPT) || within(keys.failed_at, REST);
         Some((key, if fresh { Age::Fresh } else { Age::Stale }))
     }
@@ -177,13 +202,35 @@ impl std::fmt::Debug for Verifier {
 
 #[cfg(test)]
 mod tests {
+    use axum::Router;
     use base64::Engine as _;
     use base64::engine::general_purpose::URL_SAFE_NO_PAD;
     use clientele_kernel::{Code, SystemClock};
     use proptest::prelude::*;
+    use tonic::service::Routes;
 
     use super::*;
     use crate::grpc::Network;
+
+    #[tokio::test]
+    async fn so_many_tokens_of_unknown_keys_wait_and_no_more() {
+        let network = Network::new();
+        network.serve("identity", Routes::from(Router::new().fallback(std::future::pending::<()>)));
+        let verifier = Verifier::new(network.transport("identity"), Arc::new(SystemClock));
+        let part = |text: &str| URL_SAFE_NO_PAD.encode(text);
+        let token = format!("{}.{}.x", part(r#"{"alg":"EdDSA","kid":"none"}"#), part("{}"));
+        let mut waiting = Vec::new();
+        for _ in 0..STRANGERS {
+            // Else the runtime has them stop for others after so many steps.
+            let mut verifying = Box::pin(tokio::task::unconstrained(verifier.verify(&token)));
+            assert!(futures::poll!(&mut verifying).is_pending());
+            waiting.push(verifying);
+        }
+        let refused = tokio::task::unconstrained(verifier.verify(&token)).await;
+        assert_eq!(refused.unwrap_err().reason, OVERLOADED);
+        waiting.pop();
+        assert!(futures::poll!(Box::pin(tokio::task::unconstrained(verifier.verify(&token)))).is_pending());
+    }
 
     proptest! {
         #[test]

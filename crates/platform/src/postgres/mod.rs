@@ -29,7 +29,7 @@ pub use keyring::{Keyring, MasterKey, Subject};
 pub(crate) use migrate::missing as missing_migrations;
 pub use migrate::{PLATFORM_MIGRATIONS, expand, is_contract, migrate};
 pub use request_log::purge as purge_request_log;
-pub use restored::restored;
+pub use restored::{InCommon, restored};
 pub(crate) use unit_of_work::any;
 pub use unit_of_work::{Entry, UnitOfWork};
 
@@ -189,11 +189,12 @@ fn pool_options(options: &DatabaseOptions, context: &str) -> PgPoolOptions {
             }
             // Else the tables would be said not to exist.
             let role: String = sqlx::query_scalar("select current_user::text").fetch_one(conn).await?;
-            let wrong = format!(
-                "the role {role} has the search path `{found}` behind the pooler instead of `{expected}`: run `clientele \
-                 migrate`, then `RECONNECT` at the pooler's console"
+            tracing::error!(
+                role, found, expected,
+                "behind the pooler the role has another search path than it needs: run `clientele migrate`, then `RECONNECT` \
+                 at the pooler's console"
             );
-            tracing::error!("{wrong}");
+            let wrong = format!("the role {role} has the search path `{found}` behind the pooler instead of `{expected}`");
             Err(sqlx::Error::Configuration(wrong.into()))
         })
     })

@@ -47,14 +47,7 @@ pub(crate) async fn claim<R: Message + Default>(
     request: &impl Message,
     now: DateTime<Utc>,
 ) -> Result<Known<R>, Error> {
-    let readable = request_id.bytes().all(|b| b.is_ascii_graphic());
-    if request_id.len() > LONGEST_KEY || !readable {
-        return Err(KernelError::invalid(
-            "request_id",
-            format!("must be at most {LONGEST_KEY} printable ASCII characters without spaces"),
-        )
-        .into());
-    }
+    check(request_id)?;
     let key = RequestKey { actor, method, request_id: request_id.to_owned() };
     let hash = Sha256::digest(request.encode_to_vec()).to_vec();
     // An answer past its retention is as good as none, whether or not it has been cleared away yet.
@@ -105,6 +98,18 @@ pub(crate) async fn claim<R: Message + Default>(
     let plain = keyring.open_secret(&key.purpose(), &sealed)?;
     let answer = R::decode(plain.as_slice()).map_err(|e| Error::corrupt("request_log", e.to_string()))?;
     Ok(Known::Answered(answer))
+}
+
+/// Whether a text can be a request id. An empty one is none, which nobody comes here with.
+fn check(request_id: &str) -> Result<(), KernelError> {
+    let readable = request_id.bytes().all(|b| b.is_ascii_graphic());
+    if request_id.len() <= LONGEST_KEY && readable {
+        return Ok(());
+    }
+    Err(KernelError::invalid(
+        "request_id",
+        format!("must be at most {LONGEST_KEY} printable ASCII characters without spaces"),
+    ))
 }
 
 /// Keeps the answer.
@@ -190,4 +195,21 @@ pub(super) async fn reseal(
         done += sealed_anew.rows_affected();
     }
     Ok(Some((last, done)))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn a_request_id_is_of_few_plain_characters_or_refused_by_its_name(text in "[!-~]{0,140}|.{0,140}") {
+            match check(&text) {
+                Ok(()) => prop_assert!(text.chars().count() <= LONGEST_KEY && !text.contains(char::is_whitespace)),
+                Err(error) => prop_assert_eq!(&error.violations[0].field, "request_id"),
+            }
+        }
+    }
 }

@@ -52,6 +52,7 @@ struct Instruments {
     consumer_lag: Level,
     behind: Behind,
     parked: Level,
+    halted: Level,
     retried: Counter<u64>,
     lost: Counter<u64>,
     failures: Counter<u64>,
@@ -76,6 +77,8 @@ pub(crate) struct ConsumerState {
     pub(crate) position: i64,
     /// Events set aside.
     pub(crate) parked: i64,
+    /// Partitions that are followed no further: the journal ended before what was applied of it.
+    pub(crate) halted: i64,
 }
 
 impl Metrics {
@@ -131,6 +134,11 @@ impl Metrics {
             consumer_lag: level("clientele.consumer.lag", "s", "age of the oldest event a consumer is at work on"),
             behind: Behind::default(),
             parked: level("clientele.consumer.parked", "{event}", "events set aside because they cannot be applied"),
+            halted: level(
+                "clientele.consumer.halted",
+                "{partition}",
+                "partitions that a consumer does not follow: what it applied is `ahead` of the journal, or it cannot `forget` what it built before a restore",
+            ),
             retried: count("clientele.consumer.retried", "{batch}", "batches of events that had to be tried again"),
             lost: count("clientele.lease.lost", "{lease}", "leases that another replica took while they were held"),
             failures: count("clientele.task.failures", "{failure}", "times that background work failed"),
@@ -233,18 +241,27 @@ impl Metrics {
     pub(crate) fn consumer_begins(&self, consumer: &str, source: &str) {
         self.0.applied.add(0, &consumer_of(consumer, source));
         self.0.retried.add(0, &consumer_of(consumer, source));
+        self.unforgotten(consumer, source, 0);
+    }
+
+    /// A consumer cannot forget what it has built of so many partitions of a restored journal, and does not follow them.
+    pub(crate) fn unforgotten(&self, consumer: &str, source: &str, partitions: usize) {
+        self.0.halted.set(&halted(consumer, source, "forget"), count_of(partitions));
     }
 
     /// How far a consumer is; `None` where that is not known at the moment. `now` is by the clock of its events.
     pub(crate) fn consumer(&self, consumer: &str, source: &str, state: Option<ConsumerState>, now: DateTime<Utc>) {
         let about = consumer_of(consumer, source);
-        let Instruments { position, parked, consumer_lag, behind, .. } = self.0.as_ref();
+        let Instruments { position, parked, consumer_lag, behind, halted: halts, .. } = self.0.as_ref();
+        let ahead = halted(consumer, source, "ahead");
         if let Some(state) = state {
             position.set(&about, count_of(state.position));
             parked.set(&about, count_of(state.parked));
+            halts.set(&ahead, count_of(state.halted));
         } else {
             position.unset(&about);
             parked.unset(&about);
+            halts.unset(&ahead);
         }
         // Known without the database: that it is away is the likeliest reason to lag.
         consumer_lag.set(&about, behind.longest(consumer, now).as_secs_f64());
@@ -318,6 +335,11 @@ fn status(code: &'static str) -> KeyValue {
 
 fn consumer_of(consumer: &str, source: &str) -> [KeyValue; 2] {
     [named("consumer", consumer), named("source", source)]
+}
+
+fn halted(consumer: &str, source: &str, reason: &'static str) -> [KeyValue; 3] {
+    let [consumer, source] = consumer_of(consumer, source);
+    [consumer, KeyValue::new("reason", reason), source]
 }
 
 fn method(path: &str) -> [KeyValue; 2] {

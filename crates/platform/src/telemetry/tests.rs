@@ -165,8 +165,9 @@ fn metrics_can_be_read_as_prometheus_text() {
     metrics.published("customers", 12);
     let moment = chrono::DateTime::from_timestamp_millis(1_700_000_000_000).unwrap();
     metrics.works_on("analytics.orders", 7, Some(moment - chrono::TimeDelta::seconds(9)));
-    let behind = metrics::ConsumerState { position: 40, parked: 1 };
+    let behind = metrics::ConsumerState { position: 40, parked: 1, halted: 3 };
     metrics.consumer("analytics.orders", "orders", Some(behind), moment);
+    metrics.unforgotten("analytics.orders", "orders", 32);
     let journal = metrics::JournalState { events: 50, unpublished: 5, oldest: Duration::from_secs(2) };
     metrics.journal("orders", Some(journal));
     let text = guard.exposition().render().unwrap();
@@ -180,6 +181,8 @@ fn metrics_can_be_read_as_prometheus_text() {
         "clientele_relay_lag_seconds{context=\"orders\"} 2\n",
         "clientele_consumer_position{consumer=\"analytics.orders\",source=\"orders\"} 40\n",
         "clientele_consumer_parked{consumer=\"analytics.orders\",source=\"orders\"} 1\n",
+        "clientele_consumer_halted{consumer=\"analytics.orders\",reason=\"ahead\",source=\"orders\"} 3\n",
+        "clientele_consumer_halted{consumer=\"analytics.orders\",reason=\"forget\",source=\"orders\"} 32\n",
         "clientele_consumer_lag_seconds{consumer=\"analytics.orders\",source=\"orders\"} 9\n",
         "process_resident_memory_bytes ",
         "service_name=\"test\"",

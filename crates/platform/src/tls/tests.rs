@@ -75,3 +75,40 @@ fn what_cannot_be_used_is_named_with_its_file() {
     let error = Trust::read(Some(&shop.certificate)).unwrap_err().to_string();
     assert!(error.contains("shop.pem") && error.contains("has none"), "{error}");
 }
+
+#[tokio::test]
+async fn those_who_never_finish_keep_out_their_own_address_alone() {
+    install_crypto();
+    let authority = Authority::new();
+    let acceptor = Acceptor::read(authority.certify("shop"), &[b"h2"]).unwrap();
+    let trust = Trust::read(Some(&authority.file())).unwrap();
+    let agrees = async |from: &str| {
+        let (client, server) = tokio::io::duplex(16 * 1024);
+        let (agreed, _) = tokio::join!(acceptor.accept(server, from.parse().unwrap()), connect(&trust, "shop", client));
+        agreed.map(drop)
+    };
+    let mut silent = Vec::new();
+    for number in 0..HANDSHAKES_OF_ONE {
+        let (client, server) = tokio::io::duplex(1024);
+        let from: IpAddr = format!("2001:db8:0:1::{number:x}").parse().unwrap();
+        let mut accepting = Box::pin(acceptor.accept(server, from));
+        assert!(futures::poll!(&mut accepting).is_pending());
+        silent.push((client, accepting));
+    }
+    assert!(agrees("2001:db8:0:1::ffff").await.is_err());
+    agrees("2001:db8:0:2::1").await.unwrap();
+    agrees("192.0.2.1").await.unwrap();
+
+    drop(silent);
+    agrees("2001:db8:0:1::ffff").await.unwrap();
+    assert!(acceptor.unfinished.0.lock().unwrap().is_empty());
+}
+
+#[test]
+fn an_address_is_counted_as_its_network() {
+    let cases =
+        [("192.0.2.1", "192.0.2.1"), ("::ffff:192.0.2.1", "192.0.2.1"), ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::")];
+    for (address, counted) in cases {
+        assert_eq!(network(address.parse().unwrap()), counted.parse::<IpAddr>().unwrap(), "{address}");
+    }
+}

@@ -5,7 +5,7 @@ use std::time::Duration;
 use async_nats::jetstream::stream;
 use clientele_contracts::platform::v1::Event;
 use clientele_kernel::Code;
-use clientele_platform::bus::{self, Bus, Delivery, JetStream, Subscription};
+use clientele_platform::bus::{self, Bus, Delivery, Found, JetStream, Subscription};
 use clientele_platform::config::BusKind;
 use prost_types::Any;
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
@@ -178,6 +178,19 @@ async fn a_stream_is_as_the_configuration_has_it_and_follows_its_changes() {
     let found = outsider.get_stream("CLIENTELE_ORDERS").await.unwrap().cached_info().config.clone();
     assert_eq!((found.max_age, found.max_bytes), (Duration::from_mins(1), 2_000_000));
     assert_eq!(found.duplicate_window, Duration::from_mins(1), "it is no longer than events are kept");
+}
+
+#[tokio::test]
+async fn who_looks_for_a_stream_leaves_none_behind_and_none_changed() {
+    let nats = Nats::start().await;
+    let outsider = nats.outsider().await;
+    assert_eq!(nats.bus().look("orders").await.unwrap(), Found::Missing);
+    assert!(outsider.get_stream("CLIENTELE_ORDERS").await.is_err());
+    nats.bus().prepare("orders").await.unwrap();
+    assert_eq!(nats.bus().look("orders").await.unwrap(), Found::Declared);
+    let other = clientele_platform::config::Bus { max_bytes: 2_000_000, ..nats.config() };
+    assert_eq!(JetStream::try_new(other).unwrap().look("orders").await.unwrap(), Found::Otherwise);
+    assert_eq!(outsider.get_stream("CLIENTELE_ORDERS").await.unwrap().cached_info().config.max_bytes, 1_000_000);
 }
 
 #[tokio::test]

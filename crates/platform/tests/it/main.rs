@@ -2,7 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on ends")]
 
+mod cluster;
 mod delivery;
+mod guard;
 mod journal;
 mod master_keys;
 mod migrations;

@@ -142,6 +142,32 @@ async fn a_backlog_is_waited_for_and_then_no_more() {
     watch.stop().await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn requests_that_take_all_connections_leave_a_service_ready_and_a_database_that_is_away_does_not() {
+    let (source, sink, wire) = (Source::new().await, Sink::new().await, Wire::in_process().await);
+    let watched = watched(&source, &sink, wire.bus.clone(), PATIENT);
+    let pool = watched.db.pool().clone();
+    let watch = Watch::over(watched).await;
+    watch.gets_ready().await;
+    let mut taken = Vec::new();
+    for _ in 0..pool.options().get_max_connections() {
+        taken.push(pool.acquire().await.unwrap());
+    }
+    assert!(pool.try_acquire().is_none());
+    assert_eq!(watch.readiness.check().await, Ok(()));
+    drop(taken);
+
+    let mut admin = sink.database.superuser().await;
+    for statement in [
+        "do $$ begin execute format('alter database %I connection limit 0', current_database()); end $$",
+        "select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()",
+    ] {
+        sqlx::raw_sql(statement).execute(&mut admin).await.unwrap();
+    }
+    watch.says("the database does not answer").await;
+    watch.stop().await;
+}
+
 struct Closed;
 
 #[tonic::async_trait]

@@ -1,13 +1,20 @@
 //! A journal that was restored from a backup, and those who had followed it further.
 
-use clientele_contracts::platform::v1::ReadFeedRequest;
-use clientele_platform::bus::InProcess;
-use clientele_platform::feed::{self, JOURNAL_RESTORED};
-use clientele_platform::postgres;
-use clientele_testkit::eventually_within;
-use sqlx::Executor;
+use std::collections::BTreeSet;
+use std::iter;
 use std::num::NonZeroU16;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use clientele_contracts::platform::v1::ReadFeedRequest;
+use clientele_kernel::Partition;
+use clientele_platform::bus::InProcess;
+use clientele_platform::config::{self, Common, Loader};
+use clientele_platform::feed::{self, JOURNAL_RESTORED};
+use clientele_platform::postgres::{self, InCommon};
+use clientele_platform::telemetry;
+use clientele_testkit::eventually_within;
+use sqlx::Executor;
 use uuid::Uuid;
 
 use crate::support::{LONG, Sink, Source};
@@ -35,9 +42,13 @@ async fn writes(source: &Source, aggregates: &[Uuid], versions: i64) {
 }
 
 async fn is_told(source: &Source) -> Uuid {
+    is_told_of(source, InCommon::All).await
+}
+
+async fn is_told_of(source: &Source, in_common: InCommon) -> Uuid {
     let incarnation = source.database.ids.next();
     let mut conn = source.database.superuser().await;
-    postgres::restored(&mut conn, "orders", incarnation, source.database.db.clock().now()).await.unwrap();
+    postgres::restored(&mut conn, "orders", incarnation, in_common, source.database.db.clock().now()).await.unwrap();
     incarnation
 }
 
@@ -73,7 +84,54 @@ async fn a_consumer_that_is_ahead_of_a_restored_journal_forgets_and_begins_anew(
 }
 
 #[tokio::test]
-async fn a_journal_that_became_shorter_without_a_word_is_noticed() {
+async fn a_journal_that_became_shorter_without_a_word_is_followed_no_further_until_it_is_told_of() {
+    let (source, sink) = (Source::new().await, Sink::new().await);
+    let mut aggregates = source.aggregates(10);
+    writes(&source, &aggregates, 3).await;
+    let replica = sink.follow(&source, Arc::new(InProcess::new(NonZeroU16::MAX)));
+    sink.settles(&aggregates, 3).await;
+    replica.stop().await;
+    goes_back(&source, 2).await;
+    let replica = sink.follow(&source, Arc::new(InProcess::new(NonZeroU16::MAX)));
+    let partitions: BTreeSet<i16> = aggregates.iter().map(|id| Partition::of(*id).number()).collect();
+    eventually_within(LONG, "all partitions that are ahead being halted", || async {
+        (sink.halted().await == partitions).then_some(())
+    })
+    .await;
+    replica.stop().await;
+    assert_eq!(sink.count().await, 30);
+
+    // The journal grows beyond what was applied. Whoever takes the partitions up goes on with nothing of it.
+    for aggregate in &aggregates {
+        source.write(*aggregate, [3, 4]).await;
+    }
+    let elsewhere = iter::repeat_with(|| source.aggregates(1)[0]);
+    let others: Vec<Uuid> = elsewhere.filter(|id| !partitions.contains(&Partition::of(*id).number())).take(1).collect();
+    source.write(others[0], [1]).await;
+    let replica = sink.follow(&source, Arc::new(InProcess::new(NonZeroU16::MAX)));
+    eventually_within(LONG, "the other partitions being followed", || async {
+        (sink.count().await == 31).then_some(())
+    })
+    .await;
+    assert_eq!(sink.halted().await, partitions);
+
+    // Told of it, it builds anew, although nothing in the positions shows any more that something is gone.
+    is_told(&source).await;
+    eventually_within(LONG, "what is no longer so being forgotten", || async {
+        let first: Option<i64> =
+            sqlx::query_scalar("select min(place) from applied").fetch_one(sink.database.db.pool()).await.unwrap();
+        (first > Some(31)).then_some(())
+    })
+    .await;
+    source.write(others[0], [2, 3, 4]).await;
+    aggregates.extend(others);
+    sink.settles(&aggregates, 4).await;
+    assert!(sink.halted().await.is_empty());
+    replica.stop().await;
+}
+
+#[tokio::test]
+async fn what_cannot_be_forgotten_is_shown_until_it_can() {
     let (source, sink) = (Source::new().await, Sink::new().await);
     let aggregates = source.aggregates(10);
     writes(&source, &aggregates, 3).await;
@@ -81,12 +139,29 @@ async fn a_journal_that_became_shorter_without_a_word_is_noticed() {
     sink.settles(&aggregates, 3).await;
     replica.stop().await;
     goes_back(&source, 2).await;
-    let replica = sink.follow(&source, Arc::new(InProcess::new(NonZeroU16::MAX)));
+    is_told(&source).await;
+    sink.mood.forgets_nothing.store(true, Ordering::SeqCst);
+    let config: Common = Loader::new().defaults(config::DEFAULT).read().unwrap().common().unwrap();
+    let telemetry = telemetry::init(&config.telemetry, "test").unwrap();
+    let replica = sink.follow_measured(&source, Arc::new(InProcess::new(NonZeroU16::MAX)), telemetry.metrics());
+    let shows = async |partitions: u8| {
+        let line = format!(
+            "clientele_consumer_halted{{consumer=\"analytics.orders\",reason=\"forget\",source=\"orders\"}} {partitions}\n"
+        );
+        eventually_within(LONG, &line, || async {
+            telemetry.exposition().render().unwrap().contains(&line).then_some(())
+        })
+        .await;
+    };
+    shows(32).await;
+    assert_eq!(sink.count().await, 30);
+    sink.mood.forgets_nothing.store(false, Ordering::SeqCst);
     eventually_within(LONG, "what is no longer so being forgotten", || async {
         (sink.count().await == 20).then_some(())
     })
     .await;
     sink.settles(&aggregates, 2).await;
+    shows(0).await;
     replica.stop().await;
 }
 
@@ -114,6 +189,28 @@ async fn a_consumer_that_has_applied_what_both_have_in_common_goes_on() {
     let first: i64 =
         sqlx::query_scalar("select min(place) from applied").fetch_one(sink.database.db.pool()).await.unwrap();
     assert_eq!(first, 1);
+}
+
+#[tokio::test]
+async fn where_nobody_can_say_what_is_in_common_all_who_follow_begin_anew() {
+    let (source, sink) = (Source::new().await, Sink::new().await);
+    let aggregates = source.aggregates(10);
+    writes(&source, &aggregates, 3).await;
+    let replica = sink.follow(&source, Arc::new(InProcess::new(NonZeroU16::MAX)));
+    sink.settles(&aggregates, 3).await;
+    replica.stop().await;
+    // The service wrote on before anybody was told: nothing in the positions shows that the third of each is another now.
+    goes_back(&source, 2).await;
+    for aggregate in &aggregates {
+        source.write(*aggregate, [3, 4]).await;
+    }
+    is_told_of(&source, InCommon::Unknown).await;
+    let replica = sink.follow(&source, Arc::new(InProcess::new(NonZeroU16::MAX)));
+    sink.settles(&aggregates, 4).await;
+    replica.stop().await;
+    let first: i64 =
+        sqlx::query_scalar("select min(place) from applied").fetch_one(sink.database.db.pool()).await.unwrap();
+    assert!(first > 30, "what was applied before is still there, at {first}");
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! A context that writes events and one that applies them, with the means to break the way between them.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -66,7 +66,7 @@ impl Wire {
     }
 }
 
-fn bus_config(keys: &[(&str, &str)]) -> config::Bus {
+pub(crate) fn bus_config(keys: &[(&str, &str)]) -> config::Bus {
     let environment = keys.iter().map(|(key, value)| (format!("CLIENTELE_BUS__{key}"), (*value).to_owned()));
     let common: Common =
         Loader::new().defaults(config::DEFAULT).environment(environment).read().unwrap().common().unwrap();
@@ -152,6 +152,8 @@ pub(crate) struct Mood {
     pub(crate) lingers_ms: AtomicUsize,
     /// How many batches it has begun.
     pub(crate) begun: AtomicUsize,
+    /// Whether it fails at forgetting.
+    pub(crate) forgets_nothing: AtomicBool,
 }
 
 struct Recorder(Arc<Mood>);
@@ -183,6 +185,9 @@ impl Handler for Recorder {
     }
 
     async fn forget(&self, work: &mut UnitOfWork) -> Result<(), Error> {
+        if self.0.forgets_nothing.load(Ordering::SeqCst) {
+            return Err(Error::internal("this handler cannot forget"));
+        }
         let cleared = sqlx::query("delete from applied").execute(work.conn()).await;
         cleared.map(drop).map_err(|e| clientele_platform::postgres::Error::from(e).into())
     }
@@ -227,13 +232,18 @@ impl Sink {
 
     /// Starts a replica that follows the source.
     pub(crate) fn follow(&self, source: &Source, bus: Arc<dyn Bus>) -> Replica {
+        self.follow_measured(source, bus, Metrics::unread())
+    }
+
+    /// The same, with instruments that are read.
+    pub(crate) fn follow_measured(&self, source: &Source, bus: Arc<dyn Bus>, metrics: Metrics) -> Replica {
         let deps = source.harness.deps(&self.database);
         let follower = Follower {
             db: self.database.replica(),
             bus,
             feed: FeedReader::new(&deps.clients, "orders").unwrap(),
             consumer: self.consumer(),
-            metrics: Metrics::unread(),
+            metrics,
         };
         let stop = CancellationToken::new();
         let task = tokio::spawn({
@@ -254,6 +264,14 @@ impl Sink {
             all.entry(aggregate).or_insert_with(Vec::new).push(version);
             all
         })
+    }
+
+    /// The partitions that are followed no further.
+    pub(crate) async fn halted(&self) -> BTreeSet<i16> {
+        let halted = sqlx::query_scalar("select partition from cursor where halted_at is not null")
+            .fetch_all(self.database.db.pool())
+            .await;
+        halted.unwrap().into_iter().collect()
     }
 
     pub(crate) async fn count(&self) -> i64 {

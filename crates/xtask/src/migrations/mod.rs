@@ -1,8 +1,10 @@
 //! `cargo xtask migrations`: no migration holds up those who write, and none takes away what the release before uses.
 //!
 //! - [`rules`]: what a migration may do, statement by statement
+//! - [`effects`]: what a statement does besides what its first word says
 //! - [`schema`]: what the release before knows, and what is new
 
+mod effects;
 mod rules;
 mod schema;
 #[cfg(test)]
@@ -14,7 +16,7 @@ use std::path::Path;
 use anyhow::{Context, bail};
 
 use self::schema::Schema;
-use crate::release::{self, Previous};
+use crate::release::{self, Previous, WITHOUT_HISTORY};
 use crate::workspace;
 
 /// A migration as it stands in its file.
@@ -46,9 +48,7 @@ pub(crate) async fn run() -> anyhow::Result<()> {
     let commit = match release::previous().await? {
         Previous::Here(commit) => commit,
         Previous::Missing(commit) => {
-            println!(
-                "MIGRATIONS ARE NOT CHECKED: this clone has no history, and the previous release, {commit}, cannot be fetched"
-            );
+            println!("MIGRATIONS ARE NOT CHECKED against the previous release, {commit}: {WITHOUT_HISTORY} is set");
             return Ok(());
         }
     };

@@ -6,13 +6,15 @@
 //! the file, `-- harmless: <rule>: <why>`.
 
 use sqlparser::ast::{
-    AlterColumnOperation, AlterTable, AlterTableOperation as Operation, ColumnDef, ColumnOption, CreateIndex, Expr,
-    ForeignKeyConstraint, ObjectName, ReferentialAction, Statement, TableConstraint,
+    AlterColumnOperation, AlterTable, AlterTableOperation as Operation, ColumnDef, ColumnOption, CreateIndex,
+    CreateTable, CreateView, DataType, Expr, ForeignKeyConstraint, Insert, ObjectName, ReferentialAction, Statement,
+    TableConstraint,
 };
 use sqlparser::dialect::PostgreSqlDialect;
 use sqlparser::tokenizer::{Token, Tokenizer};
 
 use super::Migration;
+use super::effects::Effects;
 use super::schema::{Read, Schema, statements};
 
 const NO_TRANSACTION: &str = "-- no-transaction";
@@ -99,7 +101,13 @@ fn company(migration: &Migration, schema: &Schema, statements: &[Read]) -> Optio
     });
     let lasts = parsed().any(|statement| match statement {
         Statement::AlterTable(alter) => known(&alter.name) && alter.operations.iter().any(is_long),
-        Statement::Update(_) | Statement::Delete(_) | Statement::Insert(_) | Statement::Merge(_) => true,
+        Statement::Update(_)
+        | Statement::Delete(_)
+        | Statement::Insert(_)
+        | Statement::Merge(_)
+        | Statement::Query(_) => true,
+        Statement::CreateTable(table) => table.query.is_some(),
+        Statement::CreateView(view) => view.materialized,
         _ => false,
     });
     (locks && lasts).then(|| {
@@ -144,18 +152,10 @@ impl Checker<'_> {
         match statement {
             Statement::AlterTable(alter) if self.known(&alter.name) => self.alter(alter),
             Statement::CreateIndex(index) if self.known(&index.table_name) => self.index(index),
-            Statement::CreateTable(table) => {
-                let keys = table.constraints.iter().filter_map(|constraint| match constraint {
-                    TableConstraint::ForeignKey(key) => Some(key),
-                    _ => None,
-                });
-                let own =
-                    table.columns.iter().flat_map(|column| &column.options).filter_map(|option| match &option.option {
-                        ColumnOption::ForeignKey(key) => Some(key),
-                        _ => None,
-                    });
-                keys.chain(own).filter_map(|key| self.reference(key)).collect()
-            }
+            Statement::CreateTable(table) => self.table(table),
+            Statement::CreateView(view) => self.view(view),
+            Statement::Insert(insert) => self.insert(insert),
+            Statement::Query(query) => self.query(&Effects::of(query.as_ref())),
             Statement::CreateTrigger(trigger) if !self.known(&trigger.table_name) => Vec::new(),
             Statement::CreateTrigger(_) => one(
                 Kind::Breaks,
@@ -186,25 +186,105 @@ impl Checker<'_> {
             Statement::Revoke(_) => {
                 one(Kind::Breaks, "revoke", "the release before may use the right that is taken".to_owned())
             }
-            Statement::Update(_) | Statement::Delete(_) | Statement::Merge(_) | Statement::Truncate(_) => one(
-                Kind::HoldsUp,
-                "long-write",
-                "it locks every row it touches until it has touched all: services fill in batches".to_owned(),
-            ),
+            Statement::Update(_) | Statement::Delete(_) | Statement::Merge(_) | Statement::Truncate(_) => {
+                vec![long_write()]
+            }
             Statement::AlterTable(_)
             | Statement::CreateIndex(_)
             | Statement::CreateFunction(_)
-            | Statement::CreateView(_)
             | Statement::CreateType { .. }
             | Statement::CreateSequence { .. }
             | Statement::CreateDomain(_)
             | Statement::CreateExtension(_)
             | Statement::Comment { .. }
-            | Statement::Grant(_)
-            | Statement::Insert(_)
-            | Statement::Query(_) => Vec::new(),
+            | Statement::Grant(_) => Vec::new(),
             _ => one(Kind::Unclear, "unknown", format!("of `{text} …` it is not known that it does no harm")),
         }
+    }
+
+    /// The first table of the release before among those that are read.
+    fn read<'a>(&self, effects: &'a Effects) -> Option<&'a ObjectName> {
+        effects.reads.iter().find(|table| self.known(table))
+    }
+
+    fn table(&self, table: &CreateTable) -> Vec<Fault> {
+        let keys = table.constraints.iter().filter_map(|constraint| match constraint {
+            TableConstraint::ForeignKey(key) => Some(key),
+            _ => None,
+        });
+        let own = table.columns.iter().flat_map(|column| &column.options).filter_map(|option| match &option.option {
+            ColumnOption::ForeignKey(key) => Some(key),
+            _ => None,
+        });
+        let mut faults: Vec<Fault> = keys.chain(own).filter_map(|key| self.reference(key)).collect();
+        for parent in
+            table.partition_of.iter().chain(table.inherits.iter().flatten()).filter(|parent| self.known(parent))
+        {
+            let what = format!(
+                "{parent} is locked while it gets a part, and its default partition is read: a table by itself, checked, \
+                 then attached"
+            );
+            faults.push(Fault(Kind::HoldsUp, "partition-of", what));
+        }
+        if let Some(query) = &table.query {
+            faults.extend(self.copies(&Effects::of(query.as_ref())));
+        }
+        faults
+    }
+
+    fn view(&self, view: &CreateView) -> Vec<Fault> {
+        let mut faults = Vec::new();
+        if view.or_replace && self.schema.has_view(self.migration.context(), &view.name) {
+            let what = format!(
+                "{} changes for the release before too, which may miss a column or read other rows: a view of another name",
+                view.name
+            );
+            faults.push(Fault(Kind::Breaks, "replaced-view", what));
+        }
+        if view.materialized {
+            faults.extend(self.copies(&Effects::of(view.query.as_ref())));
+        }
+        faults
+    }
+
+    fn insert(&self, insert: &Insert) -> Vec<Fault> {
+        let source = Effects::of_source(insert);
+        let mut faults = self.copies(&source);
+        if source.writes {
+            faults.push(long_write());
+        }
+        faults.extend(source.foreign_calls().map(called));
+        faults
+    }
+
+    /// A question in a migration is asked for what it does.
+    fn query(&self, effects: &Effects) -> Vec<Fault> {
+        let mut faults = Vec::new();
+        if effects.writes {
+            faults.push(long_write());
+        }
+        if effects.locks {
+            let what = "it locks every row that it finds until the migration ends".to_owned();
+            faults.push(Fault(Kind::HoldsUp, "lock-rows", what));
+        }
+        if effects.makes {
+            faults.extend(self.copies(effects));
+        }
+        faults.extend(effects.calls.iter().map(called));
+        faults
+    }
+
+    /// Rows made of those of a table that is full.
+    fn copies(&self, effects: &Effects) -> Vec<Fault> {
+        let mut faults = Vec::new();
+        if let Some(table) = self.read(effects) {
+            let what = format!(
+                "all of {table} is gone through in one transaction, and what is written meanwhile is missed: services fill \
+                 in batches"
+            );
+            faults.push(Fault(Kind::HoldsUp, "long-write", what));
+        }
+        faults
     }
 
     fn index(&self, index: &CreateIndex) -> Vec<Fault> {
@@ -233,7 +313,15 @@ impl Checker<'_> {
         match operation {
             Operation::AddColumn { column_def, .. } => {
                 self.schema.add_column(context, table, &column_def.name.value);
-                new_column(table, column_def)
+                let mut faults = new_column(table, column_def);
+                if let DataType::Custom(name, _) = &column_def.data_type
+                    && self.schema.has_domain(context, name)
+                {
+                    let what =
+                        format!("{table} is written anew under its lock to try the rules of {name} on every row");
+                    faults.push(Fault(Kind::HoldsUp, "rewrite", what));
+                }
+                faults
             }
             Operation::AddConstraint { constraint, not_valid } => self.constraint(table, constraint, *not_valid),
             Operation::DropColumn { column_names, .. } => {
@@ -341,6 +429,19 @@ impl Checker<'_> {
             Fault(Kind::Breaks, "new-reference", what)
         })
     }
+}
+
+fn long_write() -> Fault {
+    let what = "it locks every row it touches until it has touched all: services fill in batches";
+    Fault(Kind::HoldsUp, "long-write", what.to_owned())
+}
+
+fn called(function: &ObjectName) -> Fault {
+    Fault(
+        Kind::Unclear,
+        "called-function",
+        format!("what `{function}` does, and what it locks for how long, is not seen here"),
+    )
 }
 
 /// A column added to a table that is full of rows.

@@ -15,6 +15,10 @@ use super::Migration;
 pub(super) struct Schema {
     /// Tables that the release before has.
     tables: BTreeSet<(String, String)>,
+    /// Views that it has.
+    views: BTreeSet<(String, String)>,
+    /// Domains, of this release too.
+    domains: BTreeSet<(String, String)>,
     /// Columns that it does not have, of its tables: `(context, table, column)`.
     new_columns: BTreeSet<(String, String, String)>,
     /// Checks, by `(context, table, what they check)`, and whether all rows are known to pass.
@@ -33,16 +37,26 @@ impl Schema {
     /// Takes in a migration that the release before has.
     pub(super) fn landed(&mut self, migration: &Migration) -> anyhow::Result<()> {
         for statement in statements(&migration.text).map_err(anyhow::Error::msg).context(migration.path.clone())? {
-            if let Ok(Statement::CreateTable(table)) = &statement.parsed {
-                self.tables.insert((migration.context().to_owned(), plain(&table.name)));
+            let context = migration.context().to_owned();
+            match &statement.parsed {
+                Ok(Statement::CreateTable(table)) => {
+                    self.tables.insert((context, plain(&table.name)));
+                }
+                Ok(Statement::CreateView(view)) => {
+                    self.views.insert((context, plain(&view.name)));
+                }
+                _ => {}
             }
             self.note(migration, &statement);
         }
         Ok(())
     }
 
-    /// Keeps what a statement adds to a table.
+    /// Keeps what a statement adds to a table, and the domains it makes.
     pub(super) fn note(&mut self, migration: &Migration, statement: &Read) {
+        if let Ok(Statement::CreateDomain(domain)) = &statement.parsed {
+            self.domains.insert((migration.context().to_owned(), plain(&domain.name)));
+        }
         let Ok(Statement::AlterTable(alter)) = &statement.parsed else { return };
         let (context, table) = (migration.context().to_owned(), plain(&alter.name));
         for operation in &alter.operations {
@@ -65,6 +79,18 @@ impl Schema {
     /// Whether the release before uses the table. Those of the platform are in every schema.
     pub(super) fn has_table(&self, context: &str, table: &ObjectName) -> bool {
         let has = |context: &str| self.tables.contains(&(context.to_owned(), plain(table)));
+        has(context) || has("platform")
+    }
+
+    /// Whether the release before uses the view.
+    pub(super) fn has_view(&self, context: &str, view: &ObjectName) -> bool {
+        let has = |context: &str| self.views.contains(&(context.to_owned(), plain(view)));
+        has(context) || has("platform")
+    }
+
+    /// Whether it is a type with rules of its own that every value has to pass.
+    pub(super) fn has_domain(&self, context: &str, name: &ObjectName) -> bool {
+        let has = |context: &str| self.domains.contains(&(context.to_owned(), plain(name)));
         has(context) || has("platform")
     }
 

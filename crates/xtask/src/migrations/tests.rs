@@ -1,7 +1,9 @@
 use super::*;
 
 const ORDERS: &str = "create table orders.orders (id uuid primary key, status text not null, note text);
-    create table orders.line (id uuid primary key, order_id uuid not null references orders.orders);";
+    create table orders.line (id uuid primary key, order_id uuid not null references orders.orders);
+    create view orders.totals as select id from orders.orders;
+    create domain orders.code as text check (value <> '');";
 
 fn migration(path: &str, text: &str) -> Migration {
     Migration { path: format!("migrations/{path}.sql"), text: text.to_owned() }
@@ -56,6 +58,37 @@ fn what_holds_up_those_who_write_is_refused() {
         ("long-write", "update orders.orders set note = ''"),
         ("long-write", "delete from orders.orders"),
         ("long-write", "truncate orders.orders"),
+        ("long-write", "insert into orders.line select * from orders.line"),
+        (
+            "long-write",
+            "create table orders.a (id uuid); insert into orders.a select o.id from (select id from orders.orders) o",
+        ),
+        ("long-write", "create table orders.a (id uuid); insert into orders.a values ((select id from journal))"),
+        (
+            "long-write",
+            "with gone as (delete from orders.line returning id) insert into orders.line select id from gone",
+        ),
+        ("long-write", "with gone as (update orders.orders set note = '' returning id) select id from gone"),
+        ("long-write", "create table orders.a as select id from orders.orders"),
+        ("long-write", "select id into orders.a from orders.orders"),
+        ("long-write", "create materialized view orders.a as select id from orders.orders"),
+        ("lock-rows", "select id from orders.orders for update"),
+        ("lock-rows", "select id from (select id from orders.orders for share) as found"),
+        ("called-function", "select orders.fill()"),
+        ("called-function", "select pg_advisory_xact_lock(7)"),
+        ("called-function", "insert into orders.line values (orders.fill())"),
+        ("called-function", "insert into orders.line values (pg_sleep(9))"),
+        ("partition-of", "create table orders.late partition of orders.orders for values from ('a') to ('b')"),
+        ("partition-of", "create table orders.late () inherits (orders.orders)"),
+        ("rewrite", "alter table orders.orders add column code orders.code"),
+        (
+            "rewrite",
+            "create domain orders.word as text check (value <> ''); alter table orders.orders add column w orders.word",
+        ),
+        (
+            "lock-lasts",
+            "alter table orders.orders add column a int; create table orders.a as select id from orders.line",
+        ),
         ("lock-lasts", "alter table orders.orders add column a int; insert into orders.line select * from orders.line"),
         (
             "lock-lasts",
@@ -102,6 +135,7 @@ fn what_breaks_the_release_before_is_refused_until_nobody_runs_that_any_more() {
             "create trigger guard before insert on orders.orders for each row execute function orders.guard()",
         ),
         ("replaced-function", "create or replace function orders.f() returns int language sql as 'select 1'"),
+        ("replaced-view", "create or replace view orders.totals as select id, note from orders.orders"),
         ("revoke", "revoke select on orders.orders from somebody"),
         ("drop", "alter table journal drop column id"),
     ] {
@@ -129,7 +163,11 @@ fn what_does_no_harm_is_accepted() {
         "create view orders.notes as select note from orders.orders",
         "comment on table orders.orders is 'a; b'",
         "grant select on orders.orders to somebody",
-        "insert into orders.line select * from orders.line",
+        "create or replace view orders.notes as select note from orders.orders",
+        "insert into orders.line values ('7d0b5b5e-4d0e-7c0a-8a55-0123456789ab', '7d0b5b5e-4d0e-7c0a-8a55-0123456789ac')",
+        "create table orders.kind (name text, rank int);
+         insert into orders.kind select name, length(name) from unnest(array['a', 'b']) as name on conflict do nothing",
+        "alter table orders.orders add column place orders.place",
         "-- no-transaction\ncreate index concurrently if not exists orders_note on orders.orders (note)",
     ] {
         accepted(statement);
@@ -174,8 +212,10 @@ fn what_cannot_be_judged_is_refused_unless_somebody_answers_for_it() {
     refused("unreadable", "create wonder on orders.orders");
     refused("unreadable", "alter table orders.orders add column a int 'what");
     refused("unknown", "alter table orders.orders disable trigger guard");
+    refused("unknown", "call orders.fill()");
     refused("unknown", "set session_replication_role = replica");
     refused("unreadable", "do $$ begin delete from orders.orders; end $$");
+    accepted("-- harmless: called-function: it makes three rows\nselect orders.fill()");
     accepted("-- harmless: long-write: ten rows\nupdate orders.orders set note = ''");
     refused("long-write", "-- harmless: long-write:\nupdate orders.orders set note = ''");
     refused("long-write", "-- harmless: drop: nobody uses it\nupdate orders.orders set note = ''");

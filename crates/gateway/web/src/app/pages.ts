@@ -4,6 +4,7 @@ import {
   IconFileImport,
   IconMailbox,
   IconMessages,
+  IconSend,
   IconTemplate,
   IconWorldWww,
 } from '@tabler/icons-react';
@@ -16,6 +17,7 @@ const PAGES = [
   { to: '/segments', label: 'nav.segments', icon: IconCirclesRelation, permission: 'campaigns.segment.read' },
   { to: '/imports', label: 'nav.imports', icon: IconFileImport, permission: 'customers.customer.import' },
   { to: '/mailbox', label: 'nav.mailbox', icon: IconMailbox, permission: 'messaging.mailbox.read' },
+  { to: '/outbox', label: 'nav.outbox', icon: IconSend, permission: 'messaging.email.read' },
   { to: '/templates', label: 'nav.templates', icon: IconTemplate, permission: 'messaging.template.read' },
   { to: '/channels', label: 'nav.channels', icon: IconWorldWww, permission: 'messaging.channel.read' },
 ] as const;

@@ -26,6 +26,7 @@ use clientele_kernel::Error;
 
 use self::connection::Connection;
 use self::publish::Publisher;
+pub use self::streams::Found;
 use super::{Bus, Subscription, check_source};
 use crate::config;
 
@@ -52,6 +53,15 @@ impl JetStream {
     /// `FAILED_PRECONDITION` when the server is too old or refuses us, `UNAVAILABLE` when it cannot be reached.
     pub async fn connect(&self) -> Result<(), Error> {
         self.connection.context().await.map(|_| ())
+    }
+
+    /// Looks for the stream of a context, and changes nothing.
+    ///
+    /// # Errors
+    /// As of [`JetStream::connect`], and `UNAVAILABLE` when the server does not show it.
+    pub async fn look(&self, context: &str) -> Result<Found, Error> {
+        check_source(context)?;
+        streams::look(self.connection.context().await?, &streams::settings(&self.connection.config, context)).await
     }
 }
 

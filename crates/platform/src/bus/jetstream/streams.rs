@@ -47,35 +47,56 @@ pub(super) enum Kept {
     Otherwise,
 }
 
+/// How the stream of a context is found on the bus.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Found {
+    /// There is none.
+    Missing,
+    /// It is as the configuration says.
+    Declared,
+    /// It is there, with other settings.
+    Otherwise,
+}
+
+/// Looks for a stream, and changes nothing.
+pub(super) async fn look(jetstream: &jetstream::Context, declared: &Config) -> Result<Found, Error> {
+    let stream = &declared.name;
+    match jetstream.get_stream(stream).await {
+        Ok(found) if agree(declared, &found.cached_info().config) => Ok(Found::Declared),
+        Ok(_) => Ok(Found::Otherwise),
+        Err(error) if is_missing(&error) => Ok(Found::Missing),
+        Err(error) => Err(away(format!("nats does not show the stream {stream}")).with_source(error)),
+    }
+}
+
 /// Makes a stream, or brings its settings up to date. Looks first: whoever may only look needs no right to change.
 pub(super) async fn keep(jetstream: &jetstream::Context, declared: &Config) -> Result<Kept, Error> {
-    let away = |message: String| Error::unavailable(message).with_reason("BUS_UNAVAILABLE");
     let stream = &declared.name;
-    let found = match jetstream.get_stream(stream).await {
-        Ok(found) => found.cached_info().config.clone(),
-        Err(error) if is_missing(&error) => {
+    match look(jetstream, declared).await? {
+        Found::Declared => Ok(Kept::Declared),
+        Found::Missing => {
             jetstream.create_stream(declared).await.map_err(|error| {
                 away(format!("nats has no stream {stream} and lets us make none; `clientele migrate` makes it"))
                     .with_source(error)
             })?;
             tracing::info!(stream, "made a stream of the bus");
-            return Ok(Kept::Declared);
-        }
-        Err(error) => return Err(away(format!("nats does not show the stream {stream}")).with_source(error)),
-    };
-    if agree(declared, &found) {
-        return Ok(Kept::Declared);
-    }
-    match jetstream.update_stream(declared).await {
-        Ok(_) => {
-            tracing::info!(stream, "a stream of the bus has new settings");
             Ok(Kept::Declared)
         }
-        Err(error) => {
-            tracing::warn!(stream, %error, "a stream of the bus differs from the configuration; `clientele migrate` changes it");
-            Ok(Kept::Otherwise)
-        }
+        Found::Otherwise => match jetstream.update_stream(declared).await {
+            Ok(_) => {
+                tracing::info!(stream, "a stream of the bus has new settings");
+                Ok(Kept::Declared)
+            }
+            Err(error) => {
+                tracing::warn!(stream, %error, "a stream of the bus differs from the configuration; `clientele migrate` changes it");
+                Ok(Kept::Otherwise)
+            }
+        },
     }
+}
+
+fn away(message: String) -> Error {
+    Error::unavailable(message).with_reason("BUS_UNAVAILABLE")
 }
 
 fn is_missing(error: &jetstream::context::GetStreamError) -> bool {

@@ -255,6 +255,64 @@ async fn a_call_takes_no_longer_than_its_caller_grants() {
     silent.abort();
 }
 
+/// An address where connections are taken, and what is done with them.
+async fn odd<F: Future<Output = ()> + Send>(
+    does: impl Fn(TcpStream) -> F + Send + 'static,
+) -> (SocketAddr, Arc<AtomicUsize>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let taken = Arc::new(AtomicUsize::new(0));
+    let counted = taken.clone();
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            counted.fetch_add(1, Ordering::Relaxed);
+            does(stream).await;
+        }
+    });
+    (address, taken)
+}
+
+#[tokio::test]
+async fn who_takes_connections_and_says_nothing_gets_no_call() {
+    let held = Arc::new(Mutex::new(Vec::new()));
+    let (silent, taken) = odd(move |stream| {
+        held.lock().unwrap().push(stream);
+        std::future::ready(())
+    })
+    .await;
+    let good = Server::start("good", None, None).await;
+    let book = Book::default();
+    *book.0.lock().unwrap() = vec![silent, good.address];
+    let replicas = book.replicas("http://shop:7100", None);
+    eventually(async || (taken.load(Ordering::Relaxed) > 0).then_some(())).await;
+    let began = std::time::Instant::now();
+    for _ in 0..50 {
+        assert_eq!(ask(&replicas).await.unwrap(), "good");
+    }
+    // A call that waited for the silent one would be given up only with its connection.
+    assert!(began.elapsed() < SILENCE, "{:?}", began.elapsed());
+    assert!(replicas.shared.live.borrow().replicas.iter().all(|replica| replica.address == good.address));
+}
+
+#[tokio::test]
+async fn who_hangs_up_again_and_again_is_tried_less_and_less() {
+    // Begins HTTP/2 as it should, and goes.
+    let (odd, taken) = odd(|mut stream| async move {
+        use tokio::io::AsyncWriteExt as _;
+        let _ = stream.write_all(&[0, 0, 0, 4, 0, 0, 0, 0, 0]).await;
+    })
+    .await;
+    let good = Server::start("good", None, None).await;
+    let book = Book::default();
+    *book.0.lock().unwrap() = vec![odd, good.address];
+    let replicas = book.replicas("http://shop:7100", None);
+    let began = std::time::Instant::now();
+    eventually(async || (taken.load(Ordering::Relaxed) >= 6).then_some(())).await;
+    // The shortest pauses there can be between six attempts: 50, 50, 100, 200 and 400 milliseconds.
+    assert!(began.elapsed() > Duration::from_millis(700), "{:?}", began.elapsed());
+    assert_eq!(ask(&replicas).await.unwrap(), "good");
+}
+
 #[tokio::test]
 async fn only_a_server_whose_authority_is_trusted_is_spoken_to() {
     install_crypto();

@@ -13,6 +13,7 @@ import { useErrorWords } from '~/shared/ui/error-state';
 import { announce } from '~/shared/ui/live-region';
 import { useFocusReturn } from '~/shared/ui/use-focus-return';
 import { readOrigins } from './origins';
+import { channelsQuery } from './queries';
 
 const MAX_ORIGINS = 20;
 const FIELDS = ['name', 'allowedOrigins', 'storeId', 'greeting', 'active'] as const;
@@ -47,6 +48,8 @@ export default function ChannelForm({ channel, onClose }: Props) {
   const [storeId, setStoreId] = useState(channel?.storeId ?? '');
   const [greeting, setGreeting] = useState(channel?.greeting ?? '');
   const [active, setActive] = useState(channel?.active ?? true);
+  // The version the reader saw when the editing began: what comes in meanwhile must not be overwritten unseen.
+  const [base, setBase] = useState(channel);
   const [faults, setFaults] = useState<Errors>({});
   // One key for one content: repeated after a lost answer it creates nothing twice.
   const sent = useRef({ content: '', key: '' });
@@ -59,10 +62,10 @@ export default function ChannelForm({ channel, onClose }: Props) {
       greeting: string;
       active: boolean;
     }) => {
-      const content = JSON.stringify(values);
+      const content = JSON.stringify([values, base?.etag]);
       if (sent.current.content !== content) sent.current = { content, key: idempotencyKey() };
       const headers = { 'Idempotency-Key': sent.current.key };
-      if (!channel) {
+      if (!base) {
         return body(
           api.POST('/v1/channels', { headers, body: { channel: { ...values, kind: 'CHANNEL_KIND_WIDGET' } } }),
         );
@@ -70,11 +73,11 @@ export default function ChannelForm({ channel, onClose }: Props) {
       return body(
         api.PATCH('/v1/channels/{id}', {
           params: {
-            path: { id: channel.id },
+            path: { id: base.id },
             query: { updateMask: 'name,allowedOrigins,storeId,greeting,active' },
           },
           headers,
-          body: { id: channel.id, etag: channel.etag, ...values },
+          body: { id: base.id, etag: base.etag, ...values },
         }),
       );
     },
@@ -83,14 +86,23 @@ export default function ChannelForm({ channel, onClose }: Props) {
       void queryClient.invalidateQueries({ queryKey: ['channels'] });
       onClose();
     },
-    onError: (error) => {
-      if (isConflict(error)) void queryClient.invalidateQueries({ queryKey: ['channels'] });
+    onError: async (error) => {
+      if (!isConflict(error)) return;
+      // Saving again is on the version that the reader has been told of.
+      await queryClient.invalidateQueries({ queryKey: channelsQuery.queryKey });
+      const pages = queryClient.getQueryData(channelsQuery.queryKey)?.pages ?? [];
+      const present = pages.flatMap((page) => page.channels).find(({ id }) => id === base?.id);
+      if (present) setBase(present);
     },
   });
   const refused = fieldErrors(save.error instanceof ApiError ? save.error.problem : {}, fieldOf, violationText);
   const errors: Errors = { ...refused.fields, ...faults };
+  // The live stream tells of it before anybody tries to save.
+  const newer = channel?.etag !== base?.etag && !save.isPending && !save.isSuccess;
   const rest = !save.isError
-    ? []
+    ? newer
+      ? [t('conflict')]
+      : []
     : isConflict(save.error)
       ? [t('conflict')]
       : save.error instanceof ApiError && save.error.problem.errors?.length

@@ -1,5 +1,7 @@
 import { infiniteQueryOptions, queryOptions } from '@tanstack/react-query';
 import { api, body } from '~/shared/api/client';
+import type { SendState } from '~/shared/api/types';
+import { isHeld } from './outbox/release';
 
 export const mailboxKey = ['mailbox'];
 
@@ -25,6 +27,35 @@ export function capturedQuery(id: string) {
     staleTime: Number.POSITIVE_INFINITY,
   });
 }
+
+export const outboxKey = ['outbox'];
+
+/** The letters in these states, the newest first. */
+export function outboxQuery(states: readonly SendState[]) {
+  return infiniteQueryOptions({
+    queryKey: [...outboxKey, 'list', states],
+    queryFn: ({ signal, pageParam }) =>
+      body(
+        api.GET('/v1/emails', {
+          signal,
+          params: { query: { states: [...states], pageSize: 50, ...(pageParam && { pageToken: pageParam }) } },
+        }),
+      ),
+    initialPageParam: '',
+    getNextPageParam: (page) => page.nextPageToken || undefined,
+  });
+}
+
+/** Whether any letter is held since a restore. */
+export const anyHeldQuery = queryOptions({
+  queryKey: [...outboxKey, 'any-held'],
+  queryFn: async ({ signal }) => {
+    // Letters without a fate are few but after a restore, and then those are the newest of them.
+    const query = { states: ['SEND_STATE_UNKNOWN' as const], pageSize: 200 };
+    const page = await body(api.GET('/v1/emails', { signal, params: { query } }));
+    return page.emails.some(isHeld);
+  },
+});
 
 export const templatesKey = ['email-templates'];
 

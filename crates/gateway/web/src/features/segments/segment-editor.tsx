@@ -51,10 +51,11 @@ function Form({ segment, fields, onCancel, onSaved }: Props & { fields: readonly
   const [draft, setDraft] = useState(() =>
     segment ? draftOf(segment.rule) : newGroup('all', fields[0] ? [newCondition(fields[0])] : []),
   );
+  // The version the reader saw when the editing began: what comes in meanwhile must not be overwritten unseen.
   const [base, setBase] = useState(segment);
   const [tried, setTried] = useState(false);
   const [failure, setFailure] = useState<Failure>();
-  const [conflict, setConflict] = useState<Segment>();
+  const [refusedFor, setRefusedFor] = useState<Segment>();
   const nameInput = useRef<HTMLInputElement>(null);
   const form = useRef<HTMLFormElement>(null);
   // One key for one content: repeated after a lost answer it creates nothing twice.
@@ -86,12 +87,16 @@ function Form({ segment, fields, onCancel, onSaved }: Props & { fields: readonly
     },
     onError: async (error) => {
       if (segment && error instanceof ApiError && error.isConflict) {
-        setConflict(await queryClient.fetchQuery({ ...segmentQuery(segment.id), staleTime: 0 }));
+        setRefusedFor(await queryClient.fetchQuery({ ...segmentQuery(segment.id), staleTime: 0 }));
         return;
       }
       setFailure({ error, paths: reading.paths });
     },
   });
+
+  // The live stream tells of it before anybody tries to save.
+  const newer = segment && segment.etag !== base?.etag && !save.isPending && !save.isSuccess ? segment : undefined;
+  const conflict = newer ?? refusedFor;
 
   const submit = (event?: FormEvent) => {
     event?.preventDefault();
@@ -165,7 +170,7 @@ function Form({ segment, fields, onCancel, onSaved }: Props & { fields: readonly
               loading={save.isPending}
               onClick={() => {
                 setBase(conflict);
-                setConflict(undefined);
+                setRefusedFor(undefined);
                 if (reading.rule) save.mutate({ rule: reading.rule, etag: conflict.etag });
               }}
             >
