@@ -70,10 +70,8 @@ pub async fn build(config: Config, deps: Deps) -> Result<Service, Error> {
         .add_service(OperationsServer::new(OperationService { db, consumers: consumers.clone() }));
     let mut tasks = vec![Task::new(app::visitor::TASK, |stop| visitors.forget_silent(stop))];
     tasks.push(Task::new(app::mailbox::TASK, move |stop| mailbox.forget_old(memory, stop)));
-    for _ in 0..config.send_concurrency {
-        let worker = sending.clone();
-        tasks.push(Task::new(app::send::TASK, |stop| worker.run(stop)));
-    }
+    let worker = sending.clone();
+    tasks.push(Task::new(app::send::TASK, |stop| worker.run(stop)));
     let held = sending.clone();
     tasks.push(Task::new("held-letters", move |stop| held.settle_held(stop)));
     let (figures, counted) = (sending.figures.clone(), sending.db.clone());
@@ -112,6 +110,7 @@ fn sending(config: &Config, deps: &Deps) -> Result<Sending, Error> {
         consent_deadline: config.customer_lookup_deadline,
         steps: Steps::new(config.smtp_timeout),
         poll: config.send_poll,
+        sessions: config.send_concurrency,
         wake: Arc::new(Notify::new()),
         figures: Figures::new(deps.db.metrics()),
     })

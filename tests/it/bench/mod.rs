@@ -76,6 +76,20 @@ impl Measure {
     }
 }
 
+/// The lines so far. Each is shown as soon as it is there, for all of them take long.
+#[derive(Default)]
+struct Table(Vec<Measure>);
+
+impl Table {
+    #[expect(clippy::print_stdout, reason = "the table is what it is for")]
+    fn add(&mut self, lines: impl IntoIterator<Item = Measure>) {
+        for line in lines {
+            println!("{}: {} {} {}", line.what, line.ours, line.bare, line.figure);
+            self.0.push(line);
+        }
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "it measures: `cargo xtask bench` runs it with optimised programs"]
 async fn bench() {
@@ -93,24 +107,28 @@ async fn bench() {
     let log = Some("warn");
     let options = Options { settings, log, durable: true, ..Options::default() };
     let mut house = House::start_with(Form::Apart, options).await;
-    let client = house.administrator().await.program(&["*"]).await;
-    let mut table = Vec::new();
+    let administrator = house.administrator().await;
+    let permissions = administrator.get("/v1/permissions").await.ok();
+    let permissions = permissions["permissions"].as_array().expect("there are permissions");
+    let permissions: Vec<&str> = permissions.iter().filter_map(|permission| permission["name"].as_str()).collect();
+    let client = administrator.program(&permissions).await;
+    let mut table = Table::default();
 
     if wanted("footprint") {
-        table.extend(footprint::measure(&mut house).await);
+        table.add(footprint::measure(&mut house).await);
     }
     // In an empty house: what is there already would be copied too.
     if wanted("import") {
-        table.push(import::measure(&house, &client).await);
+        table.add([import::measure(&house, &client).await]);
     }
     if wanted("sends") {
-        table.push(sends::measure(&client, &sink).await);
+        table.add(sends::measure(&house, &client, &sink).await);
     }
     if wanted("writes") {
-        table.extend(writes::measure(&house, &client).await);
+        table.add(writes::measure(&house, &client).await);
     }
     if wanted("delay") {
-        table.extend(delay::measure(&house, &client).await);
+        table.add(delay::measure(&house, &client).await);
     }
     if wanted("card") || wanted("lists") {
         let mut costs = Vec::new();
@@ -122,15 +140,15 @@ async fn bench() {
             }
             if size == most {
                 if wanted("card") {
-                    table.extend(card::measure(&house, &client, &there, &costs).await);
+                    table.add(card::measure(&house, &client, &there, &costs).await);
                 }
                 if wanted("lists") {
-                    table.extend(lists::measure(&client, size, &there).await);
+                    table.add(lists::measure(&client, size, &there).await);
                 }
             }
         }
     }
-    print(&table);
+    print(&table.0);
     for service in SERVICES {
         assert!(!house.process(service).log().contains("panicked"), "{service} has panicked");
     }

@@ -38,6 +38,9 @@ pub(super) async fn measure(house: &House, client: &Client) -> Vec<Measure> {
         }
     };
     let customers = repeated(CALLERS, SPAN, customers).await;
+    // What another system sells comes into the catalogue with its first sale.
+    let first = json!({ "orders": [fill::order(&buyer, "W-first")] });
+    client.post("/v1/orders:batchUpsert", &first).await.ok();
     let orders = {
         let client = client.clone();
         move |_| {

@@ -1,5 +1,7 @@
 //! What customers agreed to: entries made, what holds, and whether a message may be sent.
 
+use std::collections::{BTreeSet, HashMap};
+
 use clientele_contracts::customers::v1 as pb;
 use clientele_kernel::{ContactPointId, CustomerId, paging};
 use clientele_platform::{Begun, Caller, Command};
@@ -25,6 +27,24 @@ pub(crate) enum Recipient {
     Address(String),
 }
 
+/// Asks whether a message may be sent.
+#[derive(Debug, Clone)]
+pub(crate) struct Question {
+    pub(crate) customer: CustomerId,
+    pub(crate) channel: Channel,
+    pub(crate) recipient: Recipient,
+    pub(crate) purpose: Purpose,
+}
+
+impl Question {
+    fn point(&self) -> Option<(CustomerId, ContactPointId)> {
+        match self.recipient {
+            Recipient::Point(point) => Some((self.customer, point)),
+            Recipient::Address(_) => None,
+        }
+    }
+}
+
 /// An answer to whether a message may be sent.
 #[derive(Debug)]
 pub(crate) struct Answer {
@@ -33,6 +53,50 @@ pub(crate) struct Answer {
     pub(crate) point: Option<ContactPointId>,
     /// The address as it stands now.
     pub(crate) address: String,
+}
+
+/// Who has an address.
+enum Holding {
+    /// These, and it is written so; the customer asked about alone, where it is one of them.
+    Held { holders: Vec<(CustomerId, Point)>, address: String },
+    /// Nobody; none where it is no address at all.
+    OfNobody(Option<TypedAddress>),
+    /// Nobody needs to look further.
+    Refused(Refusal),
+}
+
+impl Holding {
+    fn answer(self, question: &Question, newest: &HashMap<CustomerId, Vec<Entry>>) -> Answer {
+        let Question { customer: id, channel, purpose, .. } = question;
+        let entries = |customer: &CustomerId| newest.get(customer).map_or(&[][..], Vec::as_slice);
+        let (holders, address) = match self {
+            Self::Held { holders, address } => (holders, address),
+            // The customer may have taken back all there is, or what was given for this address while it was theirs:
+            // whoever asks must not get past that with the address alone.
+            Self::OfNobody(address) => {
+                let withdrawals = withdrawals(entries(id), *channel, address.as_ref(), *purpose);
+                return Answer {
+                    permission: Permission::of_nobody_s(withdrawals),
+                    point: None,
+                    address: String::new(),
+                };
+            }
+            Self::Refused(refusal) => {
+                return Answer { permission: Permission::refused(refusal), point: None, address: String::new() };
+            }
+        };
+        let own = holders.iter().find(|(holder, _)| holder == id).map(|(_, point)| point.id);
+        let withdrawn = match (own, holders.first()) {
+            (None, Some((_, point))) => withdrawals(entries(id), *channel, Some(&point.address), *purpose),
+            _ => Vec::new(),
+        };
+        let of = |(holder, point): &(CustomerId, Point)| verdict(entries(holder), *channel, point, *purpose);
+        let mut verdicts: Vec<Verdict> = holders.iter().map(of).collect();
+        if !withdrawn.is_empty() {
+            verdicts.push(Verdict::Withdrawn(withdrawn));
+        }
+        Answer { permission: Permission::of_all(verdicts), point: own, address }
+    }
 }
 
 impl App {
@@ -104,77 +168,74 @@ impl App {
         Ok((entries, token))
     }
 
-    /// Whether a message may be sent. Reads what is committed: an entry made before this is asked has its say. First the
-    /// address is read, then the entries made for it, so that whatever changes in between can only take the answer back.
-    pub(crate) async fn may_send(
-        &self,
-        id: CustomerId,
-        channel: Channel,
-        recipient: Recipient,
-        purpose: Purpose,
-    ) -> Result<Answer, Error> {
-        self.require_customer(id).await?;
+    /// Whether messages may be sent, each answer in the place of its question. Reads what is committed: an entry made before
+    /// this is asked has its say. First the addresses are read, then the entries made for them, so that whatever changes in
+    /// between can only take an answer back.
+    pub(crate) async fn may_send(&self, questions: Vec<Question>) -> Result<Vec<Result<Answer, Error>>, Error> {
         let pool = self.db.pool();
-        let (holders, address) = match recipient {
+        let asked: Vec<CustomerId> = questions.iter().map(|question| question.customer).collect();
+        let existing = store::customer::existing(pool, &asked).await?;
+        let points: Vec<(CustomerId, ContactPointId)> = questions.iter().filter_map(Question::point).collect();
+        let points = store::consent::points(pool, &points).await?;
+        let mut holdings = Vec::with_capacity(questions.len());
+        for question in &questions {
+            holdings.push(if existing.contains(&question.customer) {
+                self.holding(question, &points).await
+            } else {
+                Err(Error::NotFound(question.customer))
+            });
+        }
+        // Whoever else has an address, the customer asked about may have taken back what was given for it, or all there is.
+        let mut concerned: BTreeSet<CustomerId> = asked.into_iter().collect();
+        for holding in holdings.iter().flatten() {
+            if let Holding::Held { holders, .. } = holding {
+                concerned.extend(holders.iter().map(|(holder, _)| *holder));
+            }
+        }
+        let concerned: Vec<CustomerId> = concerned.into_iter().collect();
+        let newest = store::consent::newest(pool, &concerned).await?;
+        let answers = questions.iter().zip(holdings).map(|(question, holding)| Ok(holding?.answer(question, &newest)));
+        Ok(answers.collect())
+    }
+
+    /// Who has the address that a message would go to.
+    async fn holding(
+        &self,
+        question: &Question,
+        points: &HashMap<(CustomerId, ContactPointId), Point>,
+    ) -> Result<Holding, Error> {
+        let Question { customer: id, channel, recipient, .. } = question;
+        match recipient {
             Recipient::Point(point_id) => {
-                let Some(point) = store::consent::point(pool, id, point_id).await? else {
-                    return Ok(refused(Refusal::NoContactPoint));
+                let Some(point) = points.get(&(*id, *point_id)) else {
+                    return Ok(Holding::Refused(Refusal::NoContactPoint));
                 };
-                require_kind(channel, &point)?;
+                require_kind(*channel, point)?;
                 let address = point.address.typed.clone();
-                (vec![(id, point)], address)
+                Ok(Holding::Held { holders: vec![(*id, point.clone())], address })
             }
             Recipient::Address(given) => {
                 // What is no address at all is nobody's.
-                let Ok(GivenAddress(address)) = GivenAddress::try_new(channel, &given, self.region) else {
-                    return self.of_nobody_s(id, channel, None, purpose).await;
+                let Ok(GivenAddress(address)) = GivenAddress::try_new(*channel, given, self.region) else {
+                    return Ok(Holding::OfNobody(None));
                 };
+                let pool = self.db.pool();
                 let mut holders =
-                    store::consent::holders(pool, channel.kind(), &address.key, id, MOST_HOLDERS + 1).await?;
-                if let Some(own) = holders.iter().position(|(holder, _)| *holder == id) {
+                    store::consent::holders(pool, channel.kind(), &address.key, *id, MOST_HOLDERS + 1).await?;
+                if let Some(own) = holders.iter().position(|(holder, _)| holder == id) {
                     holders = vec![holders.swap_remove(own)];
                 }
-                match holders.as_slice() {
-                    [] => return self.of_nobody_s(id, channel, Some(&address), purpose).await,
-                    [(holder, point)] if *holder == id => {
+                Ok(match holders.as_slice() {
+                    [] => Holding::OfNobody(Some(address)),
+                    [(holder, point)] if holder == id => {
                         let typed = point.address.typed.clone();
-                        (holders, typed)
+                        Holding::Held { holders, address: typed }
                     }
-                    many if many.len() > MOST_HOLDERS => return Ok(refused(Refusal::SharedTooWidely)),
-                    _ => (holders, address.typed),
-                }
+                    many if many.len() > MOST_HOLDERS => Holding::Refused(Refusal::SharedTooWidely),
+                    _ => Holding::Held { holders, address: address.typed },
+                })
             }
-        };
-        let own = holders.iter().find(|(holder, _)| *holder == id).map(|(_, point)| point.id);
-        // Whoever else has the address, the customer asked about may have taken back what was given for it, or all there is.
-        let customers: Vec<CustomerId> = holders.iter().map(|(holder, _)| *holder).chain([id]).collect();
-        let newest = store::consent::newest(pool, &customers).await?;
-        let withdrawn = match (own, holders.first(), newest.get(&id)) {
-            (None, Some((_, point)), Some(newest)) => withdrawals(newest, channel, Some(&point.address), purpose),
-            _ => Vec::new(),
-        };
-        let of = |(holder, point): &(CustomerId, Point)| -> Verdict {
-            verdict(newest.get(holder).map_or(&[], Vec::as_slice), channel, point, purpose)
-        };
-        let mut verdicts: Vec<Verdict> = holders.iter().map(of).collect();
-        if !withdrawn.is_empty() {
-            verdicts.push(Verdict::Withdrawn(withdrawn));
         }
-        Ok(Answer { permission: Permission::of_all(verdicts), point: own, address })
-    }
-
-    /// The answer for an address that nobody has. The customer may have taken back all there is, or what was given
-    /// for this address while it was theirs: whoever asks must not get past that with the address alone.
-    async fn of_nobody_s(
-        &self,
-        id: CustomerId,
-        channel: Channel,
-        address: Option<&TypedAddress>,
-        purpose: Purpose,
-    ) -> Result<Answer, Error> {
-        let newest = store::consent::newest(self.db.pool(), &[id]).await?.remove(&id).unwrap_or_default();
-        let permission = Permission::of_nobody_s(withdrawals(&newest, channel, address, purpose));
-        Ok(Answer { permission, point: None, address: String::new() })
     }
 
     async fn require_customer(&self, id: CustomerId) -> Result<(), Error> {
@@ -185,8 +246,4 @@ impl App {
 /// In whose name entries are made.
 pub(super) fn author(caller: &Caller) -> Author {
     Author { actor: caller.actor.clone(), origin: caller.origin, integration: caller.integration.clone() }
-}
-
-fn refused(refusal: Refusal) -> Answer {
-    Answer { permission: Permission::refused(refusal), point: None, address: String::new() }
 }

@@ -150,7 +150,7 @@ fn entry(UpsertCustomer { reference, customer, consents }: UpsertCustomer) -> Up
     }
 }
 
-fn require_batch(field: &str, size: usize) -> Result<(), KernelError> {
+pub(super) fn require_batch(field: &str, size: usize) -> Result<(), KernelError> {
     if size > LARGEST_BATCH {
         return Err(KernelError::invalid(field, format!("has {size} entries: at most {LARGEST_BATCH} are wanted")));
     }

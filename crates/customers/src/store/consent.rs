@@ -206,25 +206,32 @@ pub(crate) async fn known_grants(conn: &mut PgConnection, grants: &[Brought]) ->
     Ok((1..).zip(grants).filter(|(place, _)| places.contains(place)).map(|(_, grant)| grant.clone()).collect())
 }
 
-/// A contact point of a customer, of whichever kind it is.
-pub(crate) async fn point(
+/// Those of the contact points that the customers have, of whichever kind they are.
+pub(crate) async fn points(
     executor: impl PgExecutor<'_>,
-    customer: CustomerId,
-    id: ContactPointId,
-) -> Result<Option<Point>, Error> {
-    let row = sqlx::query!(
-        "select p.kind, p.typed, p.key from customers.contact_point p where p.customer_id = $1 and p.id = $2",
-        customer.uuid(),
-        id.uuid(),
+    points: &[(CustomerId, ContactPointId)],
+) -> Result<HashMap<(CustomerId, ContactPointId), Point>, Error> {
+    if points.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let rows = sqlx::query!(
+        "select p.customer_id, p.id, p.kind, p.typed, p.key
+         from unnest($1::uuid[], $2::uuid[]) as w(customer_id, id)
+         join customers.contact_point p on p.customer_id = w.customer_id and p.id = w.id",
+        column!(points, (customer, _) => customer.uuid()),
+        column!(points, (_, point) => point.uuid()),
     )
-    .fetch_optional(executor)
+    .fetch_all(executor)
     .await?;
-    row.map(|row| {
-        let kind = [PointKind::Phone, PointKind::Email].into_iter().find(|kind| kind.as_str() == row.kind);
-        let kind = kind.ok_or_else(|| StorageError::corrupt("contact_point", format!("kind of {id}")))?;
-        Ok(Point { id, kind, address: TypedAddress { typed: row.typed, key: row.key } })
-    })
-    .transpose()
+    rows.into_iter()
+        .map(|row| {
+            let id: ContactPointId = row.id.into();
+            let kind = [PointKind::Phone, PointKind::Email].into_iter().find(|kind| kind.as_str() == row.kind);
+            let kind = kind.ok_or_else(|| StorageError::corrupt("contact_point", format!("kind of {id}")))?;
+            let address = TypedAddress { typed: row.typed, key: row.key };
+            Ok(((row.customer_id.into(), id), Point { id, kind, address }))
+        })
+        .collect()
 }
 
 /// The contact points that have this key, with their customers; at most `limit`. One of the customer asked about comes first.

@@ -1,5 +1,7 @@
 //! Reads customers, writes created and changed ones, many at a time.
 
+use std::collections::HashSet;
+
 use chrono::{DateTime, Utc};
 use clientele_kernel::{CustomerId, Reference};
 use clientele_platform::column;
@@ -162,6 +164,13 @@ pub(crate) async fn exists(executor: impl PgExecutor<'_>, id: CustomerId) -> Res
         .fetch_optional(executor)
         .await?;
     Ok(found.is_some())
+}
+
+/// Those of the customers that exist.
+pub(crate) async fn existing(executor: impl PgExecutor<'_>, ids: &[CustomerId]) -> Result<HashSet<CustomerId>, Error> {
+    let found =
+        sqlx::query_scalar!("select id from customers.customer where id = any($1)", column!(ids, id => id.uuid()));
+    Ok(found.fetch_all(executor).await?.into_iter().map(CustomerId::from).collect())
 }
 
 /// The customers whole, locked until the transaction ends; those that do not exist are left out.

@@ -4,13 +4,13 @@ use std::collections::HashSet;
 
 use clientele_contracts::customers::v1::consents_client::ConsentsClient;
 use clientele_contracts::customers::v1::{
-    BatchUpsertCustomersRequest, ConsentChannel, ConsentEntry, ConsentPurpose, ConsentRecorded, ConsentState, Customer,
-    GetConsentsRequest, ListConsentEntriesRequest, ListCustomersRequest, MaySendRequest, MaySendResponse,
-    SetConsentRequest, UpsertConsent, UpsertCustomer,
+    BatchMaySendRequest, BatchUpsertCustomersRequest, ConsentChannel, ConsentEntry, ConsentPurpose, ConsentRecorded,
+    ConsentState, Customer, GetConsentsRequest, ListConsentEntriesRequest, ListCustomersRequest, MaySendRequest,
+    MaySendResponse, SetConsentRequest, UpsertConsent, UpsertCustomer,
 };
 use clientele_contracts::platform::v1::{Origin, UpsertOutcome};
-use clientele_kernel::Clock;
-use clientele_platform::grpc::{HEADER_ORIGIN, Transport};
+use clientele_kernel::{Clock, CustomerId};
+use clientele_platform::grpc::{self, HEADER_ORIGIN, Transport};
 use prost::Message;
 use tonic::{Code, Request, Status};
 
@@ -74,8 +74,32 @@ impl World {
         self.try_ask(request).await.unwrap()
     }
 
+    /// Whoever asks alone gets the answer that they get who ask for many.
     async fn try_ask(&self, request: MaySendRequest) -> Result<MaySendResponse, Status> {
-        self.consents().may_send(request).await.map(tonic::Response::into_inner)
+        let alone = self.consents().may_send(request.clone()).await.map(tonic::Response::into_inner);
+        let nobody = MaySendRequest { customer_id: CustomerId::from(uuid::Uuid::nil()).to_string(), ..request.clone() };
+        let many = BatchMaySendRequest { requests: vec![request.clone(), nobody, request] };
+        let many = self.consents().batch_may_send(many).await.map(|answers| answers.into_inner().answers);
+        match (&alone, many) {
+            (Ok(alone), Ok(many)) => {
+                assert_eq!((&many[0], &many[2], many.len()), (alone, alone, 3));
+                assert_eq!((many[1].allowed, many[1].reason.as_str()), (false, "CUSTOMER_NOT_FOUND"));
+            }
+            (Err(status), Ok(many)) => {
+                assert_eq!((status.code(), many[0].reason.as_str()), (Code::NotFound, "CUSTOMER_NOT_FOUND"));
+            }
+            (Err(alone), Err(many)) => {
+                assert_eq!(alone.code(), many.code());
+                let (alone, many) = (grpc::error(alone.clone()), grpc::error(many));
+                let fields: Vec<_> = alone.violations.iter().map(|v| format!("requests[0].{}", v.field)).collect();
+                assert_eq!(
+                    many.violations.iter().map(|v| v.field.clone()).take(fields.len()).collect::<Vec<_>>(),
+                    fields
+                );
+            }
+            (Ok(_), Err(many)) => panic!("one can be asked for, and many cannot: {many}"),
+        }
+        alone
     }
 
     async fn upsert_with(&self, number: &str, customer: Customer, consents: Vec<UpsertConsent>) -> UpsertOutcome {
@@ -662,5 +686,19 @@ async fn reading_writing_and_asking_need_their_own_permissions() {
         assert_eq!(denied(client.get_consents(get.clone()).await.err().map(code)), !may_read, "{permission}");
         assert_eq!(denied(client.set_consent(set.clone()).await.err().map(code)), !may_write, "{permission}");
         assert_eq!(denied(client.may_send(ask.clone()).await.err().map(code)), !may_ask, "{permission}");
+        let many = BatchMaySendRequest { requests: vec![ask.clone()] };
+        assert_eq!(denied(client.batch_may_send(many).await.err().map(code)), !may_ask, "{permission}");
     }
+}
+
+#[tokio::test]
+async fn as_many_are_answered_for_at_once_as_the_contract_says_and_no_more() {
+    let world = World::new().await;
+    let ana = world.ana().await;
+    let many = |n: usize| BatchMaySendRequest { requests: vec![letter(&ana, "ana@example.com", Service); n] };
+    for n in [0, 500] {
+        assert_eq!(world.consents().batch_may_send(many(n)).await.unwrap().into_inner().answers.len(), n);
+    }
+    let refused = grpc::error(world.consents().batch_may_send(many(501)).await.unwrap_err());
+    assert_eq!(refused.violations[0].field, "requests");
 }

@@ -10,9 +10,10 @@ use clientele_contracts::customers::v1::consents_client::ConsentsClient;
 use clientele_contracts::customers::v1::customers_client::CustomersClient;
 use clientele_kernel::{Code, ConsentEntryId, CustomerId, EmailId, Error};
 use clientele_platform::grpc::{self, Clients, Transport};
-use tonic::{Response, Status};
+use tonic::{Code as GrpcCode, Response, Status};
 
 use crate::domain::email::{Destination, Person, Purpose};
+use crate::domain::ledger::reason;
 
 /// How many customers are asked for in one call.
 const ASKED_AT_ONCE: usize = 500;
@@ -86,42 +87,58 @@ impl Customers {
     }
 
     /// Whether a letter may be sent now. An address of nobody's may be written to where somebody gave a reason, and never
-    /// with advertising: no reason stands for a consent. Not found when there is no such customer; any other error says that it could not be asked, so that nothing may be sent.
+    /// with advertising: no reason stands for a consent. Not found when there is no such customer; any other error says
+    /// that it could not be asked, so that nothing may be sent.
     pub(crate) async fn may_send(
         &self,
         customer: CustomerId,
         destination: &Destination,
         purpose: Purpose,
     ) -> Result<Verdict, Error> {
-        let asked_for = match purpose {
-            Purpose::Marketing => pb::ConsentPurpose::Marketing,
-            Purpose::Service => pb::ConsentPurpose::Service,
-        };
-        let (contact_point_id, address) = match destination.contact_point_id {
-            Some(id) => (id.to_string(), String::new()),
-            None => (String::new(), destination.address.clone()),
-        };
-        let request = pb::MaySendRequest {
-            customer_id: customer.to_string(),
-            channel: pb::ConsentChannel::Email.into(),
-            contact_point_id,
-            address,
-            purpose: asked_for.into(),
-        };
         let mut client = ConsentsClient::new(self.transport.clone());
-        let answer = self.ask(client.may_send(request)).await?;
-        let entries = answer.entry_ids.iter().map(|id| ConsentEntryId::parse(id, "entry_ids").map_err(Error::internal));
-        let entries: Vec<ConsentEntryId> = entries.collect::<Result<_, _>>()?;
-        let of_nobody = answer.reason == UNKNOWN_ADDRESS
-            && purpose == Purpose::Service
-            && destination.contact_point_id.is_none()
-            && !destination.reason.is_empty();
-        if answer.allowed || of_nobody {
-            let contact_point_id =
-                EmailId::parse_optional(&answer.contact_point_id, "contact_point_id").map_err(Error::internal)?;
-            Ok(Verdict::Allowed { address: answer.address, contact_point_id, entries })
-        } else {
-            Ok(Verdict::Refused { reason: answer.reason, entries })
+        let answer = self.ask(client.may_send(question(customer, destination, purpose))).await?;
+        verdict(answer, destination, purpose)
+    }
+
+    /// The same of many letters, each answer in the place of its question. A customer that does not exist is a refusal.
+    pub(crate) async fn may_send_all(
+        &self,
+        letters: &[(CustomerId, Destination, Purpose)],
+    ) -> Vec<Result<Verdict, Error>> {
+        if letters.is_empty() {
+            return Vec::new();
+        }
+        let requests = letters.iter().map(|(customer, to, purpose)| question(*customer, to, *purpose)).collect();
+        let mut client = ConsentsClient::new(self.transport.clone());
+        let asked = client.batch_may_send(pb::BatchMaySendRequest { requests });
+        match tokio::time::timeout(self.deadline, asked).await {
+            Ok(Ok(answers)) => {
+                let mut answers = answers.into_inner().answers.into_iter();
+                let answer_of = |(_, to, purpose): &(_, Destination, Purpose)| match answers.next() {
+                    Some(answer) => verdict(answer, to, *purpose),
+                    None => Err(unreachable_now()),
+                };
+                letters.iter().map(answer_of).collect()
+            }
+            // Where one question is none, the others are still to be answered; and during an upgrade customers may not know
+            // yet to answer many.
+            Ok(Err(status)) if matches!(status.code(), GrpcCode::InvalidArgument | GrpcCode::Unimplemented) => {
+                let mut verdicts = Vec::with_capacity(letters.len());
+                for (customer, to, purpose) in letters {
+                    verdicts.push(match self.may_send(*customer, to, *purpose).await {
+                        Err(error) if error.code == Code::NotFound => {
+                            Ok(Verdict::Refused { reason: reason::CUSTOMER_NOT_FOUND.to_owned(), entries: Vec::new() })
+                        }
+                        answer => answer,
+                    });
+                }
+                verdicts
+            }
+            Ok(Err(status)) => {
+                let told = grpc::error(status).to_string();
+                letters.iter().map(|_| Err(unreachable_now().with_source(Error::unavailable(told.clone())))).collect()
+            }
+            Err(_late) => letters.iter().map(|_| Err(unreachable_now())).collect(),
         }
     }
 
@@ -131,6 +148,42 @@ impl Customers {
             error if error.code == Code::NotFound => error,
             error => unreachable_now().with_source(error),
         })
+    }
+}
+
+/// What customers is asked of a letter.
+fn question(customer: CustomerId, destination: &Destination, purpose: Purpose) -> pb::MaySendRequest {
+    let purpose = match purpose {
+        Purpose::Marketing => pb::ConsentPurpose::Marketing,
+        Purpose::Service => pb::ConsentPurpose::Service,
+    };
+    let (contact_point_id, address) = match destination.contact_point_id {
+        Some(id) => (id.to_string(), String::new()),
+        None => (String::new(), destination.address.clone()),
+    };
+    pb::MaySendRequest {
+        customer_id: customer.to_string(),
+        channel: pb::ConsentChannel::Email.into(),
+        contact_point_id,
+        address,
+        purpose: purpose.into(),
+    }
+}
+
+/// What the answer means for a letter.
+fn verdict(answer: pb::MaySendResponse, destination: &Destination, purpose: Purpose) -> Result<Verdict, Error> {
+    let entries = answer.entry_ids.iter().map(|id| ConsentEntryId::parse(id, "entry_ids").map_err(Error::internal));
+    let entries: Vec<ConsentEntryId> = entries.collect::<Result<_, _>>()?;
+    let of_nobody = answer.reason == UNKNOWN_ADDRESS
+        && purpose == Purpose::Service
+        && destination.contact_point_id.is_none()
+        && !destination.reason.is_empty();
+    if answer.allowed || of_nobody {
+        let contact_point_id =
+            EmailId::parse_optional(&answer.contact_point_id, "contact_point_id").map_err(Error::internal)?;
+        Ok(Verdict::Allowed { address: answer.address, contact_point_id, entries })
+    } else {
+        Ok(Verdict::Refused { reason: answer.reason, entries })
     }
 }
 

@@ -45,16 +45,15 @@ async fn settle_some(db: &Database) -> Result<i64, Error> {
         return Ok(0);
     }
     let now = uow.now();
-    for letter in letters {
-        let settlement = Settlement {
-            state: State::Unknown,
-            reason: reason::RESTORED.to_owned(),
-            detail:
-                "it waited when the backup was made from which the database was restored: it may have been sent since"
-                    .to_owned(),
-            next_attempt_at: None,
-        };
-        let settled = store::ledger::settle(uow.conn(), letter, settlement, now).await?;
+    let settlement = Settlement {
+        state: State::Unknown,
+        reason: reason::RESTORED.to_owned(),
+        detail: "it waited when the backup was made from which the database was restored: it may have been sent since"
+            .to_owned(),
+        next_attempt_at: None,
+    };
+    let settlements = letters.into_iter().map(|letter| (letter, settlement.clone())).collect();
+    for settled in store::ledger::settle(uow.conn(), settlements, now).await? {
         uow.record(publish::settled(&settled));
     }
     uow.commit().await?;
@@ -75,7 +74,7 @@ pub(crate) async fn release(db: &Database, wake: &Arc<Notify>, caller: &Caller, 
     let now = uow.now();
     let settlement =
         Settlement { state: State::Queued, reason: String::new(), detail: String::new(), next_attempt_at: Some(now) };
-    let released = store::ledger::settle(uow.conn(), letter, settlement, now).await?;
+    let released = store::ledger::settle(uow.conn(), vec![(letter, settlement)], now).await?.remove(0);
     uow.record(publish::settled(&released));
     uow.commit().await?;
     wake.notify_one();

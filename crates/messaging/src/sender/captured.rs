@@ -1,5 +1,7 @@
 //! The captured mailbox, where letters go as long as no mail server is configured.
 
+use std::collections::HashMap;
+
 use async_trait::async_trait;
 use clientele_kernel::{Error, LetterId};
 use clientele_platform::postgres::Database;
@@ -22,8 +24,9 @@ impl CapturedMailbox {
 #[async_trait]
 impl Sender for CapturedMailbox {
     /// What was kept was sent, whatever has changed since.
-    async fn known(&self, letter: LetterId) -> Result<Option<Outcome>, Error> {
-        Ok(store::mailbox::has(self.0.pool(), letter).await?.then(kept))
+    async fn known(&self, letters: &[LetterId]) -> Result<HashMap<LetterId, Outcome>, Error> {
+        let kept_ones = store::mailbox::those_of(self.0.pool(), letters).await?;
+        Ok(kept_ones.into_iter().map(|letter| (letter, kept())).collect())
     }
 
     fn session(&self) -> Box<dyn Session> {

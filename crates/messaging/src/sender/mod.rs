@@ -12,6 +12,7 @@ mod smtp;
 mod tls;
 mod wire;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -27,8 +28,8 @@ use crate::domain::ledger::Outcome;
 /// A way out.
 #[async_trait]
 pub(crate) trait Sender: Send + Sync {
-    /// What is known to have become of a letter whose worker ended before it wrote that down.
-    async fn known(&self, letter: LetterId) -> Result<Option<Outcome>, Error>;
+    /// What is known to have become of letters whose worker ended before it wrote that down.
+    async fn known(&self, letters: &[LetterId]) -> Result<HashMap<LetterId, Outcome>, Error>;
 
     /// A session in which letters are handed over one after the other.
     fn session(&self) -> Box<dyn Session>;

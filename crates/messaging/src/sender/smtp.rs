@@ -1,5 +1,6 @@
 //! A conversation with a mail server, step by step, so that the moment before the letter itself is known.
 
+use std::collections::HashMap;
 use std::fmt::Display;
 use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -309,8 +310,8 @@ const UNSUPPORTED: [u16; 2] = [504, 555];
 #[async_trait]
 impl Sender for MailServer {
     /// A mail server cannot be asked.
-    async fn known(&self, _: LetterId) -> Result<Option<Outcome>, Error> {
-        Ok(None)
+    async fn known(&self, _: &[LetterId]) -> Result<HashMap<LetterId, Outcome>, Error> {
+        Ok(HashMap::new())
     }
 
     fn session(&self) -> Box<dyn Session> {

@@ -1,5 +1,7 @@
 //! Letters, as callers see them.
 
+use std::collections::HashMap;
+
 use chrono::{DateTime, Utc};
 use clientele_kernel::{Actor, ActorKind, ConsentEntryId, CustomerId, EmailId, LetterId, Reference};
 use clientele_platform::column;
@@ -98,6 +100,22 @@ pub(crate) async fn by_id(conn: impl PgExecutor<'_>, id: LetterId) -> Result<Opt
     .fetch_optional(conn)
     .await?;
     row.map(Letter::try_from).transpose()
+}
+
+/// Those of the letters that exist.
+pub(crate) async fn by_ids(conn: impl PgExecutor<'_>, ids: &[Uuid]) -> Result<HashMap<LetterId, Letter>, Error> {
+    let rows = sqlx::query_as!(
+        LetterRow,
+        "select id, customer_id, contact_point_id, to_address, address_reason, from_address, from_name, reply_to,
+                subject, body_text, body_html, template_id, purpose, state, reason, detail, consent_entry_ids, attempts,
+                next_attempt_at, claimed_until, message_id, actor_kind, actor_id, source, external_id, version,
+                created_at, settled_at
+         from messaging.email where id = any($1)",
+        ids
+    )
+    .fetch_all(conn)
+    .await?;
+    rows.into_iter().map(|row| Letter::try_from(row).map(|letter| (letter.id, letter))).collect()
 }
 
 /// The letter that was asked for by this request id, with the hash of that request.

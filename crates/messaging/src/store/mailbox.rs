@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use clientele_kernel::{CapturedLetterId, LetterId};
+use clientele_platform::column;
 use clientele_platform::postgres::Error;
 use sqlx::{PgExecutor, PgPool};
 use uuid::Uuid;
@@ -32,13 +33,13 @@ pub(crate) async fn insert(conn: impl PgExecutor<'_>, letter: &Captured) -> Resu
     Ok(())
 }
 
-/// Whether a letter was kept.
-pub(crate) async fn has(pool: &PgPool, letter: LetterId) -> Result<bool, Error> {
+/// Those of the letters that were kept.
+pub(crate) async fn those_of(pool: &PgPool, letters: &[LetterId]) -> Result<Vec<LetterId>, Error> {
     let kept = sqlx::query_scalar!(
-        r#"select exists (select from messaging.captured_email where email_id = $1) as "kept!""#,
-        letter.uuid()
+        "select email_id from messaging.captured_email where email_id = any($1)",
+        column!(letters, letter => letter.uuid())
     );
-    Ok(kept.fetch_one(pool).await?)
+    Ok(kept.fetch_all(pool).await?.into_iter().map(LetterId::from).collect())
 }
 
 /// The place of the newest letter beyond so many newest ones; none where there are no more than these.

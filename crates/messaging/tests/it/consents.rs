@@ -91,3 +91,22 @@ async fn a_letter_to_a_customer_or_an_address_that_is_gone_is_not_sent() {
     assert_eq!((to_bob.state(), to_bob.reason.as_str()), (SendState::Suppressed, "NO_CONTACT_POINT"));
     assert_eq!(server.connections(), 0);
 }
+
+#[tokio::test]
+async fn letters_go_out_too_where_customers_is_of_the_release_before_and_answers_one_by_one() {
+    let server = SmtpServer::good().await;
+    let post = Post::sending(&server, &[]).await;
+    post.neighbours.lock().asked_one_by_one = true;
+    let people: Vec<_> = (0..5).map(|n| post.person("P", &[&format!("p{n}@example.com")])).collect();
+    post.neighbours.lock().withdrawn.push(people[4].emails[0].clone());
+    let mut letters = Vec::new();
+    for person in &people {
+        letters.push(post.send(person, "hello").await.id);
+    }
+    for (n, id) in letters.iter().enumerate() {
+        let settled = post.settled(id).await;
+        let expected = if n == 4 { SendState::Suppressed } else { SendState::Sent };
+        assert_eq!(settled.state(), expected, "{}", settled.detail);
+    }
+    assert_eq!(server.count(), 4);
+}

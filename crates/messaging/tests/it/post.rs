@@ -190,6 +190,8 @@ pub(crate) struct Known {
     pub(crate) withdrawn: Vec<String>,
     /// Whether consent cannot be asked.
     pub(crate) down: bool,
+    /// Whether customers is of the release before the one that answers for many messages at once.
+    pub(crate) asked_one_by_one: bool,
     /// How often consent was asked.
     pub(crate) asked: Vec<customers::MaySendRequest>,
 }
@@ -204,31 +206,7 @@ impl Neighbours {
         self.0.lock().unwrap()
     }
 
-    /// A process with these neighbours.
-    pub(crate) fn harness(&self, database: &TestDatabase) -> Harness {
-        let harness = Harness::new(database.clock.clone());
-        let routes = Routes::new(CustomersServer::new(self.clone()))
-            .add_service(ConsentsServer::new(self.clone()))
-            .add_service(FeedServer::new(self.clone()));
-        harness.host.network.serve("customers", routes);
-        harness
-    }
-}
-
-#[tonic::async_trait]
-impl Feed for Neighbours {
-    async fn read(&self, _: Request<ReadFeedRequest>) -> Result<Response<ReadFeedResponse>, Status> {
-        Ok(Response::new(ReadFeedResponse::default()))
-    }
-}
-
-#[tonic::async_trait]
-impl Consents for Neighbours {
-    async fn may_send(
-        &self,
-        request: Request<customers::MaySendRequest>,
-    ) -> Result<Response<customers::MaySendResponse>, Status> {
-        let request = request.into_inner();
+    fn answer(&self, request: customers::MaySendRequest) -> Result<customers::MaySendResponse, Status> {
         let mut known = self.lock();
         known.asked.push(request.clone());
         if known.down {
@@ -262,7 +240,51 @@ impl Consents for Neighbours {
                 ..customers::MaySendResponse::default()
             },
         };
-        Ok(Response::new(answer))
+        Ok(answer)
+    }
+
+    /// A process with these neighbours.
+    pub(crate) fn harness(&self, database: &TestDatabase) -> Harness {
+        let harness = Harness::new(database.clock.clone());
+        let routes = Routes::new(CustomersServer::new(self.clone()))
+            .add_service(ConsentsServer::new(self.clone()))
+            .add_service(FeedServer::new(self.clone()));
+        harness.host.network.serve("customers", routes);
+        harness
+    }
+}
+
+#[tonic::async_trait]
+impl Feed for Neighbours {
+    async fn read(&self, _: Request<ReadFeedRequest>) -> Result<Response<ReadFeedResponse>, Status> {
+        Ok(Response::new(ReadFeedResponse::default()))
+    }
+}
+
+#[tonic::async_trait]
+impl Consents for Neighbours {
+    async fn may_send(
+        &self,
+        request: Request<customers::MaySendRequest>,
+    ) -> Result<Response<customers::MaySendResponse>, Status> {
+        self.answer(request.into_inner()).map(Response::new)
+    }
+
+    async fn batch_may_send(
+        &self,
+        request: Request<customers::BatchMaySendRequest>,
+    ) -> Result<Response<customers::BatchMaySendResponse>, Status> {
+        if self.lock().asked_one_by_one {
+            return Err(Status::unimplemented("of the release before"));
+        }
+        let answers = request.into_inner().requests.into_iter().map(|request| match self.answer(request) {
+            Err(status) if status.code() == tonic::Code::NotFound => {
+                let reason = "CUSTOMER_NOT_FOUND".to_owned();
+                Ok(customers::MaySendResponse { reason, ..customers::MaySendResponse::default() })
+            }
+            answer => answer,
+        });
+        Ok(Response::new(customers::BatchMaySendResponse { answers: answers.collect::<Result<_, _>>()? }))
     }
 
     async fn get_consents(

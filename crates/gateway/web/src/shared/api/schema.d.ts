@@ -92,6 +92,26 @@ export interface paths {
         patch: operations["Channels_UpdateChannel"];
         trace?: never;
     };
+    "/v1/consents:batchMaySend": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Answers for many messages at once, each as MaySend would
+         * @description Answers for many messages at once, each as MaySend would.
+         */
+        post: operations["Consents_BatchMaySend"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/creditNotes": {
         parameters: {
             query?: never;
@@ -2331,6 +2351,16 @@ export interface components {
         BatchImportEmailsResponse: {
             /** @description One result for each entry, in order. */
             results: components["schemas"]["ImportResult"][];
+        };
+        /** @description Asks whether messages may be sent. */
+        BatchMaySendRequest: {
+            /** @description The questions, at most 500. */
+            requests?: components["schemas"]["MaySendRequest"][] | null;
+        };
+        /** @description Whether messages may be sent. */
+        BatchMaySendResponse: {
+            /** @description An answer for each question, in their order. For a customer that does not exist: not allowed, with the reason `CUSTOMER_NOT_FOUND`. */
+            answers: components["schemas"]["MaySendResponse"][];
         };
         /** @description Asks to take back what an import has written. */
         BatchRevertOrdersRequest: {
@@ -5924,6 +5954,31 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Channel"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    Consents_BatchMaySend: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BatchMaySendRequest"];
+            };
+        };
+        responses: {
+            /** @description Whether messages may be sent. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BatchMaySendResponse"];
                 };
             };
             default: components["responses"]["Problem"];

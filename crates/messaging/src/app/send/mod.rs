@@ -1,0 +1,335 @@
+//! What sends. Letters are claimed, it is asked whether each may be sent, one after the other is handed over, and what
+//! became of it is written down; each of these is a step of its own, so that whatever dies in between leaves a ledger that
+//! tells the truth:
+//!
+//! - before a letter is handed over, a claim that ends puts it back into the queue;
+//! - from the moment it begins to be handed over, a claim that ends makes it `unknown`, and it is never sent again.
+//!
+//! Handing over is the slow part and belongs to one letter alone; the other steps are done for many at once:
+//!
+//! | Module | What it does |
+//! |---|---|
+//! | [`desk`] | claims letters and asks whether they may be sent |
+//! | `mod` | sessions: each hands over one letter after the other |
+//! | [`written`] | writes that letters are about to be handed over, and what became of them |
+//! | [`sweep`] | looks after claims that have ended |
+//! | [`together`] | gathers what comes in one by one |
+
+mod desk;
+mod sweep;
+mod together;
+mod written;
+
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use chrono::{DateTime, TimeDelta, Utc};
+use clientele_kernel::{Entropy, Error};
+use clientele_platform::postgres::Database;
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use super::customer::Customers;
+use super::figures::Figures;
+use crate::domain::ledger::{Hindrance, Outcome, Patience, bounded};
+use crate::sender::{PointOfNoReturn, Sender, Session, Steps};
+use crate::store;
+use crate::store::ledger::{HandedOver, PutBack};
+use desk::{Desk, Ready};
+use together::{Together, together};
+use written::Done;
+
+/// The names of what goes on in the background.
+pub(crate) const TASK: &str = "sending";
+pub(crate) use sweep::TASK as SWEEP_TASK;
+/// How long a claim lasts beyond what its step may take.
+const SPARE: Duration = Duration::from_secs(10);
+/// How long a letter may lie on the desk.
+const ON_DESK: Duration = Duration::from_secs(20);
+/// How soon a mail server is ready for a letter, if it is not slow.
+const QUICK: Duration = Duration::from_secs(10);
+/// How many letters a session may have handed over before what became of them is written: these are in doubt where the
+/// process dies.
+const IN_DOUBT: usize = 4;
+/// The reasons for which a letter is not handed over.
+const CLAIM_ENDED: &str = "CLAIM_ENDED";
+const STOPPING: &str = "STOPPING";
+
+/// Sends what waits.
+#[derive(Clone)]
+pub(crate) struct Sending {
+    pub(crate) db: Database,
+    pub(crate) customers: Customers,
+    pub(crate) sender: Arc<dyn Sender>,
+    pub(crate) entropy: Arc<dyn Entropy>,
+    pub(crate) patience: Patience,
+    /// How long customers may take to answer.
+    pub(crate) consent_deadline: Duration,
+    pub(crate) steps: Steps,
+    pub(crate) poll: Duration,
+    /// How many letters are handed over at once.
+    pub(crate) sessions: u16,
+    pub(crate) wake: Arc<Notify>,
+    pub(crate) figures: Figures,
+}
+
+/// What all sessions of a process have in common.
+struct Office {
+    sending: Sending,
+    desk: Desk,
+    beginning: Together<HandedOver, Option<DateTime<Utc>>>,
+    settling: mpsc::Sender<Done>,
+    doubt: Arc<Semaphore>,
+}
+
+/// What a session sees of the letter it has.
+struct Held<'a> {
+    office: &'a Office,
+    ready: &'a Ready,
+    /// Until when the claim lasts once it has begun to be handed over.
+    begun: OnceLock<DateTime<Utc>>,
+    stop: &'a CancellationToken,
+}
+
+/// What a session did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Turn {
+    /// It found nothing to do.
+    Idle,
+    /// It worked on a letter.
+    Worked,
+    /// The mail server is away, or does not take us.
+    Hindered,
+}
+
+#[async_trait]
+impl PointOfNoReturn for Held<'_> {
+    async fn pass(&self) -> Result<(), Error> {
+        // A letter that is begun now might be cut off when the time to stop is over, and nobody would know whether it was
+        // taken.
+        if self.stop.is_cancelled() {
+            return Err(Error::unavailable("the worker is stopping").with_reason(STOPPING));
+        }
+        let Ready { letter, epoch, .. } = self.ready;
+        let begins = HandedOver {
+            id: letter.id,
+            epoch: *epoch,
+            destination: letter.destination.clone(),
+            consent_entry_ids: letter.consent_entry_ids.clone(),
+        };
+        // Where nobody answers, nobody works any more.
+        let until = self.office.beginning.ask(begins).await.flatten().ok_or_else(claim_ended)?;
+        let _ = self.begun.set(until);
+        Ok(())
+    }
+}
+
+fn claim_ended() -> Error {
+    Error::unavailable("the claim of a letter has ended").with_reason(CLAIM_ENDED)
+}
+
+fn span(duration: Duration) -> TimeDelta {
+    TimeDelta::from_std(duration).unwrap_or(TimeDelta::hours(1))
+}
+
+impl Sending {
+    /// Sends letter after letter until it is told to stop.
+    pub(crate) async fn run(self, stop: CancellationToken) -> Result<(), Error> {
+        let sessions = self.sessions;
+        let most = usize::from(sessions) * IN_DOUBT;
+        let (beginning, begun) = together(most);
+        let (settling, done) = mpsc::channel(most);
+        let mut writing = JoinSet::new();
+        let sending = self.clone();
+        writing.spawn(begun.work(most, move |letters| sending.clone().begin(letters)));
+        let sending = self.clone();
+        writing.spawn(sending.keep_settling(done, most));
+
+        let desk = Desk::new(self.db.ids().next(), sessions);
+        let doubt = Arc::new(Semaphore::new(most));
+        let office = Arc::new(Office { sending: self, desk, beginning, settling, doubt });
+        let mut working = JoinSet::new();
+        for _ in 0..sessions {
+            working.spawn(office.clone().session(stop.clone()));
+        }
+        finish(working).await;
+        if let Err(error) = office.desk.clear(&office.sending).await {
+            tracing::warn!(reason = error.reason, %error, "letters that are not sent any more wait until their claims end");
+        }
+        drop(office);
+        finish(writing).await;
+        Ok(())
+    }
+
+    fn jitter(&self) -> u8 {
+        let mut byte = [0];
+        self.entropy.fill(&mut byte);
+        byte[0]
+    }
+}
+
+/// Waits for all; a panic of one is ours.
+async fn finish(mut tasks: JoinSet<()>) {
+    while let Some(ended) = tasks.join_next().await {
+        if let Err(error) = ended
+            && error.is_panic()
+        {
+            std::panic::resume_unwind(error.into_panic());
+        }
+    }
+}
+
+impl Office {
+    /// One session: hands over letter after letter until it is told to stop, and waits where there is none.
+    async fn session(self: Arc<Self>, stop: CancellationToken) {
+        let sending = &self.sending;
+        let mut session: Option<Box<dyn Session>> = None;
+        let mut hindrances = 0;
+        while !stop.is_cancelled() {
+            let mut resting = false;
+            match self.turn(&mut session, &stop).await {
+                Ok(Turn::Worked) => {
+                    hindrances = 0;
+                    continue;
+                }
+                Ok(Turn::Hindered) => {
+                    hindrances += 1;
+                    resting = true;
+                }
+                Ok(Turn::Idle) => {}
+                Err(error) => {
+                    sending.db.metrics().task_failed(sending.db.context(), TASK);
+                    tracing::warn!(reason = error.reason, %error, "a letter could not be worked on");
+                }
+            }
+            if let Some(mut session) = session.take() {
+                session.close().await;
+            }
+            if resting {
+                self.rest(hindrances, &stop).await;
+                continue;
+            }
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = sending.wake.notified() => {}
+                () = tokio::time::sleep(sending.poll) => {}
+            }
+        }
+        if let Some(mut session) = session {
+            session.close().await;
+        }
+    }
+
+    /// Claims nothing for a while: every letter would find the mail server away.
+    async fn rest(&self, hindrances: i32, stop: &CancellationToken) {
+        let sending = &self.sending;
+        let until = Patience::postponed(hindrances, sending.db.clock().now(), sending.jitter());
+        while sending.db.clock().now() < until && !stop.is_cancelled() {
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = tokio::time::sleep(sending.poll) => {}
+            }
+        }
+    }
+
+    /// Works on one letter, if one waits.
+    async fn turn(&self, session: &mut Option<Box<dyn Session>>, stop: &CancellationToken) -> Result<Turn, Error> {
+        let Some(mut ready) = self.desk.next(&self.sending).await? else {
+            return Ok(Turn::Idle);
+        };
+        let Ok(doubt) = self.doubt.clone().acquire_owned().await else {
+            return Ok(Turn::Idle);
+        };
+        if let Some(outcome) = ready.outcome.take() {
+            let attempted = !matches!(outcome, Outcome::Suppressed(_));
+            self.settle(ready, attempted, outcome, doubt).await;
+            return Ok(Turn::Worked);
+        }
+        self.require_time(&mut ready, QUICK).await?;
+        let held = Held { office: self, ready: &ready, begun: OnceLock::new(), stop };
+        let handing_over = session.get_or_insert_with(|| self.sending.sender.session()).hand_over(&ready.letter, &held);
+        let outcome = self.in_time(&held, handing_over).await;
+        let begun = held.begun.into_inner();
+        match outcome {
+            Ok(Outcome::Hindered(hindrance)) => {
+                self.hindered(&ready, &hindrance).await?;
+                return Ok(Turn::Hindered);
+            }
+            Err(error) if error.reason == STOPPING => {
+                let now = self.sending.db.clock().now();
+                let back = PutBack { next_attempt_at: now, detail: &ready.letter.detail, hindered: false };
+                store::ledger::put_back(self.sending.db.pool(), ready.letter.id, ready.epoch, back).await?;
+            }
+            handed_over => {
+                ready.until = begun.unwrap_or(ready.until);
+                self.settle(ready, begun.is_none(), handed_over?, doubt).await;
+            }
+        }
+        Ok(Turn::Worked)
+    }
+
+    /// Has the claim last for all that comes before a letter is handed over, where it ends within this time.
+    async fn require_time(&self, ready: &mut Ready, within: Duration) -> Result<(), Error> {
+        let now = self.sending.db.clock().now();
+        if ready.until - now <= span(within) {
+            ready.until = self.extend(ready, now).await?;
+        }
+        Ok(())
+    }
+
+    async fn extend(&self, ready: &Ready, now: DateTime<Utc>) -> Result<DateTime<Utc>, Error> {
+        let until = now + span(self.sending.steps.before() + SPARE);
+        if store::ledger::extend(self.sending.db.pool(), ready.letter.id, ready.epoch, now, until).await? {
+            Ok(until)
+        } else {
+            Err(claim_ended())
+        }
+    }
+
+    /// Hands a letter over. Where the mail server is slow to be ready for it, the claim is made to last: most are quick, and
+    /// need no further write.
+    async fn in_time(
+        &self,
+        held: &Held<'_>,
+        handing_over: impl Future<Output = Result<Outcome, Error>>,
+    ) -> Result<Outcome, Error> {
+        tokio::pin!(handing_over);
+        if let Ok(outcome) = tokio::time::timeout(QUICK / 2, &mut handing_over).await {
+            return outcome;
+        }
+        if held.begun.get().is_none() {
+            // Where this fails, the moment of handing over will not come either.
+            if let Err(error) = self.extend(held.ready, self.sending.db.clock().now()).await {
+                tracing::debug!(email_id = %held.ready.letter.id, %error, "a claim could not be made to last");
+            }
+        }
+        handing_over.await
+    }
+
+    /// Puts a letter back that the mail server did not even hear of: that is no attempt. The others on the desk would fare no
+    /// better.
+    async fn hindered(&self, ready: &Ready, hindrance: &Hindrance) -> Result<(), Error> {
+        let sending = &self.sending;
+        let next = Patience::postponed(ready.postponements + 1, sending.db.clock().now(), sending.jitter());
+        let Hindrance { step, code, words } = hindrance;
+        // The words stand with the letter: answers quote addresses, which are no matter for a log.
+        tracing::warn!(
+            email_id = %ready.letter.id, next_attempt_at = %next, step, code, "the mail server is away or does not take us"
+        );
+        let back = PutBack { next_attempt_at: next, detail: &bounded(words), hindered: true };
+        store::ledger::put_back(sending.db.pool(), ready.letter.id, ready.epoch, back).await?;
+        self.desk.clear(sending).await
+    }
+
+    /// Has it written what became of a letter, without waiting for it. `uncounted` says that its attempt is not noted yet.
+    async fn settle(&self, ready: Ready, uncounted: bool, outcome: Outcome, doubt: OwnedSemaphorePermit) {
+        let Ready { letter, epoch, until, .. } = ready;
+        // There is always room: whoever settles holds one of as many permits.
+        let done = Done { letter, epoch, until, uncounted, outcome, _doubt: doubt };
+        if self.settling.send(done).await.is_err() {
+            tracing::warn!("what became of a letter cannot be written any more");
+        }
+    }
+}
