@@ -140,6 +140,6 @@ pub(super) async fn measure(house: &House, client: &Client, sink: &Sink) -> Vec<
     #[expect(clippy::cast_precision_loss, reason = "a few thousand are exact in a double")]
     let per_second = |time: Duration| LETTERS as f64 / time.as_secs_f64();
     let mut asked = Measure::new("letters asked for, one by one", rate(per_second(asking)));
-    asked.figure = "and not yet sent".to_owned();
+    "and not yet sent".clone_into(&mut asked.figure);
     vec![asked, Measure::rates("letters sent", per_second(ours), per_second(bare), Some(("at least 50 %", 0.50)))]
 }
