@@ -23,7 +23,7 @@ const LOOK: Duration = Duration::from_secs(10);
 const HANDSHAKE: Duration = Duration::from_secs(5);
 /// How many clients of one address may be agreeing on keys at once; further ones are hung up on. A server has places for
 /// several times as many, so that nobody who never finishes keeps all others out.
-const HANDSHAKES_OF_ONE: usize = 64;
+const HANDSHAKES_OF_ONE: usize = 256;
 
 /// Chooses ring for every TLS connection of the process. To be called first thing in `main`: where several providers
 /// are compiled in, rustls refuses to choose by itself. Calling it again changes nothing.
@@ -82,8 +82,11 @@ where
 
 /// Looks whether a server shows a certificate that is trusted; what is wrong otherwise, in rustls' words.
 pub async fn greet(trust: &Trust, host: &str, port: u16) -> Result<(), String> {
-    let stream = tokio::net::TcpStream::connect((host, port)).await.map_err(|error| error.to_string())?;
-    tokio::time::timeout(HANDSHAKE, connect(trust, host, stream)).await.map_err(|_late| "no answer in time")?.map(drop)
+    let greeting = async {
+        let stream = tokio::net::TcpStream::connect((host, port)).await.map_err(|error| error.to_string())?;
+        connect(trust, host, stream).await.map(drop)
+    };
+    tokio::time::timeout(HANDSHAKE, greeting).await.map_err(|_late| "no answer in time")?
 }
 
 /// The files in which a server's certificate and key are.

@@ -8,7 +8,8 @@ use std::sync::Arc;
 use serde_json::Value;
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
 
-use super::{CALLERS, Measure, SPAN, bare, rate, repeated};
+use super::cpu::Cpu;
+use super::{CALLERS, Measure, SPAN, bare, done, rate, repeated};
 use crate::house::House;
 use crate::rest::Client;
 
@@ -16,7 +17,7 @@ use crate::rest::Client;
 const LISTENED: usize = 20;
 
 /// Cards read in a second.
-pub(super) async fn reads(client: &Client, customers: &[String]) -> f64 {
+pub(super) async fn reads(client: &Client, customers: &[String]) -> (f64, String) {
     let (client, customers) = (client.clone(), Arc::new(customers.to_vec()));
     let read = move |n: usize| {
         let (client, customers) = (client.clone(), customers.clone());
@@ -27,28 +28,30 @@ pub(super) async fn reads(client: &Client, customers: &[String]) -> f64 {
     };
     // Once to open connections and fill caches.
     repeated(CALLERS, SPAN / 5, read.clone()).await;
-    repeated(CALLERS, SPAN, read).await
+    let cpu = Cpu::now();
+    let rate = repeated(CALLERS, SPAN, read).await;
+    (rate, cpu.since(done(rate)))
 }
 
 pub(super) async fn measure(
     house: &House,
     client: &Client,
     customers: &[String],
-    costs: &[(usize, f64)],
+    costs: &[(usize, f64, String)],
 ) -> Vec<Measure> {
     let statements = statements(house, client, &customers[0]).await;
     prepare(house, customers).await;
     let script = script(&statements, &customers[0]);
     let raw = bare::pgbench(house, "postgres", &script, CALLERS, SPAN).await;
-    let (size, ours) = *costs.last().expect("cards were read at the last size");
+    let (size, ours, spent) = costs.last().expect("cards were read at the last size");
     let what = format!("cards at {size} customers, {} statements each", statements.len());
-    let mut table = vec![Measure::rates(what, ours, raw, Some(("at least 30 %", 0.30)))];
-    let (first, fastest) = costs[0];
-    for (size, rate_there) in &costs[1..] {
+    let mut table = vec![Measure::rates(what, *ours, raw, Some(("at least 30 %", 0.30))).spent(spent.clone())];
+    let (first, fastest, _) = &costs[0];
+    for (size, rate_there, spent) in &costs[1..] {
         let growth = fastest / rate_there;
         let mut line = Measure::new(format!("a card's cost at {size} customers, beside {first}"), rate(*rate_there));
         line.figure = format!("{growth:.2}");
-        table.push(line.beside(rate(fastest)).goal("below 1.3", growth < 1.3));
+        table.push(line.beside(rate(*fastest)).goal("below 1.3", growth < 1.3).spent(spent.clone()));
     }
     table
 }

@@ -9,6 +9,7 @@ use futures::StreamExt;
 use serde_json::json;
 use tokio::sync::Mutex;
 
+use super::cpu::Cpu;
 use super::{Measure, SPAN, fill, milliseconds, percentile};
 use crate::house::House;
 use crate::rest::Client;
@@ -27,6 +28,7 @@ pub(super) async fn measure(house: &House, client: &Client) -> Vec<Measure> {
     let written = Arc::new(AtomicUsize::new(0));
 
     let span = SPAN * 2;
+    let cpu = Cpu::now();
     let begun = Instant::now();
     let load = {
         let (client, buyers, written) = (client.clone(), buyers.clone(), written.clone());
@@ -74,6 +76,7 @@ pub(super) async fn measure(house: &House, client: &Client) -> Vec<Measure> {
     }
     watching.join_all().await;
     load.await.expect("the load does not panic");
+    let spent = cpu.since(written.load(Ordering::Relaxed));
     #[expect(clippy::cast_precision_loss, reason = "a few thousand are exact in a double")]
     let pace = written.load(Ordering::Relaxed) as f64 / begun.elapsed().as_secs_f64();
 
@@ -86,7 +89,7 @@ pub(super) async fn measure(house: &House, client: &Client) -> Vec<Measure> {
         Measure::new(what, milliseconds(percentile(&ours, hundredths)))
             .beside(milliseconds(percentile(&bare, hundredths)))
     };
-    vec![line(50), line(99).goal("below 300 ms", percentile(&ours, 99) < LIMIT)]
+    vec![line(50).spent(spent), line(99).goal("below 300 ms", percentile(&ours, 99) < LIMIT)]
 }
 
 /// How long messages take that are published and consumed at the same pace.

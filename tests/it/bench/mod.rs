@@ -14,9 +14,11 @@
 //! | `footprint` | how long a service takes to start, and what memory it holds |
 //! | `fill` | customers by the hundred thousand |
 //! | `bare` | pgbench |
+//! | `cpu` | where processors' time goes meanwhile |
 
 mod bare;
 mod card;
+mod cpu;
 mod delay;
 mod fill;
 mod footprint;
@@ -47,11 +49,20 @@ struct Measure {
     figure: String,
     /// What is wanted of the figure, and whether it is so.
     goal: Option<(&'static str, bool)>,
+    /// Where processors' time went; empty where nobody looked.
+    spent: String,
 }
 
 impl Measure {
     fn new(what: impl Into<String>, ours: impl Into<String>) -> Self {
-        Self { what: what.into(), ours: ours.into(), bare: String::new(), figure: String::new(), goal: None }
+        Self {
+            what: what.into(),
+            ours: ours.into(),
+            bare: String::new(),
+            figure: String::new(),
+            goal: None,
+            spent: String::new(),
+        }
     }
 
     /// Rates, a second.
@@ -70,6 +81,11 @@ impl Measure {
         self
     }
 
+    fn spent(mut self, spent: String) -> Self {
+        self.spent = spent;
+        self
+    }
+
     fn beside(mut self, bare: impl Into<String>) -> Self {
         self.bare = bare.into();
         self
@@ -85,6 +101,9 @@ impl Table {
     fn add(&mut self, lines: impl IntoIterator<Item = Measure>) {
         for line in lines {
             println!("{}: {} {} {}", line.what, line.ours, line.bare, line.figure);
+            if !line.spent.is_empty() {
+                println!("    {}", line.spent);
+            }
             self.0.push(line);
         }
     }
@@ -136,7 +155,8 @@ async fn bench() {
             let there = fill::up_to(&client, size).await;
             fill::settle(&house).await;
             if wanted("card") {
-                costs.push((size, card::reads(&client, &there).await));
+                let (rate, spent) = card::reads(&client, &there).await;
+                costs.push((size, rate, spent));
             }
             if size == most {
                 if wanted("card") {
@@ -211,4 +231,10 @@ where
     let done = futures::future::join_all(working.collect::<Vec<_>>()).await;
     let done: u32 = done.into_iter().map(|caller| caller.expect("a caller does not panic")).sum();
     f64::from(done) / begun.elapsed().as_secs_f64()
+}
+
+/// How many were done in a span at this rate.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "rates are positive and small")]
+fn done(rate: f64) -> usize {
+    (rate * SPAN.as_secs_f64()) as usize
 }

@@ -9,6 +9,7 @@ use clientele_testkit::eventually_within;
 use futures::StreamExt;
 use serde_json::json;
 
+use super::cpu::Cpu;
 use super::{CALLERS, Measure, fill, rate};
 use crate::house::House;
 use crate::rest::Client;
@@ -111,13 +112,16 @@ pub(super) async fn measure(house: &House, client: &Client, sink: &Sink) -> Vec<
         })
         .buffer_unordered(CALLERS)
         .count();
+    let cpu = Cpu::now();
     let begun = Instant::now();
     assert_eq!(asked.await, LETTERS);
     let asking = begun.elapsed();
+    let spent_asking = cpu.since(LETTERS);
     fill::settle(house).await;
     let release = "drop trigger hold on messaging.email;
                    update messaging.email set next_attempt_at = clock_timestamp() where state = 'queued'";
     sqlx::raw_sql(release).execute(&mut database).await.expect("letters can be let go");
+    let cpu = Cpu::now();
     let begun = Instant::now();
     eventually_within(Duration::from_mins(10), "all letters' having gone out", || async {
         let waiting = client.get("/v1/emails?pageSize=1&states=SEND_STATE_QUEUED&states=SEND_STATE_CLAIMED").await.ok();
@@ -125,6 +129,7 @@ pub(super) async fn measure(house: &House, client: &Client, sink: &Sink) -> Vec<
     })
     .await;
     let ours = begun.elapsed();
+    let spent = cpu.since(LETTERS);
 
     let begun = Instant::now();
     let ended = sink
@@ -141,5 +146,6 @@ pub(super) async fn measure(house: &House, client: &Client, sink: &Sink) -> Vec<
     let per_second = |time: Duration| LETTERS as f64 / time.as_secs_f64();
     let mut asked = Measure::new("letters asked for, one by one", rate(per_second(asking)));
     "and not yet sent".clone_into(&mut asked.figure);
-    vec![asked, Measure::rates("letters sent", per_second(ours), per_second(bare), Some(("at least 50 %", 0.50)))]
+    let sent = Measure::rates("letters sent", per_second(ours), per_second(bare), Some(("at least 50 %", 0.50)));
+    vec![asked.spent(spent_asking), sent.spent(spent)]
 }

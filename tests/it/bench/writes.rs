@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use serde_json::json;
 use sqlx::Executor;
 
-use super::{CALLERS, Measure, SPAN, bare, fill, repeated};
+use super::cpu::Cpu;
+use super::{CALLERS, Measure, SPAN, bare, done, fill, repeated};
 use crate::house::House;
 use crate::rest::Client;
 
@@ -37,7 +38,9 @@ pub(super) async fn measure(house: &House, client: &Client) -> Vec<Measure> {
             }
         }
     };
+    let cpu = Cpu::now();
     let customers = repeated(CALLERS, SPAN, customers).await;
+    let spent_on_customers = cpu.since(done(customers));
     // What another system sells comes into the catalogue with its first sale.
     let first = json!({ "orders": [fill::order(&buyer, "W-first")] });
     client.post("/v1/orders:batchUpsert", &first).await.ok();
@@ -52,9 +55,11 @@ pub(super) async fn measure(house: &House, client: &Client) -> Vec<Measure> {
             }
         }
     };
+    let cpu = Cpu::now();
     let orders = repeated(CALLERS, SPAN, orders).await;
+    let spent_on_orders = cpu.since(done(orders));
     vec![
-        Measure::rates("customers written, one by one", customers, raw, None),
-        Measure::rates("orders written, one by one", orders, raw, None),
+        Measure::rates("customers written, one by one", customers, raw, None).spent(spent_on_customers),
+        Measure::rates("orders written, one by one", orders, raw, None).spent(spent_on_orders),
     ]
 }

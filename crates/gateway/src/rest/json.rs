@@ -124,7 +124,7 @@ fn check_value(value: &mut Value, field: &FieldDescriptor, place: &str, found: &
         }
         // What is beyond 64 bits comes as the nearest float, and the nearest float of a number just outside is inside.
         (Kind::Int64 | Kind::Sint64 | Kind::Sfixed64 | Kind::Uint64 | Kind::Fixed64, Value::Number(number))
-            if number.as_f64().is_some_and(|near| number.is_f64() && near.abs() > EXACT) =>
+            if number.as_f64().is_some_and(|near| number.is_f64() && near.abs() >= EXACT) =>
         {
             found.push(place, format!("`{number}` may not be the number that is meant: write one so large as text"));
         }

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::future::Future;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use clientele_contracts::customers::v1 as pb;
 use clientele_contracts::customers::v1::consents_client::ConsentsClient;
@@ -109,7 +109,7 @@ impl Customers {
             return Vec::new();
         }
         let requests = letters.iter().map(|(customer, to, purpose)| question(*customer, to, *purpose)).collect();
-        let mut client = ConsentsClient::new(self.transport.clone());
+        let mut client = ConsentsClient::new(self.transport.clone()).max_decoding_message_size(LARGEST_ANSWER);
         let asked = client.batch_may_send(pb::BatchMaySendRequest { requests });
         match tokio::time::timeout(self.deadline, asked).await {
             Ok(Ok(answers)) => {
@@ -120,19 +120,15 @@ impl Customers {
                 };
                 letters.iter().map(answer_of).collect()
             }
-            // Where one question is none, the others are still to be answered; and during an upgrade customers may not know
-            // yet to answer many.
-            Ok(Err(status)) if matches!(status.code(), GrpcCode::InvalidArgument | GrpcCode::Unimplemented) => {
-                let mut verdicts = Vec::with_capacity(letters.len());
-                for (customer, to, purpose) in letters {
-                    verdicts.push(match self.may_send(*customer, to, *purpose).await {
-                        Err(error) if error.code == Code::NotFound => {
-                            Ok(Verdict::Refused { reason: reason::CUSTOMER_NOT_FOUND.to_owned(), entries: Vec::new() })
-                        }
-                        answer => answer,
-                    });
-                }
-                verdicts
+            // Where one question is none, the others are still to be answered; and customers of the release before denies
+            // what it does not know.
+            Ok(Err(status))
+                if matches!(
+                    status.code(),
+                    GrpcCode::InvalidArgument | GrpcCode::PermissionDenied | GrpcCode::Unimplemented
+                ) =>
+            {
+                self.may_send_each(letters).await
             }
             Ok(Err(status)) => {
                 let told = grpc::error(status).to_string();
@@ -140,6 +136,25 @@ impl Customers {
             }
             Err(_late) => letters.iter().map(|_| Err(unreachable_now())).collect(),
         }
+    }
+
+    /// Asks for one letter after the other, as long as all may take together: the others wait.
+    async fn may_send_each(&self, letters: &[(CustomerId, Destination, Purpose)]) -> Vec<Result<Verdict, Error>> {
+        let end = Instant::now() + self.deadline;
+        let mut verdicts = Vec::with_capacity(letters.len());
+        for (customer, to, purpose) in letters {
+            if Instant::now() >= end {
+                verdicts.push(Err(unreachable_now()));
+                continue;
+            }
+            verdicts.push(match self.may_send(*customer, to, *purpose).await {
+                Err(error) if error.code == Code::NotFound => {
+                    Ok(Verdict::Refused { reason: reason::CUSTOMER_NOT_FOUND.to_owned(), entries: Vec::new() })
+                }
+                answer => answer,
+            });
+        }
+        verdicts
     }
 
     async fn ask<T>(&self, call: impl Future<Output = Result<Response<T>, Status>>) -> Result<T, Error> {

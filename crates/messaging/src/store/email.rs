@@ -103,7 +103,7 @@ pub(crate) async fn by_id(conn: impl PgExecutor<'_>, id: LetterId) -> Result<Opt
 }
 
 /// Those of the letters that exist.
-pub(crate) async fn by_ids(conn: impl PgExecutor<'_>, ids: &[Uuid]) -> Result<HashMap<LetterId, Letter>, Error> {
+pub(crate) async fn by_ids(conn: impl PgExecutor<'_>, ids: &[LetterId]) -> Result<HashMap<LetterId, Letter>, Error> {
     let rows = sqlx::query_as!(
         LetterRow,
         "select id, customer_id, contact_point_id, to_address, address_reason, from_address, from_name, reply_to,
@@ -111,7 +111,7 @@ pub(crate) async fn by_ids(conn: impl PgExecutor<'_>, ids: &[Uuid]) -> Result<Ha
                 next_attempt_at, claimed_until, message_id, actor_kind, actor_id, source, external_id, version,
                 created_at, settled_at
          from messaging.email where id = any($1)",
-        ids
+        column!(ids, id => id.uuid())
     )
     .fetch_all(conn)
     .await?;

@@ -14,11 +14,19 @@ use crate::domain::email::{Destination, Letter};
 use crate::domain::ledger::{Settlement, State};
 
 /// A letter that a worker has.
-#[derive(Debug)]
-pub(crate) struct Claim {
-    pub(crate) letter: Letter,
-    pub(crate) epoch: i64,
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Claimed {
+    pub(crate) place: Place,
     pub(crate) postponements: i32,
+}
+
+/// Where a claimed letter goes back to, if nothing becomes of it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Place {
+    pub(crate) id: LetterId,
+    pub(crate) epoch: i64,
+    /// When it was due.
+    pub(crate) due: DateTime<Utc>,
 }
 
 /// Claims letters that are due, those that have waited longest first.
@@ -28,10 +36,10 @@ pub(crate) async fn claim(
     now: DateTime<Utc>,
     until: DateTime<Utc>,
     most: u32,
-) -> Result<Vec<Claim>, Error> {
+) -> Result<Vec<Claimed>, Error> {
     let rows = sqlx::query!(
         r#"with due as materialized (
-               select id from messaging.email
+               select id, next_attempt_at from messaging.email
                where state = 'queued' and next_attempt_at <= $3
                order by next_attempt_at, id limit $4
                for update skip locked
@@ -40,7 +48,7 @@ pub(crate) async fn claim(
            set state = 'claimed', next_attempt_at = null, claimed_by = $1, claimed_until = $2,
                claim_epoch = claim_epoch + 1, handed_over_at = null
            from due where e.id = due.id
-           returning e.id, e.claim_epoch, e.postponements"#,
+           returning e.id, e.claim_epoch, e.postponements, due.next_attempt_at as "due!""#,
         owner,
         until,
         now,
@@ -48,19 +56,32 @@ pub(crate) async fn claim(
     )
     .fetch_all(pool)
     .await?;
-    if rows.is_empty() {
-        return Ok(Vec::new());
+    let claimed = rows.into_iter().map(|row| Claimed {
+        place: Place { id: row.id.into(), epoch: row.claim_epoch, due: row.due },
+        postponements: row.postponements,
+    });
+    let mut claimed: Vec<Claimed> = claimed.collect();
+    claimed.sort_by_key(|claimed| (claimed.place.due, claimed.place.id));
+    Ok(claimed)
+}
+
+/// Puts letters back to where they were in the queue; those whose claims have ended are left alone.
+pub(crate) async fn put_back_all(pool: &PgPool, places: &[Place]) -> Result<(), Error> {
+    if places.is_empty() {
+        return Ok(());
     }
-    let ids: Vec<Uuid> = rows.iter().map(|row| row.id).collect();
-    let mut letters = super::email::by_ids(pool, &ids).await?;
-    rows.into_iter()
-        .map(|row| {
-            let letter = letters.remove(&row.id.into());
-            let letter =
-                letter.ok_or_else(|| Error::corrupt("email", format!("{} is gone while it is claimed", row.id)))?;
-            Ok(Claim { letter, epoch: row.claim_epoch, postponements: row.postponements })
-        })
-        .collect()
+    sqlx::query!(
+        "update messaging.email e
+         set state = 'queued', next_attempt_at = w.due, claimed_by = null, claimed_until = null
+         from unnest($1::uuid[], $2::bigint[], $3::timestamptz[]) as w(id, epoch, due)
+         where e.id = w.id and e.claim_epoch = w.epoch and e.state = 'claimed' and e.handed_over_at is null",
+        column!(places, p => p.id.uuid()),
+        column!(places, p => p.epoch),
+        column!(places, p => p.due)
+    )
+    .execute(pool)
+    .await?;
+    Ok(())
 }
 
 /// Has a claim last longer. False where it has ended.
@@ -100,15 +121,15 @@ pub(crate) async fn mark_handed_over(
     letters: &[HandedOver],
     now: DateTime<Utc>,
     until: DateTime<Utc>,
-) -> Result<HashSet<LetterId>, Error> {
-    let noted = sqlx::query_scalar!(
+) -> Result<HashSet<(LetterId, i64)>, Error> {
+    let noted = sqlx::query!(
         "update messaging.email e
          set handed_over_at = $6, claimed_until = $7, to_address = w.to_address, contact_point_id = w.contact_point_id,
              consent_entry_ids = string_to_array(w.consent_entry_ids, ',')::uuid[], attempts = e.attempts + 1
          from unnest($1::uuid[], $2::bigint[], $3::text[], $4::uuid[], $5::text[])
               as w(id, epoch, to_address, contact_point_id, consent_entry_ids)
          where e.id = w.id and e.claim_epoch = w.epoch and e.state = 'claimed' and e.claimed_until > $6
-         returning e.id",
+         returning e.id, e.claim_epoch",
         column!(letters, l => l.id.uuid()),
         column!(letters, l => l.epoch),
         column!(letters, l => l.destination.address.clone()),
@@ -119,7 +140,7 @@ pub(crate) async fn mark_handed_over(
     )
     .fetch_all(pool)
     .await?;
-    Ok(noted.into_iter().map(LetterId::from).collect())
+    Ok(noted.into_iter().map(|row| (row.id.into(), row.claim_epoch)).collect())
 }
 
 /// Ids as a statement takes them where each row has several: PostgreSQL has no arrays of arrays of different lengths.

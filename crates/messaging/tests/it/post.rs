@@ -275,7 +275,8 @@ impl Consents for Neighbours {
         request: Request<customers::BatchMaySendRequest>,
     ) -> Result<Response<customers::BatchMaySendResponse>, Status> {
         if self.lock().asked_one_by_one {
-            return Err(Status::unimplemented("of the release before"));
+            // What a guard does not know, it denies.
+            return Err(Status::permission_denied("of the release before"));
         }
         let answers = request.into_inner().requests.into_iter().map(|request| match self.answer(request) {
             Err(status) if status.code() == tonic::Code::NotFound => {

@@ -128,10 +128,11 @@ pub(super) async fn still_held(db: &Database, consumer: &Consumer, place: Place)
 pub(super) async fn halt(db: &Database, consumer: &Consumer, place: Place) -> Result<(), Failure> {
     let mut work = begin(db, consumer).await?;
     lock_cursor(&mut work, consumer, place).await?;
-    sqlx::query("update cursor set halted_at = $3 where consumer = $1 and partition = $2")
+    sqlx::query("update cursor set halted_at = $3, incarnation = $4 where consumer = $1 and partition = $2")
         .bind(consumer.name)
         .bind(place.partition.number())
         .bind(work.now())
+        .bind(place.incarnation)
         .execute(work.conn())
         .await
         .map_err(StorageError::from)?;

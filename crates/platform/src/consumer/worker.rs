@@ -95,6 +95,8 @@ impl Worker {
             match self.feed.read(partition, position, incarnation, BATCH).await {
                 // Positions never go back but by a restore of which the journal was not told.
                 Ok(page) if page.head < position => {
+                    // What the source is now known by is no word of a restore later on.
+                    self.adopt(&page.incarnation);
                     tracing::error!(
                         consumer = self.consumer.name,
                         partition = partition.number(),

@@ -131,11 +131,17 @@ async fn with_streams_on_three_servers_nothing_is_lost_when_the_one_that_leads_i
     let wanted: Vec<uuid::Uuid> =
         sqlx::query_scalar("select id from journal").fetch_all(source.database.db.pool()).await.unwrap();
     assert_eq!(wanted.len(), aggregates.len() * usize::try_from(VERSIONS).unwrap());
-    let stream = jetstream(&cluster.urls()).await.unwrap().get_stream(STREAM).await.unwrap();
+    // With a server away, the other two may still be agreeing on who leads.
+    let stream = eventually_within(LONG, "the stream's answering", || async {
+        jetstream(&cluster.urls()).await?.get_stream(STREAM).await.ok()
+    })
+    .await;
     let mut kept: BTreeMap<String, usize> = BTreeMap::new();
     let state = stream.cached_info().state.clone();
     for sequence in state.first_sequence..=state.last_sequence {
-        let message = stream.get_raw_message(sequence).await.unwrap();
+        let message =
+            eventually_within(LONG, "the stream's answering", || async { stream.get_raw_message(sequence).await.ok() });
+        let message = message.await;
         *kept.entry(message.headers.get("Nats-Msg-Id").unwrap().to_string()).or_default() += 1;
     }
     for id in &wanted {

@@ -7,15 +7,16 @@ use std::collections::VecDeque;
 use chrono::{DateTime, TimeDelta, Utc};
 use clientele_kernel::{Error, LetterId};
 use tokio::sync::Mutex;
+use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::{ON_DESK, SPARE, Sending, span};
+use super::{ON_DESK, QUICK, SPARE, Sending, span};
 use crate::app::customer::Verdict;
 use crate::app::email::named;
 use crate::domain::email::Letter;
 use crate::domain::ledger::{Outcome, Patience};
 use crate::store;
-use crate::store::ledger::{Claim, PutBack};
+use crate::store::ledger::{Claimed, Place, PutBack};
 
 /// How many letters are claimed at once at most.
 const MOST_AT_ONCE: u32 = 100;
@@ -27,11 +28,20 @@ const OFTEN_ENOUGH: TimeDelta = TimeDelta::seconds(1);
 pub(super) struct Ready {
     pub(super) letter: Letter,
     pub(super) epoch: i64,
+    /// When it was due.
+    pub(super) due: DateTime<Utc>,
     pub(super) postponements: i32,
     /// When the claim ends.
     pub(super) until: DateTime<Utc>,
     /// What has become of it already, so that it is not handed over.
     pub(super) outcome: Option<Outcome>,
+}
+
+impl Ready {
+    /// Where it goes back to.
+    pub(super) fn place(&self) -> Place {
+        Place { id: self.letter.id, epoch: self.epoch, due: self.due }
+    }
 }
 
 /// Letters ready to be sent.
@@ -58,11 +68,18 @@ impl Desk {
         Self { owner, least, letters: Mutex::new(letters) }
     }
 
-    /// The next letter; none where none waits. Who comes while others are claimed waits for them.
-    pub(super) async fn next(&self, sending: &Sending) -> Result<Option<Ready>, Error> {
+    /// The next letter; none where none waits, or nobody is to begin one. Who comes while others are claimed waits for them.
+    pub(super) async fn next(&self, sending: &Sending, stop: &CancellationToken) -> Result<Option<Ready>, Error> {
         let mut letters = self.letters.lock().await;
+        let now = sending.db.clock().now();
+        if letters.ready.front().is_some_and(|first| first.until - now <= span(QUICK)) {
+            // They have lain here for too long: their claims end soon, and consent was asked for long ago.
+            put_back(sending, std::mem::take(&mut letters.ready)).await;
+        }
+        if stop.is_cancelled() {
+            return Ok(None);
+        }
         if letters.ready.is_empty() {
-            let now = sending.db.clock().now();
             let since = now - letters.claimed_at;
             letters.many = if since < OFTEN_ENOUGH {
                 (letters.many * 2).min(MOST_AT_ONCE)
@@ -83,48 +100,66 @@ impl Desk {
     }
 
     /// Puts back what lies here: nobody takes it up soon.
-    pub(super) async fn clear(&self, sending: &Sending) -> Result<(), Error> {
+    pub(super) async fn clear(&self, sending: &Sending) {
         let ready = std::mem::take(&mut self.letters.lock().await.ready);
-        let now = sending.db.clock().now();
-        for ready in ready {
-            let back = PutBack { next_attempt_at: now, detail: &ready.letter.detail, hindered: false };
-            store::ledger::put_back(sending.db.pool(), ready.letter.id, ready.epoch, back).await?;
-        }
-        Ok(())
+        put_back(sending, ready).await;
     }
 
     async fn claim(&self, sending: &Sending, many: u32) -> Result<Vec<Ready>, Error> {
         let now = sending.db.clock().now();
         let until = now + span(sending.consent_deadline + ON_DESK + SPARE);
-        let claims = store::ledger::claim(sending.db.pool(), self.owner, now, until, many).await?;
-        if claims.is_empty() {
-            return Ok(Vec::new());
+        let claimed = store::ledger::claim(sending.db.pool(), self.owner, now, until, many).await?;
+        let places: Vec<Place> = claimed.iter().map(|claimed| claimed.place).collect();
+        let ready = judge(sending, claimed, until).await;
+        if ready.is_err() {
+            // Nobody has them: what failed is not to hold them until their claims end.
+            store::ledger::put_back_all(sending.db.pool(), &places).await?;
         }
-        let ids: Vec<LetterId> = claims.iter().map(|claim| claim.letter.id).collect();
-        let mut known = sending.sender.known(&ids).await?;
-        let questions: Vec<_> = claims
-            .iter()
-            .filter(|claim| !known.contains_key(&claim.letter.id))
-            .map(|claim| (claim.letter.customer_id, claim.letter.destination.clone(), claim.letter.purpose))
-            .collect();
-        let mut verdicts = sending.customers.may_send_all(&questions).await.into_iter();
-        let mut ready = Vec::with_capacity(claims.len());
-        for Claim { mut letter, epoch, postponements } in claims {
-            let outcome = match known.remove(&letter.id) {
-                Some(outcome) => Some(outcome),
-                None => match verdicts.next() {
-                    Some(Ok(verdict)) => judged(&mut letter, verdict),
-                    unasked => {
-                        let error = unasked.and_then(Result::err);
-                        sending.postpone(&letter, epoch, postponements, error.as_ref()).await?;
-                        continue;
-                    }
-                },
-            };
-            ready.push(Ready { letter, epoch, postponements, until, outcome });
-        }
-        Ok(ready)
+        ready
     }
+}
+
+/// Puts letters back to where they were in the queue. Where that fails, they wait until their claims end.
+async fn put_back(sending: &Sending, ready: VecDeque<Ready>) {
+    let places: Vec<Place> = ready.iter().map(Ready::place).collect();
+    if let Err(error) = store::ledger::put_back_all(sending.db.pool(), &places).await {
+        tracing::warn!(%error, "letters that nobody begins could not be put back: they wait until their claims end");
+    }
+}
+
+/// Asks whether letters may be sent. Those of which it cannot be asked go back into the queue.
+async fn judge(sending: &Sending, claimed: Vec<Claimed>, until: DateTime<Utc>) -> Result<Vec<Ready>, Error> {
+    if claimed.is_empty() {
+        return Ok(Vec::new());
+    }
+    let ids: Vec<LetterId> = claimed.iter().map(|claimed| claimed.place.id).collect();
+    let mut letters = store::email::by_ids(sending.db.pool(), &ids).await?;
+    let mut known = sending.sender.known(&ids).await?;
+    let questions: Vec<_> = claimed
+        .iter()
+        .filter(|claimed| !known.contains_key(&claimed.place.id))
+        .filter_map(|claimed| letters.get(&claimed.place.id))
+        .map(|letter| (letter.customer_id, letter.destination.clone(), letter.purpose))
+        .collect();
+    let mut verdicts = sending.customers.may_send_all(&questions).await.into_iter();
+    let mut ready = Vec::with_capacity(claimed.len());
+    for Claimed { place, postponements } in claimed {
+        // Letters are never deleted.
+        let Some(mut letter) = letters.remove(&place.id) else { continue };
+        let outcome = match known.remove(&letter.id) {
+            Some(outcome) => Some(outcome),
+            None => match verdicts.next() {
+                Some(Ok(verdict)) => judged(&mut letter, verdict),
+                unasked => {
+                    let error = unasked.and_then(Result::err);
+                    sending.postpone(&letter, place.epoch, postponements, error.as_ref()).await;
+                    continue;
+                }
+            },
+        };
+        ready.push(Ready { letter, epoch: place.epoch, due: place.due, postponements, until, outcome });
+    }
+    Ok(ready)
 }
 
 /// Writes into the letter by what it may be sent and to which address; where it may not, that is what has become of it.
@@ -148,19 +183,14 @@ fn judged(letter: &mut Letter, verdict: Verdict) -> Option<Outcome> {
 impl Sending {
     /// Puts back a letter of which it cannot be asked whether it may be sent: whatever the reason is, nothing is sent
     /// without an answer.
-    async fn postpone(
-        &self,
-        letter: &Letter,
-        epoch: i64,
-        postponements: i32,
-        error: Option<&Error>,
-    ) -> Result<(), Error> {
+    async fn postpone(&self, letter: &Letter, epoch: i64, postponements: i32, error: Option<&Error>) {
         let next = Patience::postponed(postponements + 1, self.db.clock().now(), self.jitter());
         let error = error.map(ToString::to_string).unwrap_or_default();
         tracing::warn!(email_id = %letter.id, next_attempt_at = %next, %error, "consent cannot be asked: the letter waits");
         let detail = "it cannot be asked at the moment whether the letter may be sent";
         let back = PutBack { next_attempt_at: next, detail, hindered: true };
-        store::ledger::put_back(self.db.pool(), letter.id, epoch, back).await?;
-        Ok(())
+        if let Err(error) = store::ledger::put_back(self.db.pool(), letter.id, epoch, back).await {
+            tracing::warn!(%error, "letters that nobody begins could not be put back: they wait until their claims end");
+        }
     }
 }

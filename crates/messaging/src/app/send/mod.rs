@@ -20,6 +20,7 @@ mod sweep;
 mod together;
 mod written;
 
+use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -27,13 +28,14 @@ use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
 use clientele_kernel::{Entropy, Error};
 use clientele_platform::postgres::Database;
+use futures::FutureExt;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::customer::Customers;
 use super::figures::Figures;
-use crate::domain::ledger::{Hindrance, Outcome, Patience, bounded};
+use crate::domain::ledger::{Hindrance, Outcome, Patience, bounded, reason};
 use crate::sender::{PointOfNoReturn, Sender, Session, Steps};
 use crate::store;
 use crate::store::ledger::{HandedOver, PutBack};
@@ -47,8 +49,8 @@ pub(crate) use sweep::TASK as SWEEP_TASK;
 /// How long a claim lasts beyond what its step may take.
 const SPARE: Duration = Duration::from_secs(10);
 /// How long a letter may lie on the desk.
-const ON_DESK: Duration = Duration::from_secs(20);
-/// How soon a mail server is ready for a letter, if it is not slow.
+const ON_DESK: Duration = Duration::from_secs(5);
+/// How soon a mail server is ready for a letter, if it is not slow: so long its claim lasts at least when it is begun.
 const QUICK: Duration = Duration::from_secs(10);
 /// How many letters a session may have handed over before what became of them is written: these are in doubt where the
 /// process dies.
@@ -150,34 +152,50 @@ impl Sending {
         let desk = Desk::new(self.db.ids().next(), sessions);
         let doubt = Arc::new(Semaphore::new(most));
         let office = Arc::new(Office { sending: self, desk, beginning, settling, doubt });
+        // Where one of all these fails, the others come to their end before it is told.
+        let ending = stop.child_token();
+        let mut failure = None;
         let mut working = JoinSet::new();
         for _ in 0..sessions {
-            working.spawn(office.clone().session(stop.clone()));
+            working.spawn(office.clone().session(ending.clone()));
         }
-        finish(working).await;
-        if let Err(error) = office.desk.clear(&office.sending).await {
-            tracing::warn!(reason = error.reason, %error, "letters that are not sent any more wait until their claims end");
+        let mut cleared = false;
+        loop {
+            let ended = tokio::select! {
+                // What lies on the desk waits for nobody's last letter.
+                () = ending.cancelled(), if !cleared => {
+                    office.desk.clear(&office.sending).await;
+                    cleared = true;
+                    continue;
+                }
+                Some(written) = writing.join_next() => written,
+                worked = working.join_next() => match worked {
+                    Some(worked) => worked,
+                    None => break,
+                },
+            };
+            if let Err(error) = ended {
+                failure = failure.or(error.is_panic().then(|| error.into_panic()));
+                ending.cancel();
+            }
         }
+        office.desk.clear(&office.sending).await;
         drop(office);
-        finish(writing).await;
-        Ok(())
+        while let Some(written) = writing.join_next().await {
+            if let Err(error) = written {
+                failure = failure.or(error.is_panic().then(|| error.into_panic()));
+            }
+        }
+        match failure {
+            Some(panic) => std::panic::resume_unwind(panic),
+            None => Ok(()),
+        }
     }
 
     fn jitter(&self) -> u8 {
         let mut byte = [0];
         self.entropy.fill(&mut byte);
         byte[0]
-    }
-}
-
-/// Waits for all; a panic of one is ours.
-async fn finish(mut tasks: JoinSet<()>) {
-    while let Some(ended) = tasks.join_next().await {
-        if let Err(error) = ended
-            && error.is_panic()
-        {
-            std::panic::resume_unwind(error.into_panic());
-        }
     }
 }
 
@@ -217,9 +235,6 @@ impl Office {
                 () = tokio::time::sleep(sending.poll) => {}
             }
         }
-        if let Some(mut session) = session {
-            session.close().await;
-        }
     }
 
     /// Claims nothing for a while: every letter would find the mail server away.
@@ -236,10 +251,11 @@ impl Office {
 
     /// Works on one letter, if one waits.
     async fn turn(&self, session: &mut Option<Box<dyn Session>>, stop: &CancellationToken) -> Result<Turn, Error> {
-        let Some(mut ready) = self.desk.next(&self.sending).await? else {
+        // First the place among those in doubt, for a letter is not to wait for it off the desk.
+        let Ok(doubt) = self.doubt.clone().acquire_owned().await else {
             return Ok(Turn::Idle);
         };
-        let Ok(doubt) = self.doubt.clone().acquire_owned().await else {
+        let Some(mut ready) = self.desk.next(&self.sending, stop).await? else {
             return Ok(Turn::Idle);
         };
         if let Some(outcome) = ready.outcome.take() {
@@ -247,65 +263,73 @@ impl Office {
             self.settle(ready, attempted, outcome, doubt).await;
             return Ok(Turn::Worked);
         }
-        self.require_time(&mut ready, QUICK).await?;
         let held = Held { office: self, ready: &ready, begun: OnceLock::new(), stop };
         let handing_over = session.get_or_insert_with(|| self.sending.sender.session()).hand_over(&ready.letter, &held);
-        let outcome = self.in_time(&held, handing_over).await;
+        let (outcome, extended) = self.in_time(&held, handing_over).await;
         let begun = held.begun.into_inner();
+        ready.until = begun.or(extended).unwrap_or(ready.until);
         match outcome {
-            Ok(Outcome::Hindered(hindrance)) => {
+            None => {
+                // Its next try may fail in the same way: it counts, so that it is not tried for ever.
+                *session = None;
+                tracing::error!(email_id = %ready.letter.id, "a letter made our worker fail, which is a fault of the program");
+                let words = "our worker failed in the middle of it".to_owned();
+                let outcome = match begun {
+                    Some(_) => Outcome::Unknown(reason::WORKER_LOST_AFTER_DATA, words),
+                    None => Outcome::Deferred(words),
+                };
+                self.settle(ready, begun.is_none(), outcome, doubt).await;
+            }
+            Some(Ok(Outcome::Hindered(hindrance))) => {
                 self.hindered(&ready, &hindrance).await?;
                 return Ok(Turn::Hindered);
             }
-            Err(error) if error.reason == STOPPING => {
-                let now = self.sending.db.clock().now();
-                let back = PutBack { next_attempt_at: now, detail: &ready.letter.detail, hindered: false };
-                store::ledger::put_back(self.sending.db.pool(), ready.letter.id, ready.epoch, back).await?;
+            Some(Err(error)) if error.reason == STOPPING => {
+                store::ledger::put_back_all(self.sending.db.pool(), &[ready.place()]).await?;
             }
-            handed_over => {
-                ready.until = begun.unwrap_or(ready.until);
-                self.settle(ready, begun.is_none(), handed_over?, doubt).await;
-            }
+            Some(handed_over) => self.settle(ready, begun.is_none(), handed_over?, doubt).await,
         }
         Ok(Turn::Worked)
     }
 
-    /// Has the claim last for all that comes before a letter is handed over, where it ends within this time.
-    async fn require_time(&self, ready: &mut Ready, within: Duration) -> Result<(), Error> {
-        let now = self.sending.db.clock().now();
-        if ready.until - now <= span(within) {
-            ready.until = self.extend(ready, now).await?;
-        }
-        Ok(())
-    }
-
-    async fn extend(&self, ready: &Ready, now: DateTime<Utc>) -> Result<DateTime<Utc>, Error> {
-        let until = now + span(self.sending.steps.before() + SPARE);
-        if store::ledger::extend(self.sending.db.pool(), ready.letter.id, ready.epoch, now, until).await? {
-            Ok(until)
-        } else {
-            Err(claim_ended())
-        }
-    }
-
-    /// Hands a letter over. Where the mail server is slow to be ready for it, the claim is made to last: most are quick, and
-    /// need no further write.
+    /// Hands a letter over; none where that panics. Where the mail server is slow to be ready for it, the claim is made to
+    /// last, and until when is given too: most servers are quick, and it needs no further write.
     async fn in_time(
         &self,
         held: &Held<'_>,
         handing_over: impl Future<Output = Result<Outcome, Error>>,
-    ) -> Result<Outcome, Error> {
-        tokio::pin!(handing_over);
-        if let Ok(outcome) = tokio::time::timeout(QUICK / 2, &mut handing_over).await {
-            return outcome;
-        }
-        if held.begun.get().is_none() {
-            // Where this fails, the moment of handing over will not come either.
-            if let Err(error) = self.extend(held.ready, self.sending.db.clock().now()).await {
-                tracing::debug!(email_id = %held.ready.letter.id, %error, "a claim could not be made to last");
+    ) -> (Option<Result<Outcome, Error>>, Option<DateTime<Utc>>) {
+        let lasting = self.last(held);
+        let handing_over = AssertUnwindSafe(handing_over).catch_unwind();
+        tokio::pin!(lasting, handing_over);
+        let mut until = None;
+        loop {
+            tokio::select! {
+                outcome = &mut handing_over => return (outcome.ok(), until),
+                lasts = &mut lasting, if until.is_none() => until = lasts,
             }
         }
-        handing_over.await
+    }
+
+    /// Has the claim of a letter last whose mail server is slow, from when it is. Ends where the letter begins to be handed
+    /// over or the claim has ended: then the moment of handing over does not come.
+    async fn last(&self, held: &Held<'_>) -> Option<DateTime<Utc>> {
+        tokio::time::sleep(QUICK / 2).await;
+        let sending = &self.sending;
+        let Ready { letter, epoch, .. } = held.ready;
+        while held.begun.get().is_none() {
+            let now = sending.db.clock().now();
+            let until = now + span(sending.steps.before() + SPARE);
+            match store::ledger::extend(sending.db.pool(), letter.id, *epoch, now, until).await {
+                Ok(true) => return Some(until),
+                Ok(false) => break,
+                Err(error) => {
+                    tracing::debug!(email_id = %letter.id, %error, "a claim could not be made to last; trying again");
+                    tokio::time::sleep(QUICK / 10).await;
+                }
+            }
+        }
+        std::future::pending().await
     }
 
     /// Puts a letter back that the mail server did not even hear of: that is no attempt. The others on the desk would fare no
@@ -320,7 +344,8 @@ impl Office {
         );
         let back = PutBack { next_attempt_at: next, detail: &bounded(words), hindered: true };
         store::ledger::put_back(sending.db.pool(), ready.letter.id, ready.epoch, back).await?;
-        self.desk.clear(sending).await
+        self.desk.clear(sending).await;
+        Ok(())
     }
 
     /// Has it written what became of a letter, without waiting for it. `uncounted` says that its attempt is not noted yet.

@@ -1,14 +1,15 @@
 //! What is written of letters: that they are about to be handed over, and what became of them. Many at a time, where many
 //! come: a commit is what writing costs.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use clientele_kernel::{Error, LetterId};
 use clientele_platform::{Backoff, Caller};
-use tokio::sync::{OwnedSemaphorePermit, mpsc};
-use tokio::task::JoinSet;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::task::{JoinError, JoinSet};
 
 use super::{CLAIM_ENDED, SPARE, Sending, TASK, claim_ended, span};
 use crate::NAME;
@@ -22,6 +23,8 @@ use crate::store::ledger::HandedOver;
 /// before.
 const FIRST_WAIT: Duration = Duration::from_millis(100);
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
+/// How many are tried to be written one by one at once: callers need connections too.
+const ALONE_AT_ONCE: usize = 3;
 
 /// A letter that something has become of.
 #[derive(Debug)]
@@ -50,36 +53,42 @@ impl Sending {
                 return vec![None; letters.len()];
             }
         };
-        letters.iter().map(|letter| noted.contains(&letter.id).then_some(until)).collect()
+        letters.iter().map(|letter| noted.contains(&(letter.id, letter.epoch)).then_some(until)).collect()
     }
 
     /// Writes what became of letters, at most so many at a time, until no more can come.
     pub(super) async fn keep_settling(self, mut done: mpsc::Receiver<Done>, most: usize) {
         let mut alone = JoinSet::new();
+        let few = Arc::new(Semaphore::new(ALONE_AT_ONCE));
         let mut letters = Vec::new();
         while done.recv_many(&mut letters, most).await > 0 {
             if let Err(error) = self.settle(&letters).await {
                 // One of them may be what stands in the way of all.
                 tracing::warn!(%error, "what became of letters could not be written: trying one by one");
                 for letter in letters.drain(..) {
-                    alone.spawn(self.clone().settle_alone(letter));
+                    alone.spawn(self.clone().settle_alone(letter, few.clone()));
                 }
             }
             letters.clear();
-            while alone.try_join_next().is_some() {}
+            while let Some(ended) = alone.try_join_next() {
+                unpanicked(ended);
+            }
         }
-        super::finish(alone).await;
+        while let Some(ended) = alone.join_next().await {
+            unpanicked(ended);
+        }
     }
 
     /// Writes what became of a letter, trying again as long as the claim lasts: what is known now is known to nobody else.
     /// Whoever has the letter afterwards is safe from a late writer by the epoch.
-    async fn settle_alone(self, done: Done) {
+    async fn settle_alone(self, done: Done, few: Arc<Semaphore>) {
         let mut backoff = Backoff::new(FIRST_WAIT, LONGEST_WAIT);
         loop {
-            let error = match self.settle(std::slice::from_ref(&done)).await {
-                Ok(()) => return,
-                Err(error) => error,
+            let tried = {
+                let _place = few.acquire().await;
+                self.settle(std::slice::from_ref(&done)).await
             };
+            let Err(error) = tried else { return };
             let email_id = done.letter.id;
             if self.db.clock().now() >= done.until {
                 self.db.metrics().task_failed(self.db.context(), TASK);
@@ -94,7 +103,14 @@ impl Sending {
     /// Writes what became of letters, all of them or none.
     async fn settle(&self, done: &[Done]) -> Result<(), Error> {
         let mut uow = self.db.begin(&Caller::service(NAME)).await?;
-        let claims: Vec<(LetterId, i64)> = done.iter().map(|done| (done.letter.id, done.epoch)).collect();
+        // Where a letter comes twice, the claim of the one has ended and the other took its place.
+        let mut claims: BTreeMap<LetterId, i64> = BTreeMap::new();
+        for done in done {
+            let epoch = claims.entry(done.letter.id).or_insert(done.epoch);
+            *epoch = done.epoch.max(*epoch);
+        }
+        let newest = claims;
+        let claims: Vec<(LetterId, i64)> = newest.iter().map(|(id, epoch)| (*id, *epoch)).collect();
         let mut present: HashMap<LetterId, Letter> = store::ledger::lock_claimed(uow.conn(), &claims)
             .await?
             .into_iter()
@@ -102,8 +118,9 @@ impl Sending {
             .collect();
         let now = uow.now();
         let mut settlements = Vec::with_capacity(done.len());
-        for Done { letter, uncounted, outcome, .. } in done {
-            let Some(present) = present.remove(&letter.id) else {
+        for Done { letter, epoch, uncounted, outcome, .. } in done {
+            let held = newest.get(&letter.id) == Some(epoch);
+            let Some(present) = held.then(|| present.remove(&letter.id)).flatten() else {
                 let error = claim_ended();
                 tracing::warn!(email_id = %letter.id, reason = CLAIM_ENDED, %error, "a letter could not be worked on");
                 continue;
@@ -130,5 +147,14 @@ impl Sending {
             );
         }
         Ok(())
+    }
+}
+
+/// A panic of a task is its owner's.
+fn unpanicked(ended: Result<(), JoinError>) {
+    if let Err(error) = ended
+        && error.is_panic()
+    {
+        std::panic::resume_unwind(error.into_panic());
     }
 }

@@ -1,6 +1,6 @@
 import { Button, Group, Modal, Skeleton, Stack, Text } from '@mantine/core';
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
-import { useState } from 'react';
+import { useEffect, useRef, useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import type { Email } from '~/shared/api/types';
 import { useFormat } from '~/shared/lib/use-format';
@@ -25,8 +25,17 @@ export default function AskRelease({ letter, onClose }: Props) {
   const queryClient = useQueryClient();
   useFocusReturn();
   const [done, setDone] = useState(0);
+  // Who closes the question wants no further letter to go out.
+  const stopped = useRef(false);
+  useEffect(() => {
+    stopped.current = false;
+    return () => {
+      stopped.current = true;
+    };
+  }, []);
   const found = useQuery({
-    queryKey: [...outboxKey, 'held'],
+    // Not among the keys of the outbox: what is asked about stays as it is while letters go out.
+    queryKey: ['outbox-held'],
     queryFn: ({ signal }) => findHeld(signal),
     enabled: letter === undefined,
     staleTime: 0,
@@ -37,14 +46,18 @@ export default function AskRelease({ letter, onClose }: Props) {
     mutationFn: async (wanted: readonly Email[]) => {
       setDone(0);
       // One after the other: where one is refused for lack of a right or of a server, the others would be too.
-      for (const [index, { id }] of wanted.entries()) {
+      let sent = 0;
+      for (const { id } of wanted) {
+        if (stopped.current) break;
         await release(id);
-        setDone(index + 1);
+        sent += 1;
+        setDone(sent);
       }
+      return sent;
     },
-    onSuccess: (_, wanted) => {
-      toast(t('outbox.released', { count: wanted.length, shown: format.number(wanted.length) }));
-      onClose();
+    onSuccess: (sent) => {
+      toast(t('outbox.released', { count: sent, shown: format.number(sent) }));
+      if (!stopped.current) onClose();
     },
     onError: (error) => announce(textOf(error)),
     onSettled: () => queryClient.invalidateQueries({ queryKey: outboxKey }),

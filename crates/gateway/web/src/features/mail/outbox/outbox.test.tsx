@@ -1,7 +1,7 @@
 import { MantineProvider } from '@mantine/core';
 import { QueryClient, QueryClientProvider } from '@tanstack/react-query';
 import { createMemoryHistory, createRootRoute, createRouter, RouterProvider } from '@tanstack/react-router';
-import { cleanup, render, screen, within } from '@testing-library/react';
+import { act, cleanup, render, screen, within } from '@testing-library/react';
 import userEvent from '@testing-library/user-event';
 import i18next from 'i18next';
 import { afterEach, beforeAll, expect, it, vi } from 'vitest';
@@ -112,6 +112,24 @@ it('where a release is refused the others wait, and what was done is said', asyn
   const dialog = await screen.findByRole('dialog', { name: 'Send 3 letters after all?' });
   await user.click(within(dialog).getByRole('button', { name: 'Send' }));
   expect((await within(dialog).findByRole('alert')).textContent).toContain('1 letter will be sent');
+  expect(released).toEqual(['a']);
+});
+
+it('who closes the question while letters go out keeps the others', async () => {
+  const letters = ['a', 'b', 'c'].map((id) => letter(id, 'RESTORED'));
+  const released = server(letters, () => {
+    act(() => screen.getByRole('button', { name: 'Cancel' }).click());
+    return undefined;
+  });
+  await open(SENDER);
+  const user = userEvent.setup();
+  await user.click(await screen.findByRole('button', { name: 'Send all of them…' }));
+  const dialog = await screen.findByRole('dialog', { name: 'Send 3 letters after all?' });
+  await user.click(within(dialog).getByRole('button', { name: 'Send' }));
+  await vi.waitFor(() => expect(screen.queryByRole('dialog')).toBeNull());
+  // What is asked anew is what the first letter alone is missing from.
+  await user.click(await screen.findByRole('button', { name: 'Send all of them…' }));
+  await screen.findByRole('dialog', { name: 'Send 2 letters after all?' });
   expect(released).toEqual(['a']);
 });
 

@@ -37,6 +37,7 @@ export function Outbox({ search: { kind }, onSearch }: Props) {
   const anyHeld = useQuery(anyHeldQuery).data ?? false;
   useLiveRefresh(LIVE, () => void queryClient.invalidateQueries({ queryKey: outboxKey }), 1_000);
   const letters = (list.data?.pages ?? []).flatMap((page) => page.emails);
+  const mayHold = anyHeld || letters.some(isHeld);
 
   return (
     <div className={classes.page}>
@@ -55,7 +56,7 @@ export function Outbox({ search: { kind }, onSearch }: Props) {
           ]}
         />
       </header>
-      {anyHeld && (
+      {mayHold && (
         <Alert color="orange" variant="outline" icon={<IconHistory size={18} aria-hidden />}>
           {t('outbox.held')}
           {maySend && (
@@ -84,7 +85,7 @@ export function Outbox({ search: { kind }, onSearch }: Props) {
                 <th scope="col" data-wide>
                   {t('outbox.since')}
                 </th>
-                {maySend && anyHeld && <th scope="col">{t('outbox.action')}</th>}
+                {maySend && mayHold && <th scope="col">{t('outbox.action')}</th>}
               </tr>
             </thead>
             <tbody>
@@ -93,7 +94,7 @@ export function Outbox({ search: { kind }, onSearch }: Props) {
                   key={letter.id}
                   letter={letter}
                   linked={mayCustomers}
-                  onRelease={maySend && anyHeld ? () => setAsked(letter) : undefined}
+                  onRelease={maySend && mayHold ? () => setAsked(letter) : undefined}
                 />
               ))}
             </tbody>
