@@ -4492,7 +4492,7 @@ export interface components {
             consentEntryIds: string[];
             /**
              * Format: int32
-             * @description How many times a conversation with the mail server was begun.
+             * @description How many attempts were made: it was handed over, or the conversation about it ended before.
              */
             attempts: number;
             /**
