@@ -116,7 +116,7 @@ pub(super) async fn measure(house: &House, client: &Client, sink: &Sink) -> Vec<
     let begun = Instant::now();
     assert_eq!(asked.await, LETTERS);
     let asking = begun.elapsed();
-    let spent_asking = cpu.since(LETTERS);
+    let asking_cost = cpu.since(LETTERS);
     fill::settle(house).await;
     let release = "drop trigger hold on messaging.email;
                    update messaging.email set next_attempt_at = clock_timestamp() where state = 'queued'";
@@ -129,7 +129,7 @@ pub(super) async fn measure(house: &House, client: &Client, sink: &Sink) -> Vec<
     })
     .await;
     let ours = begun.elapsed();
-    let spent = cpu.since(LETTERS);
+    let sending_cost = cpu.since(LETTERS);
 
     let begun = Instant::now();
     let ended = sink
@@ -147,5 +147,5 @@ pub(super) async fn measure(house: &House, client: &Client, sink: &Sink) -> Vec<
     let mut asked = Measure::new("letters asked for, one by one", rate(per_second(asking)));
     "and not yet sent".clone_into(&mut asked.figure);
     let sent = Measure::rates("letters sent", per_second(ours), per_second(bare), Some(("at least 50 %", 0.50)));
-    vec![asked.spent(spent_asking), sent.spent(spent)]
+    vec![asked.spent(asking_cost), sent.spent(sending_cost)]
 }
