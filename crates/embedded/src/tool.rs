@@ -9,8 +9,12 @@ use crate::error::{Error, Result};
 const TOLD_LINES: usize = 20;
 
 /// Runs a program to its end and returns what it printed on standard output.
-pub(crate) async fn run(command: Command, deadline: Duration) -> Result<String> {
+pub(crate) async fn run(mut command: Command, deadline: Duration) -> Result<String> {
     let line = describe(&command);
+    // Our own settings are for us, and some of them are secrets.
+    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("CLIENTELE_")) {
+        command.env_remove(name);
+    }
     let mut command = tokio::process::Command::from(command);
     command.stdin(Stdio::null()).kill_on_drop(true);
     let failed = |outcome: String, output: String| Error::Tool { command: line.clone(), outcome, output };

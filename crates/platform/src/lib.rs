@@ -35,6 +35,7 @@ pub mod sample;
 pub mod service;
 pub mod telemetry;
 pub mod tls;
+pub mod together;
 
 pub use backoff::Backoff;
 pub use caller::{Caller, Permissions};
@@ -44,3 +45,4 @@ pub use ready::Readiness;
 pub use run::{Host, run};
 pub use service::{Deps, Service, Task};
 pub use tls::install_crypto;
+pub use together::{Gathered, Together, together};

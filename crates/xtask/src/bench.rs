@@ -1,6 +1,6 @@
 //! `cargo xtask bench`: what the house does in a second, beside what its parts do bare, in one table.
 
-use crate::{command, tools};
+use crate::{command, tools, web};
 
 /// What `bench` can be told.
 #[derive(clap::Args)]
@@ -16,6 +16,7 @@ pub(crate) struct Arguments {
 /// Builds optimised programs and measures them.
 pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<()> {
     tools::ensure().await?;
+    web::build().await?;
     command::show(&mut command::cargo(&["build", "--release", "--workspace", "--bins", "--locked"])).await?;
     let mut bench = command::cargo(&["test", "--release", "--locked", "-p", "clientele-tests", "--test", "it"]);
     bench.args(["--", "--ignored", "--exact", "--nocapture", "bench::bench"]);

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
+use clientele_testkit::eventually_within;
 use serde_json::Value;
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
 
@@ -71,12 +73,22 @@ async fn statements(house: &House, client: &Client, customer: &str) -> Vec<State
         .expect("the house's PostgreSQL writes its log as JSON");
     let folder: String = sqlx::query_scalar("show data_directory").fetch_one(&mut database).await.expect("it has one");
     let log = Path::new(&folder).join(log);
-    listen(&mut database, "all").await;
+    listen(&mut database, "alter role all set log_statement = 'all'").await;
+    // Once, so that connections are open and have prepared what they need.
+    eventually_within(Duration::from_secs(30), "whole cards", || async {
+        let mut whole = true;
+        for _ in 0..LISTENED {
+            let card = client.get(&format!("/v1/customers/{customer}/card")).await;
+            whole = whole && card.status == 200;
+        }
+        whole.then_some(())
+    })
+    .await;
     let from = std::fs::metadata(&log).expect("the log is there").len();
     for _ in 0..LISTENED {
         client.get(&format!("/v1/customers/{customer}/card")).await.ok();
     }
-    listen(&mut database, "none").await;
+    listen(&mut database, "alter role all reset log_statement").await;
     let text = std::fs::read(&log).expect("the log can be read");
     let text = String::from_utf8_lossy(&text[usize::try_from(from).expect("a log fits in memory")..]).into_owned();
 
@@ -97,16 +109,22 @@ async fn statements(house: &House, client: &Client, customer: &str) -> Vec<State
             found.push(Statement { text: text.clone(), values: values(&detail) });
         }
     }
+    // A transaction has its beginning at the beginning and its end at the end.
+    found.sort_by_key(|statement| match statement.text.split_whitespace().next().map(str::to_lowercase).as_deref() {
+        Some("begin" | "start") => 0,
+        Some("commit" | "rollback") => 2,
+        _ => 1,
+    });
     assert!(found.iter().any(|statement| statement.values.iter().flatten().any(|value| value.contains(customer))));
     found
 }
 
-async fn listen(database: &mut PgConnection, what: &str) {
-    let set = AssertSqlSafe(format!("alter system set log_statement = '{what}'"));
-    database.execute(set).await.expect("a setting can be changed");
-    database.execute("select pg_reload_conf()").await.expect("settings can be read again");
-    // Sessions take the setting over when they come to their next statement.
-    tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+/// Changes what sessions say, and has services begin new ones: a session keeps what it began with.
+async fn listen(database: &mut PgConnection, change: &'static str) {
+    database.execute(change).await.expect("a setting can be changed");
+    let end = "select pg_terminate_backend(pid) from pg_stat_activity where usename like '%_runtime'";
+    database.execute(end).await.expect("sessions can be ended");
+    tokio::time::sleep(Duration::from_secs(1)).await;
 }
 
 /// `parameters: $1 = 'text, ''quoted''', $2 = NULL`
@@ -155,19 +173,20 @@ async fn prepare(house: &House, customers: &[String]) {
 
 /// The statements as a script of pgbench, each time for another customer. Choosing one is a statement more.
 fn script(statements: &[Statement], customer: &str) -> String {
-    let mut script =
-        String::from("\\set n random(0, 199)\nselect id as customer from public.bench where n = :n \\gset\n");
+    let mut script = String::from(
+        "\\set n random(0, 199)\nselect id as customer, '{' || id || '}' as customers from public.bench where n = :n \\gset\n",
+    );
     for statement in statements {
-        let mut text = statement.text.split_whitespace().collect::<Vec<_>>().join(" ");
+        // A statement of a script is one line, which a comment would end.
+        let lines = statement.text.lines().map(|line| line.split_once("--").map_or(line, |(before, _)| before));
+        let mut text = lines.flat_map(str::split_whitespace).collect::<Vec<_>>().join(" ");
         // Backwards, for `$1` begins `$12`.
         for (place, value) in statement.values.iter().enumerate().rev() {
             let literal = match value {
                 None => "null".to_owned(),
-                Some(value) if value == customer => ":customer".to_owned(),
-                Some(value) => match value.split_once(customer) {
-                    Some((before, after)) => format!("('{}' || :customer || '{}')", quoted(before), quoted(after)),
-                    None => format!("'{}'", quoted(value)),
-                },
+                Some(value) if value == customer => ":customer::uuid".to_owned(),
+                Some(value) if *value == format!("{{{customer}}}") => ":customers::uuid[]".to_owned(),
+                Some(value) => format!("'{}'", quoted(value)),
             };
             text = text.replace(&format!("${}", place + 1), &literal);
         }

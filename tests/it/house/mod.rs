@@ -721,6 +721,7 @@ fn durable(folder: &Path) -> PostgresOptions {
         .setting("max_wal_size", "8GB")
         .setting("logging_collector", "on")
         .setting("log_destination", "jsonlog")
+        .setting("log_error_verbosity", "default")
 }
 
 pub(crate) async fn create_database(postgres: &Postgres) {

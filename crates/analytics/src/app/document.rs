@@ -1,6 +1,6 @@
 //! Orders and credit notes become figures and entries of the timeline.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 
 use clientele_kernel::{CustomerId, Money, Partition};
 use clientele_platform::postgres::UnitOfWork;
@@ -16,47 +16,56 @@ use crate::domain::{Changes, Document};
 use crate::store;
 use crate::store::document::Put;
 
-/// What a batch of events of one partition tells.
+/// What a batch of events tells.
 #[derive(Debug, Default)]
 pub(crate) struct Told {
     pub(crate) products: Vec<Product>,
-    /// States of documents, each with what the timeline would say of it.
-    pub(crate) documents: Vec<(Document, Entry)>,
-    /// Position of the last event.
-    pub(crate) position: i64,
+    /// States of documents with their partitions, each with what the timeline would say of it.
+    pub(crate) documents: Vec<(Partition, Document, Entry)>,
+    /// How far each partition has come.
+    pub(crate) reached: BTreeMap<Partition, i64>,
 }
 
 /// Applies what is told: keeps the facts, adds what changed to the sums, and brings the timeline up to date.
-pub(crate) async fn apply(work: &mut UnitOfWork, partition: Partition, told: Told) -> Result<(), Error> {
-    let customers = count(work.conn(), partition, told.products, told.documents).await?;
-    figures::tell(work, partition, told.position, customers).await
+pub(crate) async fn apply(work: &mut UnitOfWork, told: Told) -> Result<(), Error> {
+    let Some(shard) = told.reached.keys().next().copied() else { return Ok(()) };
+    let customers = count(work.conn(), shard, told.products, told.documents).await?;
+    figures::tell(work, &told.reached, customers).await
 }
 
-/// Gives the customers whose figures have changed.
+/// Gives the customers whose figures have changed, with the partitions their changes came in. The sums of the company are
+/// spread over as many rows as there are partitions, for those who write at the same time; which row is all the same.
 async fn count(
     conn: &mut PgConnection,
-    partition: Partition,
+    shard: Partition,
     products: Vec<Product>,
-    documents: Vec<(Document, Entry)>,
-) -> Result<BTreeSet<CustomerId>, Error> {
+    documents: Vec<(Partition, Document, Entry)>,
+) -> Result<BTreeMap<CustomerId, Partition>, Error> {
     let products = newest(products, |product| (product.id, product.version));
     if !products.is_empty() {
         store::product::put(conn, &products).await?;
     }
     if documents.is_empty() {
-        return Ok(BTreeSet::new());
+        return Ok(BTreeMap::new());
     }
 
-    let (documents, entries): (Vec<_>, Vec<_>) = documents.into_iter().unzip();
+    let partitions: HashMap<Uuid, Partition> =
+        documents.iter().map(|(partition, document, _)| (document.id, *partition)).collect();
+    let (documents, entries): (Vec<_>, Vec<_>) =
+        documents.into_iter().map(|(_, document, entry)| (document, entry)).unzip();
     let puts = store::document::put(conn, newest(documents, |document| (document.id, document.version))).await?;
-    let mut changes = Changes::default();
+    let (mut changes, mut concerned) = (Changes::default(), HashMap::new());
     for put in &puts {
         changes.replace(put.old.as_ref(), &put.current)?;
+        let partition = partitions.get(&put.current.id).copied().unwrap_or(shard);
+        let customers = put.old.iter().chain([&put.current]).filter_map(|document| document.customer);
+        concerned.extend(customers.map(|customer| (customer, partition)));
     }
     let changes = changes.settle();
-    store::change::add(conn, &changes, partition).await?;
+    store::change::add(conn, &changes, shard).await?;
     tell(conn, &puts, entries).await?;
-    Ok(changes.figures.keys().map(|(customer, _)| *customer).collect())
+    let partition = |customer: &CustomerId| concerned.get(customer).copied().unwrap_or(shard);
+    Ok(changes.figures.keys().map(|(customer, _)| (*customer, partition(customer))).collect())
 }
 
 /// Of each record the newest state, in the order of ids.

@@ -1,6 +1,6 @@
 //! Telling the others how a customer's figures have changed.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use clientele_kernel::{CustomerId, Partition};
 use clientele_platform::postgres::UnitOfWork;
@@ -15,29 +15,31 @@ use crate::store::told;
 /// found otherwise.
 pub(crate) async fn tell(
     work: &mut UnitOfWork,
-    partition: Partition,
-    position: i64,
-    changed: BTreeSet<CustomerId>,
+    reached: &BTreeMap<Partition, i64>,
+    mut changed: BTreeMap<CustomerId, Partition>,
 ) -> Result<(), Error> {
-    let customers = match told::rebuilding_until(work.conn(), partition).await? {
-        Some(until) if position < until => {
-            let changed: Vec<CustomerId> = changed.into_iter().collect();
-            return told::await_end(work.conn(), partition, &changed).await;
-        }
-        Some(_) => {
+    let partitions: Vec<Partition> = reached.keys().copied().collect();
+    for (partition, until) in told::rebuilding_until(work.conn(), &partitions).await? {
+        if reached.get(&partition).is_some_and(|position| *position < until) {
+            let waiting: Vec<CustomerId> =
+                changed.extract_if(.., |_, of| *of == partition).map(|(customer, _)| customer).collect();
+            told::await_end(work.conn(), partition, &waiting).await?;
+        } else {
             told::rebuilt(work.conn(), partition).await?;
-            let mut all = changed;
-            all.extend(told::of_partition(work.conn(), partition).await?);
-            all
+            let all = told::of_partition(work.conn(), partition).await?;
+            changed.extend(all.into_iter().map(|customer| (customer, partition)));
         }
-        None => changed,
-    };
-    let customers: Vec<CustomerId> = customers.into_iter().collect();
+    }
+    let changed: Vec<(CustomerId, Partition)> = changed.into_iter().collect();
     // A rebuilt partition may hold a good part of the base.
-    for part in customers.chunks(AT_ONCE) {
-        let figures = told::figures(work.conn(), part).await?;
-        let states = part.iter().map(|customer| publish::figures(*customer, figures.get(customer))).collect::<Vec<_>>();
-        for (state, version) in told::note(work.conn(), partition, states).await? {
+    for part in changed.chunks(AT_ONCE) {
+        let customers: Vec<CustomerId> = part.iter().map(|(customer, _)| *customer).collect();
+        let figures = told::figures(work.conn(), &customers).await?;
+        let states = part
+            .iter()
+            .map(|(customer, partition)| (*partition, publish::figures(*customer, figures.get(customer))))
+            .collect();
+        for (state, version) in told::note(work.conn(), states).await? {
             work.record(publish::entry(&state, version));
         }
     }
@@ -48,7 +50,7 @@ pub(crate) async fn tell(
 /// parked. Gives the partition; none when there is no such one.
 pub(crate) async fn tell_rebuilt(work: &mut UnitOfWork, consumer: &str) -> Result<Option<Partition>, Error> {
     let Some((partition, position)) = told::lock_rebuilt(work.conn(), consumer).await? else { return Ok(None) };
-    tell(work, partition, position, BTreeSet::new()).await?;
+    tell(work, &BTreeMap::from([(partition, position)]), BTreeMap::new()).await?;
     Ok(Some(partition))
 }
 

@@ -31,11 +31,8 @@ pub(crate) struct Orders {
 #[async_trait]
 impl Handler for Orders {
     async fn apply(&self, work: &mut UnitOfWork, events: &[Event]) -> Result<(), Error> {
-        let Some(first) = events.first() else { return Ok(()) };
-        let partition = event::partition(first)
-            .ok_or_else(|| Error::internal(format!("event {} is in partition {}", first.id, first.partition)))?;
         let told = self.read(events)?;
-        Ok(app::document::apply(work, partition, told).await?)
+        Ok(app::document::apply(work, told).await?)
     }
 
     async fn forget(&self, work: &mut UnitOfWork) -> Result<(), Error> {
@@ -45,20 +42,23 @@ impl Handler for Orders {
 
 impl Orders {
     fn read(&self, events: &[Event]) -> Result<Told, Error> {
-        let mut told = Told { position: events.last().map_or(0, |event| event.position), ..Told::default() };
+        let mut told = Told::default();
         for event in events {
+            let partition = event::partition(event)
+                .ok_or_else(|| Error::internal(format!("event {} is in partition {}", event.id, event.partition)))?;
+            told.reached.insert(partition, event.position);
             if let Some(order) = event::decode::<OrderRecorded>(event)? {
                 let document = self.order(event, order)?;
                 let entry = document_entry(event, &document, Kind::OrderPlaced)?;
-                told.documents.push((document, entry));
+                told.documents.push((partition, document, entry));
             } else if let Some(deleted) = event::decode::<OrderDeleted>(event)? {
                 let document = self.deleted(event, &deleted)?;
                 let entry = document_entry(event, &document, Kind::OrderPlaced)?;
-                told.documents.push((document, entry));
+                told.documents.push((partition, document, entry));
             } else if let Some(note) = event::decode::<CreditNoteRecorded>(event)? {
                 let document = self.credit_note(event, &note)?;
                 let entry = document_entry(event, &document, Kind::CreditNoteIssued)?;
-                told.documents.push((document, entry));
+                told.documents.push((partition, document, entry));
             } else if let Some(product) = event::decode::<ProductRecorded>(event)? {
                 told.products.push(Product {
                     id: ProductId::parse(&product.product_id, "product_id")?,

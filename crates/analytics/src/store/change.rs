@@ -11,7 +11,8 @@ use crate::Error;
 use crate::domain::Changes;
 use crate::domain::change::FigureChange;
 
-/// Adds the changes to all sums; those of the company go to the rows of this partition of the feed.
+/// Adds the changes to all sums; those of the company go to the rows of this partition of the feed, which somebody else
+/// hardly writes at the same time.
 pub(crate) async fn add(conn: &mut PgConnection, changes: &Changes, partition: Partition) -> Result<(), Error> {
     let buyers = figures(conn, &changes.figures).await?;
     purchase_bounds(conn, &changes.figures).await?;

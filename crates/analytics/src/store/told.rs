@@ -12,13 +12,24 @@ use crate::Error;
 use crate::domain::Figures;
 use crate::events::publish::Told;
 
-/// Up to which position the partition is being built again; none when it is not.
-pub(crate) async fn rebuilding_until(conn: &mut PgConnection, partition: Partition) -> Result<Option<i64>, Error> {
-    let found =
-        sqlx::query_scalar!("select until_position from analytics.rebuilding where partition = $1", partition.number())
-            .fetch_optional(conn)
-            .await?;
-    Ok(found)
+/// Those of the partitions that are being built again, each with the position up to which it is.
+pub(crate) async fn rebuilding_until(
+    conn: &mut PgConnection,
+    partitions: &[Partition],
+) -> Result<Vec<(Partition, i64)>, Error> {
+    let numbers: Vec<i16> = partitions.iter().map(|partition| partition.number()).collect();
+    let rows = sqlx::query!(
+        "select partition, until_position from analytics.rebuilding where partition = any($1) order by partition",
+        &numbers
+    )
+    .fetch_all(conn)
+    .await?;
+    rows.into_iter().map(|row| Ok((partition(row.partition)?, row.until_position))).collect()
+}
+
+fn partition(number: i16) -> Result<Partition, Error> {
+    let found = Partition::try_new(i64::from(number));
+    Ok(found.ok_or_else(|| StorageError::corrupt("cursor", format!("there is no partition {number}")))?)
 }
 
 /// The partition is built again.
@@ -42,11 +53,7 @@ pub(crate) async fn lock_rebuilt(conn: &mut PgConnection, consumer: &str) -> Res
     )
     .fetch_optional(conn)
     .await?;
-    let place = |number| {
-        Partition::try_new(i64::from(number))
-            .ok_or_else(|| StorageError::corrupt("cursor", format!("there is no partition {number}")))
-    };
-    found.map(|row| Ok((place(row.partition)?, row.position))).transpose()
+    found.map(|row| Ok((partition(row.partition)?, row.position))).transpose()
 }
 
 /// Notes customers of whom nothing was told yet, so that something is at the end of the rebuild.
@@ -151,26 +158,22 @@ pub(crate) async fn figures(
 }
 
 /// Notes what is being told, and gives those states that are others than before, with their versions.
-pub(crate) async fn note(
-    conn: &mut PgConnection,
-    partition: Partition,
-    states: Vec<Told>,
-) -> Result<Vec<(Told, i64)>, Error> {
+pub(crate) async fn note(conn: &mut PgConnection, states: Vec<(Partition, Told)>) -> Result<Vec<(Told, i64)>, Error> {
     let rows = sqlx::query!(
         "insert into analytics.customer_told as t (customer_id, partition, version, figures)
-         select f.customer_id, $3, 1, f.figures
-         from unnest($1::uuid[], $2::bytea[]) as f(customer_id, figures)
+         select f.customer_id, f.partition, 1, f.figures
+         from unnest($1::uuid[], $2::smallint[], $3::bytea[]) as f(customer_id, partition, figures)
          order by f.customer_id
          on conflict (customer_id) do update set version = t.version + 1, figures = excluded.figures
             where t.figures <> excluded.figures
          returning customer_id, version",
-        &states.iter().map(|told| told.customer.uuid()).collect::<Vec<_>>(),
-        &states.iter().map(Told::bytes).collect::<Vec<_>>(),
-        partition.number(),
+        &states.iter().map(|(_, told)| told.customer.uuid()).collect::<Vec<_>>(),
+        &states.iter().map(|(partition, _)| partition.number()).collect::<Vec<_>>(),
+        &states.iter().map(|(_, told)| told.bytes()).collect::<Vec<_>>(),
     )
     .fetch_all(conn)
     .await?;
     let versions: HashMap<Uuid, i64> = rows.into_iter().map(|row| (row.customer_id, row.version)).collect();
     let version = |told: &Told| versions.get(&told.customer.uuid()).copied();
-    Ok(states.into_iter().filter_map(|told| version(&told).map(|version| (told, version))).collect())
+    Ok(states.into_iter().filter_map(|(_, told)| version(&told).map(|version| (told, version))).collect())
 }

@@ -253,6 +253,9 @@ fn settings(options: &PostgresOptions, socket_dir: &Path, archive: Option<&Path>
         own("log_error_verbosity", "terse"),
         own("log_statement", "none"),
         own("log_checkpoints", "off"),
+        // We read it; only a measurement that listens to statements says otherwise.
+        own("logging_collector", "off"),
+        own("log_destination", "stderr"),
         // Only a test of TLS says otherwise.
         own("listen_addresses", ""),
     ];
@@ -267,8 +270,6 @@ fn settings(options: &PostgresOptions, socket_dir: &Path, archive: Option<&Path>
         ("unix_socket_directories".to_owned(), quoted(&socket_dir.to_string_lossy())),
         own("unix_socket_permissions", "0700"),
         own("port", &options.port.to_string()),
-        own("logging_collector", "off"),
-        own("log_destination", "stderr"),
     ]);
     all
 }

@@ -1,7 +1,8 @@
-//! One batch of events and the cursor, in one transaction.
+//! Events and cursors, in one transaction.
 
 use std::panic::AssertUnwindSafe;
 
+use chrono::{DateTime, Utc};
 use clientele_contracts::platform::v1::Event;
 use clientele_kernel::{Error, Partition};
 use futures::FutureExt;
@@ -41,63 +42,65 @@ pub(super) struct Place {
     pub(super) incarnation: Option<Uuid>,
 }
 
-/// Applies events that follow the place's position and moves the cursor past them. Events of an aggregate that is
-/// parked are parked too.
-pub(super) async fn apply(db: &Database, consumer: &Consumer, place: Place, events: &[Event]) -> Result<i64, Failure> {
-    let Some(last) = events.last() else { return Ok(place.position) };
-    // Open until the batch is done: each request that is concerned sees how long its effect took.
-    let spans = spans(consumer, place, events);
-    let work = apply_in_span(db, consumer, place, events, last);
+/// Events that follow a place.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Batch<'a> {
+    pub(super) place: Place,
+    pub(super) events: &'a [Event],
+}
+
+/// Applies the events of some partitions and moves the cursors past them, all or none. Events of an aggregate that is parked
+/// are parked too.
+pub(super) async fn apply(db: &Database, consumer: &Consumer, batches: &[Batch<'_>]) -> Result<(), Failure> {
+    // Open until the batches are done: each request that is concerned sees how long its effect took.
+    let spans = spans(consumer, batches);
+    let work = apply_in_span(db, consumer, batches);
     work.instrument(spans.first().cloned().unwrap_or_else(Span::none)).await
 }
 
 /// One span for each trace that the events belong to, as its continuation.
-fn spans(consumer: &Consumer, place: Place, events: &[Event]) -> Vec<Span> {
-    crate::event::traces(events)
-        .into_iter()
-        .map(|traceparent| {
-            let span = tracing::info_span!(
-                "consumer.apply",
-                otel.kind = "consumer",
-                consumer = consumer.name,
-                partition = place.partition.number()
-            );
-            telemetry::set_parent(&span, traceparent);
-            span
-        })
-        .collect()
+fn spans(consumer: &Consumer, batches: &[Batch<'_>]) -> Vec<Span> {
+    let traces = batches.iter().flat_map(|batch| {
+        crate::event::traces(batch.events).into_iter().map(|traceparent| (batch.place.partition, traceparent))
+    });
+    let span = |(partition, traceparent): (Partition, &str)| {
+        let span = tracing::info_span!(
+            "consumer.apply",
+            otel.kind = "consumer",
+            consumer = consumer.name,
+            partition = partition.number()
+        );
+        telemetry::set_parent(&span, traceparent);
+        span
+    };
+    traces.map(span).collect()
 }
 
-async fn apply_in_span(
-    db: &Database,
-    consumer: &Consumer,
-    place: Place,
-    events: &[Event],
-    last: &Event,
-) -> Result<i64, Failure> {
+async fn apply_in_span(db: &Database, consumer: &Consumer, batches: &[Batch<'_>]) -> Result<(), Failure> {
     let mut work = begin(db, consumer).await?;
-    let any_parked = lock_cursor(&mut work, consumer, place).await?;
-    let parked = if any_parked { parked::among(&mut work, consumer.name, events).await? } else { Vec::new() };
-
-    let (waiting, ready): (Vec<Event>, Vec<Event>) =
-        events.iter().cloned().partition(|event| parked.contains(&event.aggregate_id));
+    let places: Vec<Place> = batches.iter().map(|batch| batch.place).collect();
+    let any_parked = lock_cursors(&mut work, consumer, &places).await?;
+    let mut moves = Vec::with_capacity(batches.len());
+    let mut ready = Vec::with_capacity(batches.iter().map(|batch| batch.events.len()).sum());
+    for Batch { place, events } in batches {
+        let parked = if any_parked { parked::among(&mut work, consumer.name, events).await? } else { Vec::new() };
+        let (waiting, next): (Vec<Event>, Vec<Event>) =
+            events.iter().cloned().partition(|event| parked.contains(&event.aggregate_id));
+        if !waiting.is_empty() {
+            let reason = "an earlier event of this aggregate is parked";
+            parked::park(&mut work, consumer.name, place.partition, &waiting, reason, 0).await?;
+        }
+        if let Some(last) = events.last() {
+            moves.push(Move::new(*place, last, waiting.len())?);
+        }
+        ready.extend(next);
+    }
     if !ready.is_empty() {
         handle(consumer, &mut work, &ready).await?;
     }
-    if !waiting.is_empty() {
-        parked::park(
-            &mut work,
-            consumer.name,
-            place.partition,
-            &waiting,
-            "an earlier event of this aggregate is parked",
-            0,
-        )
-        .await?;
-    }
-    move_cursor(&mut work, consumer, place, last, i64::try_from(waiting.len()).unwrap_or_default()).await?;
+    move_cursors(&mut work, consumer, &moves).await?;
     work.commit().await?;
-    Ok(last.position)
+    Ok(())
 }
 
 /// Parks an event that cannot be applied and moves the cursor past it.
@@ -110,10 +113,10 @@ pub(super) async fn park(
     attempts: i32,
 ) -> Result<i64, Failure> {
     let mut work = begin(db, consumer).await?;
-    lock_cursor(&mut work, consumer, place).await?;
+    lock_cursors(&mut work, consumer, &[place]).await?;
     let reason = reason(error);
     parked::park(&mut work, consumer.name, place.partition, std::slice::from_ref(event), &reason, attempts).await?;
-    move_cursor(&mut work, consumer, place, event, 1).await?;
+    move_cursors(&mut work, consumer, &[Move::new(place, event, 1)?]).await?;
     work.commit().await?;
     Ok(event.position)
 }
@@ -121,13 +124,13 @@ pub(super) async fn park(
 /// [`Failure::Lost`] unless the partition is still the worker's and as far as it knows.
 pub(super) async fn still_held(db: &Database, consumer: &Consumer, place: Place) -> Result<(), Failure> {
     let mut work = begin(db, consumer).await?;
-    lock_cursor(&mut work, consumer, place).await.map(drop)
+    lock_cursors(&mut work, consumer, &[place]).await.map(drop)
 }
 
 /// Notes that the partition is not followed any more, for whoever takes it up and for the people who look.
 pub(super) async fn halt(db: &Database, consumer: &Consumer, place: Place) -> Result<(), Failure> {
     let mut work = begin(db, consumer).await?;
-    lock_cursor(&mut work, consumer, place).await?;
+    lock_cursors(&mut work, consumer, &[place]).await?;
     sqlx::query("update cursor set halted_at = $3, incarnation = $4 where consumer = $1 and partition = $2")
         .bind(consumer.name)
         .bind(place.partition.number())
@@ -162,7 +165,7 @@ pub(super) async fn begin_anew(
         .await
         .map_err(StorageError::from)?;
     // Of the workers that notice, one does it.
-    lock_cursor(&mut work, consumer, place).await?;
+    lock_cursors(&mut work, consumer, &[place]).await?;
     let (partitions, positions): (Vec<i16>, Vec<i64>) = heads.iter().map(|(p, head)| (p.number(), *head)).unzip();
     sqlx::query(
         "update cursor c set position = h.position
@@ -218,46 +221,67 @@ async fn begin(db: &Database, consumer: &Consumer) -> Result<UnitOfWork, Failure
     Ok(db.begin(&Caller::service(consumer.name)).await?)
 }
 
-/// Locks the cursor, so that a replay of parked events and the worker take turns, and tells whether the consumer has
-/// anything parked, in this partition or another: an aggregate that got its customer late has events in two.
-async fn lock_cursor(work: &mut UnitOfWork, consumer: &Consumer, place: Place) -> Result<bool, Failure> {
-    let row: Option<(i64, Option<Uuid>, i64, bool)> = sqlx::query_as(
-        "select epoch, owner, position, parked > 0 or exists (select 1 from parked_event where consumer = $1)
-         from cursor where consumer = $1 and partition = $2 for update",
+/// Locks cursors, so that a replay of parked events and the worker take turns, and tells whether the consumer has anything
+/// parked, in these partitions or others: an aggregate that got its customer late has events in two.
+async fn lock_cursors(work: &mut UnitOfWork, consumer: &Consumer, places: &[Place]) -> Result<bool, Failure> {
+    let rows: Vec<(i16, i64, Option<Uuid>, i64, bool)> = sqlx::query_as(
+        "select partition, epoch, owner, position,
+                parked > 0 or exists (select 1 from parked_event where consumer = $1)
+         from cursor where consumer = $1 and partition = any($2) order by partition for update",
     )
     .bind(consumer.name)
-    .bind(place.partition.number())
-    .fetch_optional(work.conn())
+    .bind(places.iter().map(|place| place.partition.number()).collect::<Vec<_>>())
+    .fetch_all(work.conn())
     .await
     .map_err(StorageError::from)?;
-    match row {
-        Some((epoch, Some(_), position, parked)) if epoch == place.epoch && position == place.position => Ok(parked),
-        _ => Err(Failure::Lost),
+    let still_held = |place: &Place| {
+        rows.iter().any(|(partition, epoch, owner, position, _)| {
+            *partition == place.partition.number()
+                && *epoch == place.epoch
+                && owner.is_some()
+                && *position == place.position
+        })
+    };
+    if !places.iter().all(still_held) {
+        return Err(Failure::Lost);
+    }
+    Ok(rows.iter().any(|(.., parked)| *parked))
+}
+
+/// How far a cursor is moved.
+struct Move {
+    place: Place,
+    position: i64,
+    recorded_at: Option<DateTime<Utc>>,
+    newly_parked: i64,
+}
+
+impl Move {
+    fn new(place: Place, last: &Event, newly_parked: usize) -> Result<Self, Failure> {
+        let recorded_at = crate::proto::instant(last.recorded_at, "recorded_at").map_err(Failure::Poison)?;
+        let newly_parked = i64::try_from(newly_parked).unwrap_or_default();
+        Ok(Self { place, position: last.position, recorded_at, newly_parked })
     }
 }
 
-async fn move_cursor(
-    work: &mut UnitOfWork,
-    consumer: &Consumer,
-    place: Place,
-    last: &Event,
-    newly_parked: i64,
-) -> Result<(), Failure> {
-    let recorded_at = crate::proto::instant(last.recorded_at, "recorded_at").map_err(Failure::Poison)?;
+async fn move_cursors(work: &mut UnitOfWork, consumer: &Consumer, moves: &[Move]) -> Result<(), Failure> {
     let done = sqlx::query(
-        "update cursor set position = $5, recorded_at = $6, parked = parked + $7, incarnation = $8
-         where consumer = $1 and partition = $2 and epoch = $3 and position = $4",
+        "update cursor c
+         set position = m.position, recorded_at = m.recorded_at, parked = c.parked + m.parked, incarnation = m.incarnation
+         from unnest($2::smallint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::timestamptz[], $7::bigint[], $8::uuid[])
+              as m(partition, epoch, before, position, recorded_at, parked, incarnation)
+         where c.consumer = $1 and c.partition = m.partition and c.epoch = m.epoch and c.position = m.before",
     )
     .bind(consumer.name)
-    .bind(place.partition.number())
-    .bind(place.epoch)
-    .bind(place.position)
-    .bind(last.position)
-    .bind(recorded_at)
-    .bind(newly_parked)
-    .bind(place.incarnation)
+    .bind(moves.iter().map(|m| m.place.partition.number()).collect::<Vec<_>>())
+    .bind(moves.iter().map(|m| m.place.epoch).collect::<Vec<_>>())
+    .bind(moves.iter().map(|m| m.place.position).collect::<Vec<_>>())
+    .bind(moves.iter().map(|m| m.position).collect::<Vec<_>>())
+    .bind(moves.iter().map(|m| m.recorded_at).collect::<Vec<_>>())
+    .bind(moves.iter().map(|m| m.newly_parked).collect::<Vec<_>>())
+    .bind(moves.iter().map(|m| m.place.incarnation).collect::<Vec<_>>())
     .execute(work.conn())
     .await
     .map_err(StorageError::from)?;
-    if done.rows_affected() == 1 { Ok(()) } else { Err(Failure::Lost) }
+    if usize::try_from(done.rows_affected()) == Ok(moves.len()) { Ok(()) } else { Err(Failure::Lost) }
 }

@@ -6,9 +6,11 @@
 //!
 //! - [`lease`](self): who works on which partition
 //! - [`worker`](self): one partition's events, in order
+//! - [`group`](self): what several workers have at the same moment, in one transaction
 //! - [`parked`]: events that cannot be applied
 
 mod apply;
+mod group;
 mod operations;
 pub mod parked;
 mod partitions;
@@ -25,9 +27,10 @@ use clientele_kernel::{Error, Partition};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 
 use self::partitions::{Held, Partitions};
-use self::worker::Worker;
+use self::worker::{Shared, Worker};
 use crate::bus::{Bus, Delivery, Subscription};
 use crate::feed::FeedReader;
 use crate::postgres::{Database, UnitOfWork};
@@ -36,12 +39,12 @@ use crate::telemetry::Metrics;
 /// What a service does with another context's events.
 #[async_trait]
 pub trait Handler: Send + Sync {
-    /// Applies events of one partition: contiguous, in order, each for the first time. Effects go through the unit of
-    /// work alone, which commits together with the cursor; an error rolls all of it back. Types the handler does not
-    /// know are passed over.
+    /// Applies events, each for the first time: of one partition or of several, one partition after the other, those of
+    /// each contiguous and in order. Effects go through the unit of work alone, which commits together with the cursors; an
+    /// error rolls all of it back. Types the handler does not know are passed over.
     ///
     /// An aggregate that got its customer late has events in two partitions, which may come in either order: a handler
-    /// of such aggregates takes a higher `aggregate_version` only.
+    /// of such aggregates takes a higher `aggregate_version` only. Those two are never in one call.
     async fn apply(&self, work: &mut UnitOfWork, events: &[Event]) -> Result<(), Error>;
 
     /// Forgets whatever follows from events, for all of them are about to be applied once more: the journal they came from
@@ -98,6 +101,8 @@ pub async fn run(follower: Follower, stop: CancellationToken) -> Result<(), Erro
     let (ended, mut ends) = mpsc::unbounded_channel();
     let mut registered = false;
     let forgetting = Arc::new(tokio::sync::Mutex::new(()));
+    let (group, applying) = group::group(db.clone(), consumer.clone());
+    let _applying = AbortOnDropHandle::new(tokio::spawn(applying));
 
     loop {
         if deliveries.is_none() {
@@ -119,8 +124,8 @@ pub async fn run(follower: Follower, stop: CancellationToken) -> Result<(), Erro
                             let (sender, receiver) = mpsc::channel(WAITING);
                             let missed = Arc::new(AtomicBool::new(false));
                             let stop = stop.child_token();
-                            let worker =
-                                Worker::new(&follower, held, receiver, missed.clone(), forgetting.clone(), stop.clone());
+                            let shared = Shared { group: group.clone(), forgetting: forgetting.clone() };
+                            let worker = Worker::new(&follower, held, receiver, missed.clone(), shared, stop.clone());
                             let ended = ended.clone();
                             let task = tokio::spawn(async move {
                                 worker.run().await;

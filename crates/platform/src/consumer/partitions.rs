@@ -75,8 +75,12 @@ impl Partitions {
         let share = (i64::from(PARTITIONS) + members - 1) / members;
 
         let mut held: Vec<Row> = sqlx::query_as(
-            "update cursor set leased_until = $3 where consumer = $1 and owner = $2
-             returning partition, epoch, position, incarnation, halted_at is not null",
+            // In the order in which workers lock what they apply together.
+            "with held as materialized (
+                 select partition from cursor where consumer = $1 and owner = $2 order by partition for update
+             )
+             update cursor c set leased_until = $3 from held where c.consumer = $1 and c.partition = held.partition
+             returning c.partition, c.epoch, c.position, c.incarnation, c.halted_at is not null",
         )
         .bind(self.consumer)
         .bind(self.owner)
@@ -121,9 +125,14 @@ impl Partitions {
         }
         let (numbers, epochs): (Vec<i16>, Vec<i64>) = partitions.iter().map(|(p, epoch)| (p.number(), *epoch)).unzip();
         let freed = sqlx::query(
-            "update cursor c set owner = null, leased_until = null
-             from unnest($3::smallint[], $4::bigint[]) as g(partition, epoch)
-             where c.consumer = $1 and c.owner = $2 and c.partition = g.partition and c.epoch = g.epoch",
+            "with given as materialized (
+                 select c.partition
+                 from cursor c join unnest($3::smallint[], $4::bigint[]) as g(partition, epoch) using (partition, epoch)
+                 where c.consumer = $1 and c.owner = $2
+                 order by c.partition for update of c
+             )
+             update cursor c set owner = null, leased_until = null from given
+             where c.consumer = $1 and c.partition = given.partition",
         )
         .bind(self.consumer)
         .bind(self.owner)

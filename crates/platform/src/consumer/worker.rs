@@ -10,7 +10,8 @@ use clientele_kernel::Partition;
 use tokio::sync::{Mutex, mpsc};
 use tokio_util::sync::CancellationToken;
 
-use super::apply::{self, Failure, Place};
+use super::apply::{self, Batch, Failure, Place};
+use super::group::Group;
 use super::partitions::Held;
 use super::{Consumer, Follower, Signal};
 use crate::backoff::Backoff;
@@ -38,12 +39,19 @@ pub(super) struct Worker {
     halted: bool,
     signals: mpsc::Receiver<Signal>,
     missed: Arc<AtomicBool>,
-    /// Held by the one worker of the consumer that forgets: all notice a restore at once, and those who wait take no connection.
-    forgetting: Arc<Mutex<()>>,
+    shared: Shared,
     /// How long it may be quiet before the feed is looked at.
     look: Duration,
     metrics: Metrics,
     stop: CancellationToken,
+}
+
+/// What the workers of a consumer have in common.
+#[derive(Clone)]
+pub(super) struct Shared {
+    pub(super) group: Group,
+    /// Held by the one worker of the consumer that forgets: all notice a restore at once, and those who wait take no connection.
+    pub(super) forgetting: Arc<Mutex<()>>,
 }
 
 impl Worker {
@@ -52,13 +60,13 @@ impl Worker {
         held: Held,
         signals: mpsc::Receiver<Signal>,
         missed: Arc<AtomicBool>,
-        forgetting: Arc<Mutex<()>>,
+        shared: Shared,
         stop: CancellationToken,
     ) -> Self {
         let Follower { db, feed, consumer, metrics, .. } = follower.clone();
         let Held { partition, epoch, position, incarnation, halted } = held;
         let place = Place { partition, epoch, position, incarnation };
-        Self { db, feed, consumer, place, halted, signals, missed, forgetting, look: FIRST_LOOK, metrics, stop }
+        Self { db, feed, consumer, place, halted, signals, missed, shared, look: FIRST_LOOK, metrics, stop }
     }
 
     /// Works until stopped, or until another replica has taken the partition over.
@@ -188,7 +196,7 @@ impl Worker {
 
     /// Forgets what was built of events that are no longer so. The partition is then taken up anew, as all others are.
     async fn begin_anew(&mut self) -> Result<(), Lost> {
-        let forgetting = self.forgetting.clone();
+        let forgetting = self.shared.forgetting.clone();
         let _forgetting = forgetting.lock().await;
         let mut backoff = backoff();
         let mut failing = None;
@@ -257,7 +265,7 @@ impl Worker {
             if !batch.is_empty() {
                 // What moves again is looked at soon again.
                 self.look = FIRST_LOOK;
-                self.apply(batch).await?;
+                self.apply_together(batch).await?;
             }
             if look {
                 return Ok(());
@@ -279,6 +287,24 @@ impl Worker {
                 }
                 missing
             }
+        }
+    }
+
+    /// Applies events that follow the cursor together with what other partitions have at the moment.
+    async fn apply_together(&mut self, events: Vec<Event>) -> Result<(), Lost> {
+        let events: Arc<[Event]> = events.into();
+        let tried = {
+            let _at_work = AtWork::new(&self.metrics, self.consumer.name, self.place, crate::event::oldest(&events));
+            self.shared.group.apply(self.place, events.clone()).await
+        };
+        match tried {
+            Some(Ok(())) => {
+                self.applied(&events);
+                Ok(())
+            }
+            Some(Err(Failure::Lost)) => Err(Lost),
+            // What stood in the way is seen again, and dealt with.
+            Some(Err(_)) | None => self.apply(events.to_vec()).await,
         }
     }
 
@@ -338,17 +364,22 @@ impl Worker {
         }
     }
 
+    /// Goes on behind these events.
+    fn applied(&mut self, events: &[Event]) {
+        self.place.position = events.last().map_or(self.place.position, |last| last.position);
+        let delay = crate::event::oldest(events).and_then(|moment| (self.db.clock().now() - moment).to_std().ok());
+        self.metrics.applied(self.consumer.name, self.consumer.source, events.len() as u64, delay);
+    }
+
     /// Tries until it is applied or found to be poison.
     async fn persist(&mut self, events: &[Event]) -> Result<Result<(), clientele_kernel::Error>, Lost> {
         let recorded_at = crate::event::oldest(events);
         let _at_work = AtWork::new(&self.metrics, self.consumer.name, self.place, recorded_at);
         let mut backoff = backoff();
         loop {
-            match apply::apply(&self.db, &self.consumer, self.place, events).await {
-                Ok(position) => {
-                    self.place.position = position;
-                    let delay = recorded_at.and_then(|moment| (self.db.clock().now() - moment).to_std().ok());
-                    self.metrics.applied(self.consumer.name, self.consumer.source, events.len() as u64, delay);
+            match apply::apply(&self.db, &self.consumer, &[Batch { place: self.place, events }]).await {
+                Ok(()) => {
+                    self.applied(events);
                     return Ok(Ok(()));
                 }
                 Err(Failure::Lost) => return Err(Lost),

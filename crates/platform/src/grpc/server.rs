@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use clientele_kernel::Error;
-use futures::StreamExt as _;
-use tokio::net::TcpListener;
+use futures::{Stream, StreamExt as _, TryStreamExt as _};
+use tokio::net::{TcpListener, TcpStream};
 use tokio_stream::wrappers::TcpListenerStream;
 use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
@@ -44,19 +44,17 @@ pub async fn serve(
     stop: CancellationToken,
 ) -> Result<(), Error> {
     let server = Server::builder()
-        .tcp_nodelay(true)
         .http2_keepalive_interval(Some(Duration::from_secs(20)))
         .http2_keepalive_timeout(Some(Duration::from_secs(10)))
         .max_connection_age(options.max_connection_age)
         .add_routes(routes);
-    let incoming = TcpListenerStream::new(listener);
+    let incoming = accepted(listener);
     let outcome = match &options.tls {
         None => server.serve_with_incoming_shutdown(incoming, stop.cancelled_owned()).await,
         Some(acceptor) => {
             let agreed = incoming
                 .map(|stream| async {
                     let stream = stream?;
-                    stream.set_nodelay(true)?;
                     let peer = stream.peer_addr()?;
                     acceptor.accept(stream, peer.ip()).await
                 })
@@ -69,4 +67,26 @@ pub async fn serve(
         }
     };
     outcome.map_err(Error::internal)
+}
+
+/// Connections as they come. An answer and its trailers are written apart: without `TCP_NODELAY` the trailers would wait for the
+/// client's delayed ACK, and the server's own setting is for listeners of its own, not for connections handed to it.
+fn accepted(listener: TcpListener) -> impl Stream<Item = std::io::Result<TcpStream>> {
+    TcpListenerStream::new(listener).inspect_ok(|stream| {
+        // A connection that cannot be set is gone already: whoever reads from it finds out.
+        let _ = stream.set_nodelay(true);
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_end_of_an_answer_waits_for_no_acknowledgement() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let _client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let stream = Box::pin(accepted(listener)).next().await.unwrap().unwrap();
+        assert!(stream.nodelay().unwrap());
+    }
 }

@@ -188,32 +188,35 @@ pub(super) async fn note(
     touched: &[Touched],
     seq: &mut i64,
 ) -> Result<Tally, Error> {
-    let ids: Vec<_> = touched.iter().map(|touched| touched.id.uuid()).collect();
-    let known = record::known(uow.conn(), import, record::CUSTOMER, &ids).await?;
-    let mut tally = Tally::default();
     let mut records = Vec::with_capacity(touched.len());
     for touched in touched {
-        let record = match known.get(&touched.id.uuid()) {
-            None => {
-                *seq += 1;
-                Record {
-                    id: touched.id.uuid(),
-                    seq: *seq,
-                    before_version: touched.before_version,
-                    version: touched.version,
-                    mixed: false,
-                }
-            }
-            Some(before) => {
-                tally.count(before.before_version, before.version, -1);
-                let mixed = before.mixed || before.version != touched.before_version;
-                Record { version: touched.version, mixed, ..*before }
-            }
-        };
-        tally.count(record.before_version, record.version, 1);
-        records.push(record);
+        *seq += 1;
+        let Touched { id, before_version, version, .. } = touched;
+        let (before_version, version) = (*before_version, *version);
+        records.push(Record { id: id.uuid(), seq: *seq, before_version, version, mixed: false });
     }
-    record::save(uow.conn(), import, record::CUSTOMER, &records).await?;
+    // Most are touched once: they are written without having been looked for.
+    let added = record::add(uow.conn(), import, record::CUSTOMER, &records).await?;
+    let (added, again): (Vec<Record>, Vec<Record>) = records.into_iter().partition(|record| added.contains(&record.id));
+    let mut tally = Tally::default();
+    for record in &added {
+        tally.count(record.before_version, record.version, 1);
+    }
+    if again.is_empty() {
+        return Ok(tally);
+    }
+    let ids: Vec<_> = again.iter().map(|record| record.id).collect();
+    let known = record::known(uow.conn(), import, record::CUSTOMER, &ids).await?;
+    let mut changed = Vec::with_capacity(again.len());
+    for record in again {
+        // What could not be added is there, and nobody deletes it while the run is ours.
+        let Some(before) = known.get(&record.id) else { continue };
+        let mixed = before.mixed || before.version != record.before_version;
+        tally.count(before.before_version, before.version, -1);
+        tally.count(before.before_version, record.version, 1);
+        changed.push(Record { version: record.version, mixed, ..*before });
+    }
+    record::save(uow.conn(), import, record::CUSTOMER, &changed).await?;
     Ok(tally)
 }
 

@@ -1,8 +1,9 @@
 //! What a run has touched.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use clientele_kernel::ImportId;
+use clientele_platform::column;
 use sqlx::{PgConnection, PgExecutor};
 use uuid::Uuid;
 
@@ -49,6 +50,32 @@ pub(crate) async fn known(
         .collect())
 }
 
+/// Writes those of the records that the run has not touched before, and gives which those are.
+pub(crate) async fn add(
+    conn: &mut PgConnection,
+    import: ImportId,
+    kind: &str,
+    records: &[Record],
+) -> Result<HashSet<Uuid>, Error> {
+    let added = sqlx::query_scalar!(
+        "insert into customers.import_record (import_id, kind, record_id, seq, before_version, version, mixed)
+         select $1, $2, u.* from unnest($3::uuid[], $4::bigint[], $5::bigint[], $6::bigint[], $7::boolean[])
+                                 as u(record_id, seq, before_version, version, mixed)
+         on conflict (import_id, kind, record_id) do nothing
+         returning record_id",
+        import.uuid(),
+        kind,
+        column!(records, record => record.id),
+        column!(records, record => record.seq),
+        column!(records, record => record.before_version),
+        column!(records, record => record.version),
+        column!(records, record => record.mixed),
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(added.into_iter().collect())
+}
+
 /// Writes records, those known before with their new versions.
 pub(crate) async fn save(
     conn: &mut PgConnection,
@@ -59,11 +86,6 @@ pub(crate) async fn save(
     if records.is_empty() {
         return Ok(());
     }
-    let ids: Vec<Uuid> = records.iter().map(|record| record.id).collect();
-    let seqs: Vec<i64> = records.iter().map(|record| record.seq).collect();
-    let befores: Vec<i64> = records.iter().map(|record| record.before_version).collect();
-    let versions: Vec<i64> = records.iter().map(|record| record.version).collect();
-    let mixed: Vec<bool> = records.iter().map(|record| record.mixed).collect();
     sqlx::query!(
         "insert into customers.import_record (import_id, kind, record_id, seq, before_version, version, mixed)
          select $1, $2, u.* from unnest($3::uuid[], $4::bigint[], $5::bigint[], $6::bigint[], $7::boolean[])
@@ -71,11 +93,11 @@ pub(crate) async fn save(
          on conflict (import_id, kind, record_id) do update set version = excluded.version, mixed = excluded.mixed",
         import.uuid(),
         kind,
-        &ids,
-        &seqs,
-        &befores,
-        &versions,
-        &mixed,
+        column!(records, record => record.id),
+        column!(records, record => record.seq),
+        column!(records, record => record.before_version),
+        column!(records, record => record.version),
+        column!(records, record => record.mixed),
     )
     .execute(conn)
     .await?;

@@ -50,6 +50,8 @@ pub(super) struct Desk {
     owner: Uuid,
     least: u32,
     letters: Mutex<Letters>,
+    /// Held by whoever claims.
+    claiming: Mutex<()>,
 }
 
 #[derive(Debug)]
@@ -60,43 +62,73 @@ struct Letters {
     claimed_at: DateTime<Utc>,
 }
 
+impl Letters {
+    /// How many are few.
+    fn few(&self) -> usize {
+        usize::try_from(self.many / 4).unwrap_or(usize::MAX)
+    }
+
+    fn take(&mut self, sending: &Sending) -> Option<Ready> {
+        let next = self.ready.pop_front();
+        if !self.ready.is_empty() {
+            // Another session looks as well.
+            sending.wake.notify_one();
+        }
+        next
+    }
+
+    /// How many are to be claimed now.
+    fn pace(&mut self, now: DateTime<Utc>, least: u32) -> u32 {
+        let since = now - self.claimed_at;
+        if since < OFTEN_ENOUGH {
+            self.many = (self.many * 2).min(MOST_AT_ONCE);
+        } else if since > OFTEN_ENOUGH * 2 {
+            self.many = (self.many / 2).max(least);
+        }
+        self.claimed_at = now;
+        self.many
+    }
+}
+
 impl Desk {
     /// An empty desk for so many sessions.
     pub(super) fn new(owner: Uuid, sessions: u16) -> Self {
         let least = u32::from(sessions).max(1);
         let letters = Letters { ready: VecDeque::new(), many: least, claimed_at: DateTime::UNIX_EPOCH };
-        Self { owner, least, letters: Mutex::new(letters) }
+        Self { owner, least, letters: Mutex::new(letters), claiming: Mutex::default() }
     }
 
-    /// The next letter; none where none waits, or nobody is to begin one. Who comes while others are claimed waits for them.
+    /// The next letter; none where none waits, or nobody is to begin one. Where few are left, who comes claims further ones while
+    /// others take those; who finds none waits for whoever claims.
     pub(super) async fn next(&self, sending: &Sending, stop: &CancellationToken) -> Result<Option<Ready>, Error> {
-        let mut letters = self.letters.lock().await;
-        let now = sending.db.clock().now();
-        if letters.ready.front().is_some_and(|first| first.until - now <= span(QUICK)) {
-            // They have lain here for too long: their claims end soon, and consent was asked for long ago.
-            put_back(sending, std::mem::take(&mut letters.ready)).await;
-        }
-        if stop.is_cancelled() {
-            return Ok(None);
-        }
-        if letters.ready.is_empty() {
-            let since = now - letters.claimed_at;
-            letters.many = if since < OFTEN_ENOUGH {
-                (letters.many * 2).min(MOST_AT_ONCE)
-            } else if since > OFTEN_ENOUGH * 2 {
-                (letters.many / 2).max(self.least)
-            } else {
-                letters.many
+        loop {
+            let mut letters = self.letters.lock().await;
+            let now = sending.db.clock().now();
+            if letters.ready.front().is_some_and(|first| first.until - now <= span(QUICK)) {
+                // They have lain here for too long: their claims end soon, and consent was asked for long ago.
+                put_back(sending, std::mem::take(&mut letters.ready)).await;
+            }
+            if stop.is_cancelled() {
+                return Ok(None);
+            }
+            if letters.ready.len() > letters.few() {
+                return Ok(letters.take(sending));
+            }
+            let Ok(_claiming) = self.claiming.try_lock() else {
+                if let Some(next) = letters.take(sending) {
+                    return Ok(Some(next));
+                }
+                drop(letters);
+                drop(self.claiming.lock().await);
+                continue;
             };
-            letters.claimed_at = now;
-            letters.ready = self.claim(sending, letters.many).await?.into();
+            let many = letters.pace(now, self.least);
+            drop(letters);
+            let claimed = self.claim(sending, many).await?;
+            let mut letters = self.letters.lock().await;
+            letters.ready.extend(claimed);
+            return Ok(letters.take(sending));
         }
-        let next = letters.ready.pop_front();
-        if !letters.ready.is_empty() {
-            // Another session looks as well.
-            sending.wake.notify_one();
-        }
-        Ok(next)
     }
 
     /// Puts back what lies here: nobody takes it up soon.

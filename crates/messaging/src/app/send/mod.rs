@@ -13,11 +13,9 @@
 //! | `mod` | sessions: each hands over one letter after the other |
 //! | [`written`] | writes that letters are about to be handed over, and what became of them |
 //! | [`sweep`] | looks after claims that have ended |
-//! | [`together`] | gathers what comes in one by one |
 
 mod desk;
 mod sweep;
-mod together;
 mod written;
 
 use std::panic::AssertUnwindSafe;
@@ -28,6 +26,7 @@ use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
 use clientele_kernel::{Entropy, Error};
 use clientele_platform::postgres::Database;
+use clientele_platform::{Together, together};
 use futures::FutureExt;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::task::JoinSet;
@@ -40,7 +39,6 @@ use crate::sender::{PointOfNoReturn, Sender, Session, Steps};
 use crate::store;
 use crate::store::ledger::{HandedOver, PutBack};
 use desk::{Desk, Ready};
-use together::{Together, together};
 use written::Done;
 
 /// The names of what goes on in the background.

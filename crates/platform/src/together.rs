@@ -5,21 +5,27 @@ use tokio::sync::{mpsc, oneshot};
 
 /// Where work is handed in.
 #[derive(Debug)]
-pub(super) struct Together<T, R>(mpsc::Sender<(T, oneshot::Sender<R>)>);
+pub struct Together<T, R>(mpsc::Sender<(T, oneshot::Sender<R>)>);
 
 /// Where it is taken up.
 #[derive(Debug)]
-pub(super) struct Gathered<T, R>(mpsc::Receiver<(T, oneshot::Sender<R>)>);
+pub struct Gathered<T, R>(mpsc::Receiver<(T, oneshot::Sender<R>)>);
 
 /// Work of which at most so much waits; who hands in more waits with it.
-pub(super) fn together<T, R>(most: usize) -> (Together<T, R>, Gathered<T, R>) {
+pub fn together<T, R>(most: usize) -> (Together<T, R>, Gathered<T, R>) {
     let (sender, receiver) = mpsc::channel(most);
     (Together(sender), Gathered(receiver))
 }
 
+impl<T, R> Clone for Together<T, R> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
 impl<T, R> Together<T, R> {
     /// What became of it; none where nobody works any more.
-    pub(super) async fn ask(&self, what: T) -> Option<R> {
+    pub async fn ask(&self, what: T) -> Option<R> {
         let (answer, answered) = oneshot::channel();
         self.0.send((what, answer)).await.ok()?;
         answered.await.ok()
@@ -29,7 +35,7 @@ impl<T, R> Together<T, R> {
 impl<T, R> Gathered<T, R> {
     /// Does what is handed in, at most so much at once, until nobody can hand in any more. `work` gives a result for each,
     /// in their order.
-    pub(super) async fn work<F>(mut self, most: usize, work: impl Fn(Vec<T>) -> F)
+    pub async fn work<F>(mut self, most: usize, work: impl Fn(Vec<T>) -> F)
     where
         F: Future<Output = Vec<R>>,
     {
