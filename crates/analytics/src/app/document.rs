@@ -1,6 +1,6 @@
 //! Orders and credit notes become figures and entries of the timeline.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use clientele_kernel::{CustomerId, Money, Partition};
 use clientele_platform::postgres::UnitOfWork;
@@ -20,8 +20,8 @@ use crate::store::document::Put;
 #[derive(Debug, Default)]
 pub(crate) struct Told {
     pub(crate) products: Vec<Product>,
-    /// States of documents with their partitions, each with what the timeline would say of it.
-    pub(crate) documents: Vec<(Partition, Document, Entry)>,
+    /// States of documents, each with what the timeline would say of it.
+    pub(crate) documents: Vec<(Document, Entry)>,
     /// How far each partition has come.
     pub(crate) reached: BTreeMap<Partition, i64>,
 }
@@ -33,39 +33,32 @@ pub(crate) async fn apply(work: &mut UnitOfWork, told: Told) -> Result<(), Error
     figures::tell(work, &told.reached, customers).await
 }
 
-/// Gives the customers whose figures have changed, with the partitions their changes came in. The sums of the company are
-/// spread over as many rows as there are partitions, for those who write at the same time; which row is all the same.
+/// Gives the customers whose figures have changed. The sums of the company are spread over as many rows as there are partitions,
+/// for those who write at the same time; which row is all the same.
 async fn count(
     conn: &mut PgConnection,
     shard: Partition,
     products: Vec<Product>,
-    documents: Vec<(Partition, Document, Entry)>,
-) -> Result<BTreeMap<CustomerId, Partition>, Error> {
+    documents: Vec<(Document, Entry)>,
+) -> Result<BTreeSet<CustomerId>, Error> {
     let products = newest(products, |product| (product.id, product.version));
     if !products.is_empty() {
         store::product::put(conn, &products).await?;
     }
     if documents.is_empty() {
-        return Ok(BTreeMap::new());
+        return Ok(BTreeSet::new());
     }
 
-    let partitions: HashMap<Uuid, Partition> =
-        documents.iter().map(|(partition, document, _)| (document.id, *partition)).collect();
-    let (documents, entries): (Vec<_>, Vec<_>) =
-        documents.into_iter().map(|(_, document, entry)| (document, entry)).unzip();
+    let (documents, entries): (Vec<_>, Vec<_>) = documents.into_iter().unzip();
     let puts = store::document::put(conn, newest(documents, |document| (document.id, document.version))).await?;
-    let (mut changes, mut concerned) = (Changes::default(), HashMap::new());
+    let mut changes = Changes::default();
     for put in &puts {
         changes.replace(put.old.as_ref(), &put.current)?;
-        let partition = partitions.get(&put.current.id).copied().unwrap_or(shard);
-        let customers = put.old.iter().chain([&put.current]).filter_map(|document| document.customer);
-        concerned.extend(customers.map(|customer| (customer, partition)));
     }
     let changes = changes.settle();
     store::change::add(conn, &changes, shard).await?;
     tell(conn, &puts, entries).await?;
-    let partition = |customer: &CustomerId| concerned.get(customer).copied().unwrap_or(shard);
-    Ok(changes.figures.keys().map(|(customer, _)| (*customer, partition(customer))).collect())
+    Ok(changes.figures.keys().map(|(customer, _)| *customer).collect())
 }
 
 /// Of each record the newest state, in the order of ids.

@@ -1,6 +1,6 @@
 //! Telling the others how a customer's figures have changed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use clientele_kernel::{CustomerId, Partition};
 use clientele_platform::postgres::UnitOfWork;
@@ -16,11 +16,15 @@ use crate::store::told;
 pub(crate) async fn tell(
     work: &mut UnitOfWork,
     reached: &BTreeMap<Partition, i64>,
-    mut changed: BTreeMap<CustomerId, Partition>,
+    changed: BTreeSet<CustomerId>,
 ) -> Result<(), Error> {
-    let partitions: Vec<Partition> = reached.keys().copied().collect();
+    // A customer's own partition counts: an order that goes over to another customer is told of in that one's.
+    let mut changed: BTreeMap<CustomerId, Partition> =
+        changed.into_iter().map(|customer| (customer, Partition::of(customer.uuid()))).collect();
+    let partitions: BTreeSet<Partition> = reached.keys().chain(changed.values()).copied().collect();
+    let partitions: Vec<Partition> = partitions.into_iter().collect();
     for (partition, until) in told::rebuilding_until(work.conn(), &partitions).await? {
-        if reached.get(&partition).is_some_and(|position| *position < until) {
+        if reached.get(&partition).is_none_or(|position| *position < until) {
             let waiting: Vec<CustomerId> =
                 changed.extract_if(.., |_, of| *of == partition).map(|(customer, _)| customer).collect();
             told::await_end(work.conn(), partition, &waiting).await?;
@@ -50,7 +54,7 @@ pub(crate) async fn tell(
 /// parked. Gives the partition; none when there is no such one.
 pub(crate) async fn tell_rebuilt(work: &mut UnitOfWork, consumer: &str) -> Result<Option<Partition>, Error> {
     let Some((partition, position)) = told::lock_rebuilt(work.conn(), consumer).await? else { return Ok(None) };
-    tell(work, &BTreeMap::from([(partition, position)]), BTreeMap::new()).await?;
+    tell(work, &BTreeMap::from([(partition, position)]), BTreeSet::new()).await?;
     Ok(Some(partition))
 }
 

@@ -50,15 +50,15 @@ impl Orders {
             if let Some(order) = event::decode::<OrderRecorded>(event)? {
                 let document = self.order(event, order)?;
                 let entry = document_entry(event, &document, Kind::OrderPlaced)?;
-                told.documents.push((partition, document, entry));
+                told.documents.push((document, entry));
             } else if let Some(deleted) = event::decode::<OrderDeleted>(event)? {
                 let document = self.deleted(event, &deleted)?;
                 let entry = document_entry(event, &document, Kind::OrderPlaced)?;
-                told.documents.push((partition, document, entry));
+                told.documents.push((document, entry));
             } else if let Some(note) = event::decode::<CreditNoteRecorded>(event)? {
                 let document = self.credit_note(event, &note)?;
                 let entry = document_entry(event, &document, Kind::CreditNoteIssued)?;
-                told.documents.push((partition, document, entry));
+                told.documents.push((document, entry));
             } else if let Some(product) = event::decode::<ProductRecorded>(event)? {
                 told.products.push(Product {
                     id: ProductId::parse(&product.product_id, "product_id")?,

@@ -24,6 +24,7 @@ struct CustomerEvents;
 #[async_trait]
 impl Handler for CustomerEvents {
     async fn apply(&self, work: &mut UnitOfWork, events: &[Event]) -> Result<(), Error> {
+        let mut news = Vec::new();
         for envelope in events {
             let Some(import) = event::decode::<ImportRecorded>(envelope)? else { continue };
             let Some(kind) = contract::notification::of_import(&import) else { continue };
@@ -31,14 +32,18 @@ impl Handler for CustomerEvents {
             if import.user_id.is_empty() {
                 continue;
             }
-            let news = News {
+            news.push(News {
                 user_id: UserId::parse(&import.user_id, "user_id")?,
                 kind,
                 subject_id: id::parse_uuid(&import.import_id, "import_id")?,
                 counts: import.counts.into_iter().collect(),
                 event_id: EventId::parse(&envelope.id, "id")?,
                 happened_at: proto::required_instant(envelope.recorded_at, "recorded_at")?,
-            };
+            });
+        }
+        // In the order of people, so that two replicas never wait for each other in a circle.
+        news.sort_by_key(|news| news.user_id);
+        for news in news {
             notification::tell(work, news).await?;
         }
         Ok(())

@@ -73,7 +73,8 @@ impl Worker {
     pub(super) async fn run(mut self) {
         let stop = self.stop.clone();
         tokio::select! {
-            // A batch under way is rolled back; whoever comes next begins where the cursor stands.
+            // A batch under way is rolled back, or applied yet where it was handed to the group; whoever comes next begins
+            // where the cursor stands.
             () = stop.cancelled() => {}
             lost = self.follow() => {
                 let Lost = lost;

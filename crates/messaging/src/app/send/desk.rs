@@ -60,6 +60,10 @@ struct Letters {
     /// How many are claimed next time.
     many: u32,
     claimed_at: DateTime<Utc>,
+    /// The last time none was found to claim.
+    none_wait: bool,
+    /// How often the desk was cleared.
+    cleared: u64,
 }
 
 impl Letters {
@@ -94,46 +98,70 @@ impl Desk {
     /// An empty desk for so many sessions.
     pub(super) fn new(owner: Uuid, sessions: u16) -> Self {
         let least = u32::from(sessions).max(1);
-        let letters = Letters { ready: VecDeque::new(), many: least, claimed_at: DateTime::UNIX_EPOCH };
+        let letters = Letters {
+            ready: VecDeque::new(),
+            many: least,
+            claimed_at: DateTime::UNIX_EPOCH,
+            none_wait: false,
+            cleared: 0,
+        };
         Self { owner, least, letters: Mutex::new(letters), claiming: Mutex::default() }
     }
 
     /// The next letter; none where none waits, or nobody is to begin one. Where few are left, who comes claims further ones while
     /// others take those; who finds none waits for whoever claims.
     pub(super) async fn next(&self, sending: &Sending, stop: &CancellationToken) -> Result<Option<Ready>, Error> {
-        loop {
-            let mut letters = self.letters.lock().await;
-            let now = sending.db.clock().now();
-            if letters.ready.front().is_some_and(|first| first.until - now <= span(QUICK)) {
-                // They have lain here for too long: their claims end soon, and consent was asked for long ago.
-                put_back(sending, std::mem::take(&mut letters.ready)).await;
+        let mut letters = self.letters.lock().await;
+        let now = sending.db.clock().now();
+        // They have lain here for too long: their claims end soon, and consent was asked for long ago.
+        let stale = letters.ready.partition_point(|ready| ready.until - now <= span(QUICK));
+        if stale > 0 {
+            put_back(sending, letters.ready.drain(..stale).collect()).await;
+        }
+        if stop.is_cancelled() {
+            return Ok(None);
+        }
+        if letters.ready.len() > letters.few() {
+            return Ok(letters.take(sending));
+        }
+        let _claiming = if let Ok(claiming) = self.claiming.try_lock() {
+            claiming
+        } else {
+            if let Some(next) = letters.take(sending) {
+                return Ok(Some(next));
             }
+            drop(letters);
+            // Not let go of any more: whoever did to look once more would be behind others who wait, and they behind each other.
+            let claiming = self.claiming.lock().await;
+            letters = self.letters.lock().await;
             if stop.is_cancelled() {
                 return Ok(None);
             }
-            if letters.ready.len() > letters.few() {
-                return Ok(letters.take(sending));
+            let next = letters.take(sending);
+            if next.is_some() || letters.none_wait {
+                return Ok(next);
             }
-            let Ok(_claiming) = self.claiming.try_lock() else {
-                if let Some(next) = letters.take(sending) {
-                    return Ok(Some(next));
-                }
-                drop(letters);
-                drop(self.claiming.lock().await);
-                continue;
-            };
-            let many = letters.pace(now, self.least);
-            drop(letters);
-            let claimed = self.claim(sending, many).await?;
-            let mut letters = self.letters.lock().await;
-            letters.ready.extend(claimed);
-            return Ok(letters.take(sending));
+            claiming
+        };
+        let (many, cleared) = (letters.pace(sending.db.clock().now(), self.least), letters.cleared);
+        drop(letters);
+        let claimed = self.claim(sending, many).await?;
+        let mut letters = self.letters.lock().await;
+        if stop.is_cancelled() || letters.cleared != cleared {
+            put_back(sending, claimed.into()).await;
+            return Ok(None);
         }
+        letters.none_wait = claimed.is_empty();
+        letters.ready.extend(claimed);
+        Ok(letters.take(sending))
     }
 
-    /// Puts back what lies here: nobody takes it up soon.
+    /// Puts back what lies here, and what is being claimed: nobody takes it up soon.
     pub(super) async fn clear(&self, sending: &Sending) {
-        let ready = std::mem::take(&mut self.letters.lock().await.ready);
+        let mut letters = self.letters.lock().await;
+        letters.cleared += 1;
+        let ready = std::mem::take(&mut letters.ready);
+        drop(letters);
         put_back(sending, ready).await;
     }
 
